@@ -1,0 +1,169 @@
+"""Rollout, watch, retrain policy, and the `Loop` that holds all of a declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from noria.core.declaration.dataset import Label
+from noria.core.declaration.features import Feature
+from noria.core.declaration.gates import Gate
+from noria.core.declaration.training import Split, Tune
+from noria.core.moments import duration
+from noria.core.training import Param
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Canary:
+    """Bring a challenger in step by step, first unseen (shadow), then on a growing share of traffic.
+
+    Args:
+        steps: Percent of traffic per step, ascending; 100 means promote.
+        min_rows: Requests the challenger must have answered in a step before the next.
+        guard: What is compared at each look: "errors", "latency" and metrics of the task.
+        margin: Guard to the harm that is still tolerated (quality: 0.02, errors: 0.005,
+            latency: 1.0 = may be twice as slow), defaults as said.
+        shadow_rows: Requests to shadow first; 0 for none.
+        confidence: Of each sequential test, before Bonferroni over the guards.
+        max_rows: Requests per step after which "undecided" ends in rollback (futility).
+        timeout_ms: The challenger has this long per request, then the champion answers.
+    """
+
+    steps: tuple[float, ...]
+    min_rows: int
+    guard: tuple[str, ...]
+    margin: Mapping[str, float]
+    shadow_rows: int
+    confidence: float
+    max_rows: int
+    timeout_ms: float
+
+    def __init__(
+        self,
+        steps: Sequence[float] = (1, 10, 50, 100),
+        *,
+        min_rows: int = 500,
+        guard: Sequence[str] = ("errors", "latency"),
+        margin: Mapping[str, float] | None = None,
+        shadow_rows: int = 500,
+        confidence: float = 0.95,
+        max_rows: int = 50_000,
+        timeout_ms: float = 250.0,
+    ) -> None:
+        defaults = {"errors": 0.005, "latency": 1.0}
+        object.__setattr__(self, "steps", tuple(float(s) for s in steps))
+        object.__setattr__(self, "min_rows", min_rows)
+        object.__setattr__(self, "guard", tuple(guard))
+        object.__setattr__(self, "margin", {**defaults, **(margin or {})})
+        object.__setattr__(self, "shadow_rows", shadow_rows)
+        object.__setattr__(self, "confidence", confidence)
+        object.__setattr__(self, "max_rows", max_rows)
+        object.__setattr__(self, "timeout_ms", timeout_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """One kind of monitor; `check` is drift, prediction-drift, quality, missing or freshness.
+
+    Attributes:
+        every: Chunk length in event time.
+        k, m: An alert needs k breaches in the last m chunks.
+        drop: For quality: fall below the reference that counts as harm, in units of the metric.
+        window: For quality: how much recent labelled time is judged at once.
+    """
+
+    check: str
+    metric: str = ""
+    every: timedelta = timedelta(days=1)
+    k: int = 3
+    m: int = 5
+    floor: float = 0.0
+    drop: float = 0.0
+    window: timedelta = timedelta(days=14)
+    older_than: timedelta | None = None
+    min_rows: int = 250
+
+
+def drift(*, every: str | timedelta = "1d", k: int = 3, m: int = 5, floor: float = 0.1, min_rows: int = 250) -> Watch:
+    """Watch each feature and the predictions for drift, calibrated on chunks of the reference."""
+    return Watch(check="drift", every=duration(every), k=k, m=m, floor=floor, min_rows=min_rows)
+
+
+def quality(
+    metric: str, *, drop: float, every: str | timedelta = "1d", window: str | timedelta = "14d", k: int = 3, m: int = 5, min_rows: int = 250
+) -> Watch:
+    """Watch realised quality, from outcomes as they come in; alert on a fall of more than `drop`."""
+    return Watch(check="quality", metric=metric, drop=drop, every=duration(every), window=duration(window), k=k, m=m, min_rows=min_rows)
+
+
+def freshness(older_than: str | timedelta) -> Watch:
+    """Watch the age of the champion's newest training row."""
+    return Watch(check="freshness", older_than=duration(older_than), k=1, m=1)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Retrain:
+    """When to say yes to a signal, and no.
+
+    Args:
+        cooldown: No automatic turn sooner than this after the last one began.
+        min_labels: New outcomes since the champion's training data ended.
+        window: How far back training data reaches (None = all).
+        budget: Automatic turns per `per`.
+        on: Signals that may start a turn.
+    """
+
+    cooldown: timedelta
+    min_labels: int
+    window: timedelta | None
+    budget: int
+    per: timedelta
+    on: tuple[str, ...]
+
+    def __init__(
+        self,
+        *,
+        cooldown: str | timedelta = "1d",
+        min_labels: int = 1_000,
+        window: str | timedelta | None = None,
+        budget: int = 12,
+        per: str | timedelta = "365d",
+        on: Sequence[str] = ("drift", "quality", "schedule", "new-data"),
+    ) -> None:
+        object.__setattr__(self, "cooldown", duration(cooldown))
+        object.__setattr__(self, "min_labels", min_labels)
+        object.__setattr__(self, "window", None if window is None else duration(window))
+        object.__setattr__(self, "budget", budget)
+        object.__setattr__(self, "per", duration(per))
+        object.__setattr__(self, "on", tuple(on))
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One closed loop: data, features, training, gates, rollout, watch and retrain policy.
+
+    Args:
+        name: Lower-case words with dashes; also the model's and the deployment's name.
+        features: Columns, feature views and on-demand transforms, in matrix order.
+        label: What to predict.
+        train: Function of (Split, params) that returns a fitted scikit-learn or LightGBM model, or ONNX bytes.
+        gates: What a candidate must show.
+        test: Share of the newest rows that judge and never train.
+        seed: Set before user code runs.
+    """
+
+    name: str
+    features: Sequence[Feature] = field(kw_only=True)
+    label: Label = field(kw_only=True)
+    train: Callable[[Split, dict[str, Param]], Any] = field(kw_only=True)
+    tune: Tune | None = field(default=None, kw_only=True)
+    params: Mapping[str, Param] = field(default_factory=dict, kw_only=True)
+    gates: Sequence[Gate] = field(default=(), kw_only=True)
+    rollout: Canary = field(default_factory=Canary, kw_only=True)
+    watch: Sequence[Watch] = field(default=(), kw_only=True)
+    retrain: Retrain = field(default_factory=Retrain, kw_only=True)
+    test: float = field(default=0.2, kw_only=True)
+    seed: int = field(default=7, kw_only=True)
+    description: str = field(default="", kw_only=True)

@@ -1,0 +1,106 @@
+"""What columns a table has and what a model may be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The kinds of column that Noria tells apart."""
+
+    BOOL = "bool"
+    INT = "int"
+    FLOAT = "float"
+    TEXT = "text"
+    TIME = "time"
+
+
+class Task(StrEnum):
+    """What a model answers."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One named column.
+
+    Attributes:
+        categories: For TEXT features: the values seen in training, in code order; anything
+            else is encoded as missing.
+        required: Whether a request must carry it; a missing optional field is NaN.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = True
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a model version takes and gives.
+
+    Attributes:
+        inputs: Fields of a request, raw, as a caller sends them (key, time and on-demand inputs included).
+        features: Columns of the model's matrix, in order; TEXT ones carry their categories.
+        task: What it answers.
+        classes: Class labels in the order of the probabilities; binary: (negative, positive).
+        key: The request field that names the entity, for sticky routing.
+        time: The request field that holds the row's own time, if any.
+    """
+
+    inputs: tuple[Field, ...]
+    features: tuple[Field, ...]
+    task: Task
+    classes: tuple[str, ...] = ()
+    key: str = ""
+    time: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A number with its interval: the only way a metric is ever passed around.
+
+    Attributes:
+        value: The point estimate; NaN where it cannot be computed.
+        low: Lower end of the interval.
+        high: Upper end.
+        n: Rows behind it.
+        se: Standard error, where the method gives one (else NaN).
+        level: Coverage of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    se: float = float("nan")
+    level: float = 0.95
+
+
+Numbers = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnProfile:
+    """What one column of a dataset version looks like.
+
+    Attributes:
+        quantiles: For numbers and times (ms): values at 0, 5, 25, 50, 75, 95, 100 %.
+        top: For text and bool: up to 20 most frequent values with their counts.
+    """
+
+    name: str
+    kind: Kind
+    rows: int
+    nulls: int
+    distinct: int
+    mean: float | None = None
+    std: float | None = None
+    quantiles: tuple[float, ...] = ()
+    top: tuple[tuple[str, int], ...] = field(default=())

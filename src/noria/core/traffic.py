@@ -1,0 +1,107 @@
+"""Values that flow through the data plane: the routing plan, predictions and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from noria.core.schema import Signature
+
+Scalar = bool | int | float | str | None
+Answer = float | tuple[float, ...]
+"""Binary: P(positive). Regression: the value. Multi-class: probabilities in class order."""
+
+
+class Role(StrEnum):
+    """Why a version computed an answer.
+
+    CHAMPION and CHALLENGER answers were given to a user; a SHADOW answer was only recorded.
+    FALLBACK is the champion's answer given because the challenger failed on this request.
+    """
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+    SHADOW = "shadow"
+    FALLBACK = "fallback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedVersion:
+    """One version as the data plane needs it; nothing else is asked of the control plane.
+
+    Attributes:
+        artifact: Digest of the package manifest.
+        code: Digest of the code snapshot with the on-demand transforms and feature views.
+        fault: For drills only: "wrong", "slow" or "crash" is injected into this version's answers.
+    """
+
+    number: int
+    artifact: str
+    code: str
+    signature: Signature
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How one deployment's traffic moves.
+
+    Attributes:
+        challenger_share: Share of requests, 0 to 1, that the challenger answers, sticky by key.
+        shadow: Whether the challenger also computes (unseen by users) on the champion's requests.
+        salt: Changes which keys fall on the challenger; a new one for every rollout.
+        timeout_ms: The challenger has this long; then the champion answers.
+        sample: Share of requests that the prediction log keeps.
+    """
+
+    deployment: str
+    champion: ServedVersion
+    challenger: ServedVersion | None = None
+    challenger_share: float = 0.0
+    shadow: bool = False
+    salt: str = ""
+    timeout_ms: float = 250.0
+    sample: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The routing plan: all that the data plane needs, kept on its own disk."""
+
+    revision: int
+    routes: Mapping[str, Route] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One computed answer as the prediction log keeps it.
+
+    Attributes:
+        time_ms: Event time of the request.
+        inputs: The request's raw fields.
+        served: Features that were looked up or computed on demand, as the model saw them.
+        error: Why this version failed ("" when it answered).
+    """
+
+    request_id: str
+    deployment: str
+    version: int
+    role: Role
+    time_ms: int
+    key: str
+    inputs: Mapping[str, Scalar]
+    served: Mapping[str, Scalar]
+    answer: Answer | None
+    latency_us: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """The outcome of one request, told later; the last one told for a request id counts."""
+
+    request_id: str
+    deployment: str
+    value: Scalar
+    time_ms: int

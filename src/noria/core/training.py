@@ -1,0 +1,125 @@
+"""Values of the features, tuning and training stations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from noria.core.schema import Field, Signature, Task
+
+Param = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSet:
+    """A point-in-time-correct training table.
+
+    The blob is one Parquet file with the columns `__key`, `__time`, `__label` and then the
+    features, raw (text not yet encoded), ordered by time.
+
+    Attributes:
+        made_from: Digests of the dataset versions and of the code that computed it.
+        start, end: Event times of the first and the last row.
+        train_until: Rows before this moment train; rows from it on judge (time-ordered split).
+    """
+
+    digest: str
+    made_from: tuple[str, ...]
+    inputs: tuple[Field, ...]
+    features: tuple[Field, ...]
+    task: Task
+    classes: tuple[str, ...]
+    rows: int
+    start: datetime
+    end: datetime
+    train_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One try of the tuner; `state` is complete, pruned or failed."""
+
+    number: int
+    params: Mapping[str, Param]
+    value: float | None
+    seconds: float
+    state: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How the candidate will be trained: the best parameters and the trials behind them."""
+
+    params: Mapping[str, Param]
+    metric: str
+    trials: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What a run was made with, so that it can be made again.
+
+    Attributes:
+        code: Digest of the snapshot of the loop's source files.
+        commit: Git commit, or "".
+        diff: Digest of the uncommitted diff, or "".
+        environment: Digest of the locked environment (`name==version` lines, Python, platform).
+        seed: The seed set before user code ran.
+    """
+
+    code: str
+    commit: str
+    diff: str
+    environment: str
+    seed: int
+
+
+class RunState(StrEnum):
+    """Where a run is."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of user code: its parameters, metrics and traceback."""
+
+    id: str
+    loop: str
+    turn: str
+    kind: str
+    state: RunState
+    started_at: datetime
+    ended_at: datetime | None = None
+    params: Mapping[str, Param] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    provenance: Provenance | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A trained, packaged model with its signature.
+
+    Attributes:
+        artifact: Digest of the package manifest (see `noria.packaging`).
+        format: "lightgbm", "skops" or "onnx".
+        serving_form: "lightgbm" or "onnx" when a compiled form passed its parity check, else the format.
+        parity_max_diff: Largest difference between the model and its compiled form, on real rows.
+    """
+
+    artifact: str
+    made_from: tuple[str, ...]
+    signature: Signature
+    recipe: Recipe
+    provenance: Provenance
+    format: str
+    serving_form: str
+    size_bytes: int
+    parity_max_diff: float
+    run: str

@@ -1,0 +1,130 @@
+"""Values of the monitoring station: readings, monitor states, incidents, references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """What one reading says."""
+
+    OK = "ok"
+    BREACH = "breach"
+    NOT_ENOUGH = "not-enough-data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One measurement of one monitor over one chunk of time.
+
+    Attributes:
+        monitor: "drift", "prediction-drift", "quality", "freshness", "missing", …
+        subject: The feature, metric or dataset measured.
+        time: End of the chunk, event time.
+        threshold: The calibrated limit that `value` is held against (NaN when none).
+        low, high: Interval of `value` where it has one.
+        effect: How far beyond its limit, in units that compare across monitors (0 = at the limit).
+    """
+
+    loop: str
+    monitor: str
+    subject: str
+    time: datetime
+    value: float
+    threshold: float
+    level: Level
+    rows: int
+    low: float = float("nan")
+    high: float = float("nan")
+    effect: float = 0.0
+    note: str = ""
+
+
+class MonitorPhase(StrEnum):
+    """ok → pending (k of m breaches) → firing → recovering (k clean) → ok."""
+
+    OK = "ok"
+    PENDING = "pending"
+    FIRING = "firing"
+    RECOVERING = "recovering"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorState:
+    """Where one monitor of one subject stands; `recent` holds its last m levels, newest last."""
+
+    loop: str
+    monitor: str
+    subject: str
+    phase: MonitorPhase = MonitorPhase.OK
+    recent: tuple[Level, ...] = ()
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Alerts that belong together: one thing for a person to look at.
+
+    Attributes:
+        subjects: "monitor:subject" of each alert in it, largest effect first.
+        cause: A likely cause in words, with the numbers behind it.
+        closed_at: When all its monitors had recovered, or a promotion answered it.
+    """
+
+    id: str
+    loop: str
+    severity: str
+    title: str
+    cause: str
+    subjects: tuple[str, ...]
+    opened_at: datetime
+    closed_at: datetime | None = None
+    closed_because: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureReference:
+    """One feature's reference distribution with its calibrated limit.
+
+    Attributes:
+        edges: Inner bin edges for numbers (ascending); empty for text.
+        categories: Values counted one by one for text; the rest fall into "other".
+        counts: Reference counts per bin: the bins, then other/unseen (text), then missing.
+        threshold: Limit for the debiased PSI of one chunk.
+        chunk_mean, chunk_sd: Of the debiased PSI over reference chunks.
+        chunks: How many reference chunks calibrated it (0 = analytic null).
+        importance: Share of the model's importance, 0 to 1.
+    """
+
+    name: str
+    edges: tuple[float, ...]
+    categories: tuple[str, ...]
+    counts: tuple[int, ...]
+    threshold: float
+    chunk_mean: float
+    chunk_sd: float
+    chunks: int
+    importance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftReference:
+    """What the world looked like when the version was made; stored as a blob with the version.
+
+    Attributes:
+        features: One reference per feature.
+        score: The reference of the model's own answers on held-out rows.
+        quality: Metric name to its value on held-out rows.
+        quality_chunk_sd: Metric name to its standard deviation over held-out chunks.
+    """
+
+    chunk: str
+    rows: int
+    features: tuple[FeatureReference, ...]
+    score: FeatureReference | None
+    quality: Mapping[str, float] = field(default_factory=dict)
+    quality_chunk_sd: Mapping[str, float] = field(default_factory=dict)
