@@ -1,0 +1,259 @@
+"""Sequential tests that a rollout may look at as often as it likes.
+
+Every guard compares a challenger with the champion and answers with a `GuardReading`. Its
+interval is a confidence sequence: it covers the true difference at all looks together with
+probability 1 − alpha, so looking often costs nothing.
+
+The verdict, with the difference signed so that positive is worse for the challenger:
+
+- "harm": the whole interval lies above zero *and* the estimate lies beyond the margin. If the
+  challenger is no worse at all, this happens with probability below alpha over all looks.
+- "no-harm": the whole interval lies below the margin (non-inferior, again with 1 − alpha).
+- "not-enough-data" with fewer than `min_n` rows in either arm; otherwise "undecided".
+
+Give a guard rows of one period only, in which both versions answered at an unchanged share:
+pooling days of 1 % with days of 50 % would compare different days (Simpson's paradox).
+"""
+
+from __future__ import annotations
+
+from math import exp, log, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noria.core.schema import Estimate, Task
+from noria.core.turning import GuardReading
+from noria.stages.evaluation.sequential_marks import MARKS, Floats, Mark, auc_mark, mean_mark
+from noria.stages.evaluation.sequential_rates import higher_rate_p, rate_sequence, split_p
+
+Scored = tuple[Floats, Floats]
+"""Outcomes and answers of the same rows; answers are (rows, classes) for multi-class."""
+
+
+def confidence_sequence(d: float, s2: float, *, tau: float, alpha: float) -> tuple[float, float]:
+    """Bound a difference at all looks together, by Robbins' normal mixture.
+
+    Args:
+        d: Estimated difference.
+        s2: Its estimated variance now.
+        tau: Standard deviation of the mixture: the size of difference it is sharpest at.
+        alpha: Probability of ever missing the true difference.
+
+    Source: Johari, Pekelis & Walsh 2022, "Always valid inference"; asymptotically for estimated
+    variances, Waudby-Smith et al. 2024, "Time-uniform central limit theory".
+
+    >>> low, high = confidence_sequence(0.02, 0.0001, tau=0.02, alpha=0.05)
+    >>> round(low, 4), round(high, 4)
+    (-0.0108, 0.0508)
+    """
+    if s2 <= 0:
+        return d, d
+    half = sqrt(s2 * (s2 + tau**2) / tau**2 * (2 * log(1 / alpha) + log((s2 + tau**2) / s2)))
+    return d - half, d + half
+
+
+def always_valid_p(d: float, s2: float, *, tau: float, null: float = 0.0) -> float:
+    """Two-sided always-valid p-value of "the difference is `null`": below alpha when the sequence excludes it."""
+    if s2 <= 0:
+        return 1.0 if d == null else 0.0
+    spread = s2 + tau**2
+    evidence = 0.5 * log(s2 / spread) + tau**2 * (d - null) ** 2 / (2 * s2 * spread)
+    return min(1.0, exp(-max(evidence, 0.0)))
+
+
+def sharpest_tau(s2: float, *, n: int, at: int, alpha: float) -> float:
+    """The mixture's width that makes the sequence narrowest when `at` rows have come.
+
+    Args:
+        s2: Variance of the difference with `n` rows.
+
+    Source: Waudby-Smith et al. 2024, the choice of ρ for a wanted time. A width chosen for an
+    early look costs little later: the bound grows with the root of a logarithm.
+    """
+    wanted = 2 * log(1 / alpha)
+    return sqrt(s2 * n / max(at, 1) * (wanted + log(wanted + 1)))
+
+
+def guard_rate(
+    guard: str, *, champion_events: int, champion_n: int, challenger_events: int, challenger_n: int, margin: float, alpha: float, min_n: int
+) -> GuardReading:
+    """Compare two rates of failure, exactly, also when nothing has failed yet.
+
+    Each rate has an exact confidence sequence at alpha / 2 (a Beta mixture); the difference lies
+    between their ends. No normal approximation is made, so harm is called below `min_n` too: a
+    challenger that crashes is stopped within a dozen requests. No-harm waits for `min_n`.
+    """
+    champion_low, champion_high = rate_sequence(champion_events, champion_n, alpha=alpha / 2)
+    low, high = rate_sequence(challenger_events, challenger_n, alpha=alpha / 2)
+    known = champion_n > 0 and challenger_n > 0
+    value = challenger_events / challenger_n - champion_events / champion_n if known else float("nan")
+    difference = Estimate(value=value, low=low - champion_high, high=high - champion_low, n=champion_n + challenger_n, level=1 - alpha)
+    verdict = _verdict(difference, margin)
+    if min(champion_n, challenger_n) < min_n and verdict != "harm":
+        verdict = "not-enough-data"
+    p = higher_rate_p(
+        champion_events=champion_events, champion_n=champion_n, challenger_events=challenger_events, challenger_n=challenger_n
+    )
+    return GuardReading(
+        guard=guard, difference=difference, margin=margin, p_value=p, verdict=verdict, champion_n=champion_n, challenger_n=challenger_n
+    )
+
+
+def guard_mean(
+    guard: str,
+    champion: Floats,
+    challenger: Floats,
+    *,
+    margin: float,
+    alpha: float,
+    min_n: int,
+    higher_is_worse: bool = True,
+    tau: float | None = None,
+) -> GuardReading:
+    """Compare two means of different rows, such as log-latencies with margin log(1 + tolerated slowdown).
+
+    Both arms are winsorised at the champion's 0.5 and 99.5 percentiles, widened by four margins or
+    by their own distance if that is more: a freak request counts as a slow one, and a challenger
+    that is slow on every request still shows it.
+    """
+    champion, challenger = _finite(champion), _finite(challenger)
+    if len(champion):
+        low, high = np.quantile(champion, (0.005, 0.995))
+        wider = max(4 * margin, high - low)
+        champion, challenger = (np.clip(arm, low - wider, high + wider) for arm in (champion, challenger))
+    sign = 1.0 if higher_is_worse else -1.0
+    return _unpaired(guard, mean_mark(sign * champion), mean_mark(sign * challenger), margin=margin, alpha=alpha, min_n=min_n, tau=tau)
+
+
+def guard_auc(
+    guard: str, champion: Scored, challenger: Scored, *, margin: float, alpha: float, min_n: int, tau: float | None = None
+) -> GuardReading:
+    """Compare two areas under the ROC curve on different rows (DeLong's variances)."""
+    one, other = (auc_mark(y == 1, score) for y, score in (_answered(*champion), _answered(*challenger)))
+    return _unpaired(guard, one, other, margin=margin, alpha=alpha, min_n=min_n, tau=tau)
+
+
+def guard_auc_paired(
+    guard: str,
+    y: Floats,
+    champion_score: Floats,
+    challenger_score: Floats,
+    *,
+    margin: float,
+    alpha: float,
+    min_n: int,
+    tau: float | None = None,
+) -> GuardReading:
+    """Compare two areas under the ROC curve on the same rows (DeLong's covariance), as in shadow."""
+    y, champion_score, challenger_score = _both_answered(y, champion_score, challenger_score)
+    one, other = auc_mark(y == 1, champion_score), auc_mark(y == 1, challenger_score)
+    return _paired(guard, one, other, margin=margin, alpha=alpha, min_n=min_n, tau=tau)
+
+
+def guard_loss(
+    guard: str, champion: Floats, challenger: Floats, *, margin: float, alpha: float, min_n: int, tau: float | None = None
+) -> GuardReading:
+    """Compare mean losses of different rows, as they are (no winsorising: a large loss is what is asked about)."""
+    one, other = mean_mark(_finite(champion)), mean_mark(_finite(challenger))
+    return _unpaired(guard, one, other, margin=margin, alpha=alpha, min_n=min_n, tau=tau)
+
+
+def guard_loss_paired(
+    guard: str, champion: Floats, challenger: Floats, *, margin: float, alpha: float, min_n: int, tau: float | None = None
+) -> GuardReading:
+    """Compare mean losses of the same rows, difference by difference."""
+    both = np.isfinite(champion) & np.isfinite(challenger)
+    return _paired(guard, mean_mark(champion[both]), mean_mark(challenger[both]), margin=margin, alpha=alpha, min_n=min_n, tau=tau)
+
+
+def guard_metric(
+    name: str, *, task: Task, champion: Scored, challenger: Scored, paired: bool, margin: float, alpha: float, min_n: int
+) -> GuardReading:
+    """Compare two versions by a metric of the task; `paired` when row i is the same request in both.
+
+    Args:
+        champion, challenger: Outcomes and answers; binary outcomes are 0/1 and answers probabilities,
+            multi-class outcomes are class codes. Rows without a finite outcome or answer are left out.
+        margin: In units of the metric.
+
+    Raises:
+        ValueError: the metric has no sequential test; `MARKS` lists those that have.
+    """
+    if name not in MARKS[task]:
+        raise ValueError(f"{name!r} cannot be guarded for a {task} task; choose one of {', '.join(MARKS[task])}")
+    mark = MARKS[task][name]
+    if paired:
+        y, one, other = _both_answered(champion[0], champion[1], challenger[1])
+        return _paired(name, mark(y, one), mark(y, other), margin=margin, alpha=alpha, min_n=min_n)
+    return _unpaired(name, mark(*_answered(*champion)), mark(*_answered(*challenger)), margin=margin, alpha=alpha, min_n=min_n)
+
+
+def sample_ratio(challenger_n: int, champion_n: int, *, share: float) -> float:
+    """Always-valid p-value of "requests fall on the challenger with probability `share`".
+
+    A small one (below 0.001, say) means that the split itself is broken and nothing else can be
+    trusted. Count what was assigned independently: keys, where one key sends many requests.
+
+    Source: Lindon & Malek 2022, "Anytime-valid inference for multinomial count data".
+    """
+    if not 0 < share < 1:
+        return 1.0
+    return split_p(challenger_n, champion_n, share=share)
+
+
+def _unpaired(
+    guard: str, champion: Mark, challenger: Mark, *, margin: float, alpha: float, min_n: int, tau: float | None = None
+) -> GuardReading:
+    s2 = float(np.square(champion.parts).sum() + np.square(challenger.parts).sum())
+    return _reading(guard, champion, challenger, s2, margin=margin, alpha=alpha, min_n=min_n, tau=tau)
+
+
+def _paired(
+    guard: str, champion: Mark, challenger: Mark, *, margin: float, alpha: float, min_n: int, tau: float | None = None
+) -> GuardReading:
+    s2 = float(np.square(challenger.parts - champion.parts).sum())
+    return _reading(guard, champion, challenger, s2, margin=margin, alpha=alpha, min_n=min_n, tau=tau)
+
+
+def _reading(
+    guard: str, champion: Mark, challenger: Mark, s2: float, *, margin: float, alpha: float, min_n: int, tau: float | None
+) -> GuardReading:
+    sizes = len(champion.parts), len(challenger.parts)
+    d, n = challenger.value - champion.value, min(sizes)
+    difference, p, verdict = Estimate(value=d, low=float("nan"), high=float("nan"), n=sum(sizes), level=1 - alpha), 1.0, "not-enough-data"
+    if n >= max(min_n, 2) and champion.ready and challenger.ready and np.isfinite(d):
+        s2 = max(s2, ((abs(d) + margin) / n) ** 2)
+        width = tau or sharpest_tau(s2, n=n, at=min_n, alpha=alpha)
+        low, high = confidence_sequence(d, s2, tau=width, alpha=alpha)
+        difference = Estimate(value=d, low=low, high=high, n=sum(sizes), se=sqrt(s2), level=1 - alpha)
+        p = always_valid_p(d, s2, tau=width) if d > 0 else 1.0
+        verdict = _verdict(difference, margin)
+    return GuardReading(
+        guard=guard, difference=difference, margin=margin, p_value=p, verdict=verdict, champion_n=sizes[0], challenger_n=sizes[1]
+    )
+
+
+def _verdict(difference: Estimate, margin: float) -> str:
+    if difference.low > 0 and difference.value > margin:
+        return "harm"
+    return "no-harm" if difference.high < margin else "undecided"
+
+
+def _finite(values: Floats) -> Floats:
+    values = np.asarray(values, dtype=np.float64)
+    return values[np.isfinite(values)]
+
+
+def _answered(y: Floats, score: Floats) -> Scored:
+    kept = np.isfinite(y) & _whole(score)
+    return y[kept], score[kept]
+
+
+def _both_answered(y: Floats, one: Floats, other: Floats) -> tuple[Floats, Floats, Floats]:
+    kept = np.isfinite(y) & _whole(one) & _whole(other)
+    return y[kept], one[kept], other[kept]
+
+
+def _whole(score: Floats) -> NDArray[np.bool_]:
+    return np.logical_and.reduce(np.isfinite(score.reshape(len(score), -1)), axis=1)
