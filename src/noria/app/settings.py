@@ -1,0 +1,132 @@
+"""Where a Noria lives and how its processes find each other: one frozen value, read once.
+
+A home is made by `noria up` (or `noria demo`); its settings are kept in `settings.json`, so that
+every process of that home reads the same. Environment variables win over the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from noria.core.errors import NotFound, SettingsInvalid
+from noria.core.moments import duration
+from noria.ports import wire
+
+FILE = "settings.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings; each is also an environment variable, `NORIA_` and its name in capitals.
+
+    Attributes:
+        home: Folder that holds everything.
+        records: "sqlite" (a file in the home) or a `postgresql://…` URL.
+        host: Address that servers bind; anything but a loopback address asks for the token everywhere.
+        port: Control plane and page.
+        serve_port: Data plane.
+        clock: "system", or "turned" for a replay's event clock.
+        compact_every, look_every, bucket: Durations in event time, see `noria.loop.world.Cadence`.
+        lease_s: Wall seconds after which a silent process loses its turns.
+        workers: Prediction processes.
+    """
+
+    home: str = ".noria"
+    records: str = "sqlite"
+    host: str = "127.0.0.1"
+    port: int = 7700
+    serve_port: int = 7701
+    clock: str = "system"
+    compact_every: str = "10s"
+    look_every: str = "15s"
+    bucket: str = "10m"
+    lease_s: float = 30.0
+
+    @property
+    def folder(self) -> Path:
+        """The home as an absolute path."""
+        return Path(self.home).expanduser().resolve()
+
+    def __post_init__(self) -> None:
+        for name in ("compact_every", "look_every", "bucket"):
+            try:
+                duration(getattr(self, name))
+            except ValueError as error:
+                raise SettingsInvalid(f"{name}: {error}") from error
+        if self.clock not in ("system", "turned"):
+            raise SettingsInvalid(f"clock is {self.clock!r}", fix="write 'system' or 'turned'")
+
+
+def read(home: str | Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of a home: the file in it, then the environment.
+
+    Raises:
+        SettingsInvalid: an unknown `NORIA_*` name (the nearest known one is named) or a malformed value.
+    """
+    given = _from_environment(environ)
+    folder = Path(home or given.get("home") or Settings().home).expanduser().resolve()
+    file = folder / FILE
+    base = wire.load(file.read_bytes(), Settings) if file.exists() else Settings()
+    return replace(base, **{**given, "home": str(folder)})
+
+
+def keep(settings: Settings) -> Settings:
+    """Write the settings into their home, so that its other processes read the same."""
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    unfinished = settings.folder / f"{FILE}.new"
+    unfinished.write_bytes(wire.dump(settings))
+    unfinished.replace(settings.folder / FILE)
+    return settings
+
+
+def find_home(start: Path | None = None) -> Path:
+    """The home of this folder or of the nearest one above it.
+
+    Raises:
+        NotFound: there is none.
+    """
+    named = os.environ.get("NORIA_HOME")
+    if named:
+        return Path(named).expanduser().resolve()
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / ".noria" / FILE).exists():
+            return folder / ".noria"
+    raise NotFound(f"no Noria home in {here} or above it", fix="run `noria up FILE.py` first, or set NORIA_HOME")
+
+
+def token(settings: Settings) -> str:
+    """The home's secret for verbs over HTTP, made on first use, readable by its owner alone."""
+    file = settings.folder / "token"
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as out:
+            out.write(secrets.token_urlsafe(32))
+        return file.read_text().strip()
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    known = {f.name: f.type for f in fields(Settings)}
+    found: dict[str, object] = {}
+    for variable, text in environ.items():
+        if not variable.startswith("NORIA_"):
+            continue
+        name = variable.removeprefix("NORIA_").lower()
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean NORIA_{near[0].upper()}?" if near else f"known: {', '.join(f'NORIA_{k.upper()}' for k in known)}"
+            raise SettingsInvalid(f"unknown setting {variable}", fix=hint)
+        kind = {"int": int, "float": float}.get(str(known[name]), str)
+        try:
+            found[name] = kind(text)
+        except ValueError as error:
+            raise SettingsInvalid(f"{variable} is {text!r}", fix=f"write a{'n' if kind is int else ''} {kind.__name__}") from error
+    return found
