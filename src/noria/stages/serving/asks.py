@@ -1,0 +1,121 @@
+"""A request on its way through the desk: its rows travel alone and come together again in one answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from noria.core.errors import Unavailable
+from noria.core.traffic import Role, Scalar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """One row's answer as its caller reads it.
+
+    Attributes:
+        prediction: The score or value; for multi-class, class to probability.
+        label: The class that a classifier would name, else None.
+    """
+
+    id: str
+    version: int
+    role: Role
+    prediction: float | dict[str, float]
+    label: str | None
+
+
+class Request:
+    """Waits for all rows of one call; `done` gives their answers in the order that they were asked."""
+
+    __slots__ = ("_answers", "_failure", "_left", "arrived_s", "done", "time_ms")
+
+    def __init__(self, rows: int, *, time_ms: int, arrived_s: float, done: asyncio.Future[list[Answered]]) -> None:
+        self.time_ms = time_ms
+        self.arrived_s = arrived_s
+        self.done = done
+        self._answers: list[Answered | None] = [None] * rows
+        self._left = rows
+        self._failure: Unavailable | None = None
+
+    def settle(self, place: int, outcome: Answered | Unavailable) -> None:
+        """Take one row's end; the last one ends the request. One failed row fails the call."""
+        if isinstance(outcome, Unavailable):
+            self._failure = self._failure or outcome
+        else:
+            self._answers[place] = outcome
+        self._left -= 1
+        if self._left or self.done.done():
+            return
+        if self._failure is not None:
+            self.done.set_exception(self._failure)
+        else:
+            self.done.set_result([answer for answer in self._answers if answer is not None])
+
+    def fail(self, error: BaseException) -> None:
+        """End it now: the desk itself is at fault, and nobody shall wait for ever."""
+        if not self.done.done():
+            self.done.set_exception(Unavailable(f"the desk failed: {type(error).__name__}: {error}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A challenger's failed try at a row that the champion answers now."""
+
+    version: int
+    error: str
+    latency_us: int
+
+
+class Ask:
+    """One row for one version.
+
+    Attributes:
+        kept: Whether the prediction log keeps it.
+        tried: Set when a challenger failed on it.
+    """
+
+    __slots__ = ("id", "inputs", "kept", "key", "place", "request", "role", "tried")
+
+    def __init__(self, request: Request, place: int, *, id: str, key: str, inputs: dict[str, Scalar], kept: bool, role: Role) -> None:
+        self.request = request
+        self.place = place
+        self.id = id
+        self.key = key
+        self.inputs = inputs
+        self.kept = kept
+        self.role = role
+        self.tried: Tried | None = None
+
+    def latency_us(self, now_s: float) -> int:
+        """Microseconds since its request arrived."""
+        return int((now_s - self.request.arrived_s) * 1e6)
+
+
+class Tick:
+    """Collects what arrives in one tick of the event loop and hands it over in one call; nothing ever waits.
+
+    For one thread: the event loop's.
+    """
+
+    __slots__ = ("_asks", "_flush")
+
+    def __init__(self, flush: Callable[[list[Ask]], None]) -> None:
+        self._flush = flush
+        self._asks: list[Ask] = []
+
+    def add(self, ask: Ask) -> None:
+        """Hand it over with all others that arrive before the loop comes round."""
+        self._asks.append(ask)
+        if len(self._asks) == 1:
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        asks, self._asks = self._asks, []
+        try:
+            self._flush(asks)
+        except Exception as error:
+            for ask in asks:
+                ask.request.fail(error)
+            raise

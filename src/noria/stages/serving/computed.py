@@ -1,0 +1,94 @@
+"""Rows that one version computed together, on their way to their users and to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from noria.core.errors import NoriaError, bounded
+from noria.core.traffic import Answer, Role
+from noria.stages.serving.asks import Ask
+from noria.stages.serving.frames import Column, Predictions, columns
+from noria.stages.serving.model import finite
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Rows that one version computed together; `error` is "" where there is an answer."""
+
+    asks: Sequence[Ask]
+    answers: Sequence[Answer | None]
+    served: dict[str, Column] = field(default_factory=dict)
+    errors: Sequence[str] = ()
+
+
+def checked(asks: Sequence[Ask], answers: Sequence[Answer | None], served: dict[str, Column]) -> Computed:
+    """A computation with every answer that is not a finite number taken out."""
+    if len(answers) != len(asks):
+        return failed(asks, f"gave {len(answers)} answers to {len(asks)} rows")
+    errors = ["" if finite(answer) else f"answered {answer}" for answer in answers]
+    return Computed(asks, [None if error else answer for answer, error in zip(answers, errors, strict=True)], served, errors)
+
+
+def failed(asks: Sequence[Ask], error: str) -> Computed:
+    """A computation that gave nothing."""
+    return Computed(asks, [None] * len(asks), {}, [error] * len(asks))
+
+
+def picked(computed: Computed, places: Sequence[int]) -> Computed:
+    """The rows of a computation at `places`."""
+    if len(places) == len(computed.asks):
+        return computed
+    return Computed(
+        [computed.asks[p] for p in places],
+        [computed.answers[p] for p in places],
+        {name: [column[p] for p in places] for name, column in computed.served.items()},
+        [computed.errors[p] for p in places],
+    )
+
+
+def frame(deployment: str, version: int, computed: Computed, now_s: float) -> Predictions:
+    """A computation as the journal keeps it: the rows that the log's sample holds."""
+    kept = picked(computed, [place for place, ask in enumerate(computed.asks) if ask.kept])
+    asks = kept.asks
+    return Predictions(
+        deployment,
+        version,
+        [ask.id for ask in asks],
+        [ask.role for ask in asks],
+        [ask.request.time_ms for ask in asks],
+        [ask.key for ask in asks],
+        columns([ask.inputs for ask in asks]),
+        kept.served,
+        list(kept.answers),
+        [ask.latency_us(now_s) for ask in asks],
+        [
+            f"challenger v{ask.tried.version}: {ask.tried.error}" if ask.tried and not error else error
+            for ask, error in zip(asks, kept.errors, strict=True)
+        ],
+    )
+
+
+def failed_tries(deployment: str, asks: Sequence[Ask]) -> Iterator[Predictions]:
+    """The challenger's side of rows that the champion had to answer."""
+    for ask in asks:
+        if ask.tried is not None and ask.kept:
+            yield Predictions(
+                deployment,
+                ask.tried.version,
+                [ask.id],
+                [Role.CHALLENGER],
+                [ask.request.time_ms],
+                [ask.key],
+                columns([ask.inputs]),
+                {},
+                [None],
+                [ask.tried.latency_us],
+                [ask.tried.error],
+            )
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in one bounded line."""
+    said = error.message if isinstance(error, NoriaError) else f"{type(error).__name__}: {error}"
+    return bounded(said, 300).replace("\n", " ")

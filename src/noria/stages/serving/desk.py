@@ -1,0 +1,271 @@
+"""The desk: takes requests for every deployment, sends each row to its version, and swaps versions while it works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+from noria.core.errors import NotFound, RequestInvalid, Unavailable
+from noria.core.ids import new_id
+from noria.core.moments import to_ms
+from noria.core.traffic import Answer, Feedback, Plan, Role, Route, Scalar, ServedVersion
+from noria.ports.clock import Clock
+from noria.ports.journal import JournalWriter
+from noria.stages.serving.asks import Answered, Ask, Request
+from noria.stages.serving.computed import reason
+from noria.stages.serving.frames import told
+from noria.stages.serving.lanes import Books, Challenger, ChallengerLane, ChampionLane, Contender
+from noria.stages.serving.model import Row, Served
+from noria.stages.serving.routing import kept, lane
+from noria.stages.serving.scribe import Scribe
+from noria.stages.serving.tallies import Counters, Tallies
+from noria.stages.serving.validation import RequestCheck
+
+ID_LIMIT = 200
+"""Most characters of a request id."""
+
+Item = tuple[str | None, object]
+"""A row as it arrives: its id, if the caller gave one, and its fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRoute:
+    """A deployment at work."""
+
+    route: Route
+    check: RequestCheck
+    champion: ChampionLane
+    challenger: ChallengerLane | None
+
+
+class Desk:
+    """Answers predictions and takes outcomes; for one event loop.
+
+    Args:
+        load: Loads a champion in this process; called in a thread.
+        hire: Starts a challenger in a process of its own.
+        journal: This process's own writer; closed with the desk.
+        sync_every_s: A power cut loses at most this much of the predictions, and no outcome.
+    """
+
+    def __init__(
+        self,
+        *,
+        load: Callable[[ServedVersion], Served],
+        hire: Callable[[ServedVersion], Awaitable[Challenger]],
+        journal: JournalWriter,
+        clock: Clock,
+        sync_every_s: float = 0.05,
+    ) -> None:
+        self._load = load
+        self._hire = hire
+        self._clock = clock
+        self._counters = Counters()
+        self._scribe = Scribe(journal, self._counters, sync_every_s=sync_every_s)
+        self._open: dict[str, OpenRoute] = {}
+        self._unopened: dict[str, str] = {}
+        self._applying = asyncio.Lock()
+        self.tallies = Tallies()
+        self.revision: int | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether a plan was applied, so that an unknown deployment is really unknown."""
+        return self.revision is not None
+
+    def counters(self) -> Counters:
+        """A copy of the counters of this process."""
+        return replace(self._counters)
+
+    def problems(self) -> dict[str, str]:
+        """What does not work now: deployment (or "journal") to its problem; empty when all is well."""
+        return self._unopened | ({"journal": self._scribe.problem} if self._scribe.problem else {})
+
+    def versions(self) -> dict[str, tuple[int, ...]]:
+        """Deployment to the versions at work: the champion's number, then the challenger's."""
+        return {
+            name: (at_work.champion.served.version.number, *([at_work.challenger.contender.version.number] if at_work.challenger else []))
+            for name, at_work in self._open.items()
+        }
+
+    async def predict(self, deployment: str, items: Sequence[Item]) -> list[Answered]:
+        """Answers in the order of `items`, journalled before they are returned.
+
+        Raises:
+            NotFound: there is no such deployment.
+            RequestInvalid: a row does not fit; no row was computed.
+            Unavailable: no plan yet, the deployment did not load, or the champion failed on a row.
+        """
+        at_work = self._at_work(deployment)
+        time_ms = to_ms(self._clock.now())
+        request = Request(len(items), time_ms=time_ms, arrived_s=perf_counter(), done=asyncio.get_running_loop().create_future())
+        try:
+            rows = _checked(at_work.check, items)
+        except RequestInvalid:
+            self._counters.invalid += 1
+            raise
+        for place, ((given, _), row) in enumerate(zip(items, rows, strict=True)):
+            self._place(at_work, request, place, given or new_id("req", time_ms), row)
+        return await request.done if rows else []
+
+    async def feedback(self, deployment: str, outcomes: Sequence[Feedback]) -> int:
+        """Journal outcomes and return their number when they survive a power cut.
+
+        Raises:
+            NotFound: there is no such deployment.
+            Unavailable: no plan yet, or the journal did not take them.
+        """
+        self._at_work(deployment)
+        for frame in told(outcomes):
+            await self._scribe.tell(frame)
+        return len(outcomes)
+
+    def outcome(self, deployment: str, request_id: object, value: object, time_ms: int | None = None) -> Feedback:
+        """One outcome, checked; told now unless `time_ms` says when.
+
+        Raises:
+            RequestInvalid: the id or the value cannot be an outcome's.
+        """
+        if not isinstance(value, (bool, int, float, str)) or value != value or (isinstance(value, str) and len(value) > ID_LIMIT):
+            raise RequestInvalid(
+                "an outcome is a number, a bool or a class name", fields={"value": "must be a number, a bool or a short text"}
+            )
+        moment = to_ms(self._clock.now()) if time_ms is None else time_ms
+        return Feedback(request_id=_request_id(request_id), deployment=deployment, value=value, time_ms=moment)
+
+    async def apply(self, plan: Plan) -> None:
+        """Bring the plan to work: new versions are loaded first, then all routes are swapped at once.
+
+        Never raises for a version that does not load: its deployment keeps the route it had, and
+        `problems` says why. A new deployment whose challenger does not start opens without it, and
+        the champion answers for it, on the record.
+        """
+        async with self._applying:
+            problems: dict[str, str] = {}
+            opened: dict[str, OpenRoute] = {}
+            for name, route in plan.routes.items():
+                try:
+                    opened[name] = await self._opened(name, route, problems)
+                except Exception as error:  # noqa: BLE001 - a model may fail to load in any way; it is reported
+                    problems[name] = reason(error)
+                    if name in self._open:
+                        opened[name] = self._open[name]
+            before, self._open = self._open, opened
+            self._unopened = problems
+            self.revision = plan.revision
+        await self._dismiss(before, opened)
+
+    async def close(self) -> None:
+        """Let everything under way end, end the challengers and sync the journal."""
+        before, self._open = self._open, {}
+        await self._dismiss(before, {})
+        self._scribe.close()
+
+    def _at_work(self, deployment: str) -> OpenRoute:
+        at_work = self._open.get(deployment)
+        if at_work is not None:
+            return at_work
+        if not self.ready:
+            raise Unavailable("no routing plan has arrived yet", fix="wait until /health/ready says so")
+        if deployment in self._unopened:
+            raise Unavailable(f"{deployment!r} could not be loaded: {self._unopened[deployment]}")
+        known = ", ".join(sorted(self._open)[:20]) or "none yet"
+        raise NotFound(f"there is no deployment {deployment[:100]!r}; there are: {known}")
+
+    @staticmethod
+    def _place(at_work: OpenRoute, request: Request, place: int, request_id: str, row: dict[str, Scalar]) -> None:
+        route = at_work.route
+        field = route.champion.signature.key
+        value = row.get(field) if field else None
+        key = request_id if value is None else str(value)
+        keep = kept(route, request_id)
+        ask = Ask(request, place, id=request_id, key=key, inputs=row, kept=keep, role=Role.CHAMPION)
+        challenger = at_work.challenger
+        if challenger is not None and lane(route, key):
+            ask.role = Role.CHALLENGER
+            challenger.take(ask)
+            return
+        at_work.champion.take(ask)
+        if challenger is not None and route.shadow:
+            challenger.shadow(Ask(request, place, id=request_id, key=key, inputs=row, kept=keep, role=Role.SHADOW))
+
+    async def _opened(self, name: str, route: Route, problems: dict[str, str]) -> OpenRoute:
+        books = Books(deployment=name, scribe=self._scribe, counters=self._counters, tallies=self.tallies)
+        before = self._open.get(name)
+        stays = before is not None and _same(before.champion.served.version, route.champion)
+        champion = before.champion if before and stays else ChampionLane(await asyncio.to_thread(self._load, route.champion), books)
+        challenger = None
+        if route.challenger is not None:
+            try:
+                contender = await self._contender(before, route.challenger)
+            except Exception as error:  # noqa: BLE001 - it never costs the champion its place; it is reported
+                problems[name] = f"challenger v{route.challenger.number} did not start: {reason(error)}"
+                if before and stays:
+                    return before
+                contender = Contender(version=route.challenger, client=Absent(problems[name]))
+            challenger = ChallengerLane(contender, champion.take, books, timeout_ms=route.timeout_ms)
+        also = route.challenger.signature.inputs if route.challenger else ()
+        return OpenRoute(route=route, check=RequestCheck(route.champion.signature, also=also), champion=champion, challenger=challenger)
+
+    async def _contender(self, before: OpenRoute | None, version: ServedVersion) -> Contender:
+        if before and before.challenger and before.challenger.contender.version == version:
+            at_work = before.challenger.contender
+            if not isinstance(at_work.client, Absent):
+                return at_work
+        return Contender(version=version, client=await self._hire(version))
+
+    @staticmethod
+    async def _dismiss(before: Mapping[str, OpenRoute], after: Mapping[str, OpenRoute]) -> None:
+        """End the challengers of `before` that are not at work in `after`, once they have no rows left."""
+        staying = {id(opened.challenger.contender.client) for opened in after.values() if opened.challenger}
+        for opened in before.values():
+            if opened.challenger and id(opened.challenger.contender.client) not in staying:
+                await opened.challenger.drain()
+                await opened.challenger.contender.client.close()
+
+
+class Absent:
+    """A challenger that could not be started: every row goes to the champion, and the record says why."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def answer(self, rows: Sequence[Row], now_ms: int, timeout_ms: float) -> tuple[list[Answer | None], dict[str, list[Any]]]:
+        """Fail.
+
+        Raises:
+            Unavailable: always.
+        """
+        raise Unavailable(self._why)
+
+    async def close(self) -> None:
+        """There is nothing to end."""
+
+
+def _same(at_work: ServedVersion, wanted: ServedVersion) -> bool:
+    """Whether they are the same version; faults are a challenger's affair."""
+    return replace(at_work, fault="") == replace(wanted, fault="")
+
+
+def _checked(check: RequestCheck, items: Sequence[Item]) -> list[dict[str, Scalar]]:
+    rows: list[dict[str, Scalar]] = []
+    for place, (given, inputs) in enumerate(items):
+        try:
+            if given is not None:
+                _request_id(given)
+            rows.append(check.row(inputs))
+        except RequestInvalid as error:
+            if len(items) == 1:
+                raise
+            fields = {f"rows[{place}].{name}": why for name, why in error.fields.items()}
+            raise RequestInvalid(f"row {place}: {error.message}", fields=fields) from None
+    return rows
+
+
+def _request_id(given: object) -> str:
+    if isinstance(given, str) and 0 < len(given) <= ID_LIMIT:
+        return given
+    raise RequestInvalid(f"an id is text of 1 to {ID_LIMIT} characters", fields={"id": f"must be text of 1 to {ID_LIMIT} characters"})

@@ -1,0 +1,201 @@
+"""How rows are answered: by the champion, here and now; by a challenger, with the champion behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol
+
+from noria.core.errors import Unavailable
+from noria.core.traffic import Answer, Role, ServedVersion
+from noria.stages.serving.asks import Answered, Ask, Tick, Tried
+from noria.stages.serving.breaker import Breaker, Gate
+from noria.stages.serving.computed import Computed, checked, failed, failed_tries, frame, picked, reason
+from noria.stages.serving.frames import Predictions
+from noria.stages.serving.model import Row, Served, spoken
+from noria.stages.serving.scribe import Scribe
+from noria.stages.serving.tallies import Counters, Tallies
+
+SHADOW_LIMIT = 10_000
+"""Rows that may wait for a shadow's answer; more are not shown to it."""
+
+
+class Challenger(Protocol):
+    """A version that answers from its own process."""
+
+    async def answer(self, rows: Sequence[Row], now_ms: int, timeout_ms: float) -> tuple[list[Answer | None], dict[str, list[Any]]]:
+        """As `Served.answer`. May be cancelled: the caller keeps the time.
+
+        Raises:
+            Unavailable: its process is gone, or it failed on these rows.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End its process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Where both lanes write down what they did."""
+
+    deployment: str
+    scribe: Scribe
+    counters: Counters
+    tallies: Tallies
+
+
+class ChampionLane:
+    """Answers in this process, all rows of one tick in one call."""
+
+    def __init__(self, served: Served, books: Books) -> None:
+        self.served = served
+        self._books = books
+        self._tick = Tick(self._answer)
+        self.take = self._tick.add
+
+    def _answer(self, asks: list[Ask]) -> None:
+        frames: list[Predictions] = []
+        ends: list[tuple[Ask, Answered | Unavailable]] = []
+        for computed in self._compute(asks):
+            now_s = perf_counter()
+            frames.append(frame(self._books.deployment, self.served.version.number, computed, now_s))
+            for ask, answer, error in zip(computed.asks, computed.answers, computed.errors, strict=True):
+                ends.append((ask, self._end(ask, answer, error)))
+                self._count(ask, now_s, failed=answer is None)
+        frames.extend(failed_tries(self._books.deployment, [ask for ask in asks if ask.tried]))
+        self._books.scribe.settle(asks, frames)
+        for ask, end in ends:
+            ask.request.settle(ask.place, end)
+
+    def _compute(self, asks: Sequence[Ask]) -> Iterator[Computed]:
+        """One computation for all; when it fails, one for each row, so that no row fails its neighbours."""
+        try:
+            answers, served = self.served.answer([ask.inputs for ask in asks], asks[-1].request.time_ms)
+        except Exception as error:  # noqa: BLE001 - user code and models raise anything; it is recorded with the row
+            if len(asks) > 1:
+                for ask in asks:
+                    yield from self._compute([ask])
+            else:
+                yield Computed(asks, [None], {}, [reason(error)])
+            return
+        yield checked(asks, answers, served)
+
+    def _end(self, ask: Ask, answer: Answer | None, error: str) -> Answered | Unavailable:
+        version = self.served.version
+        if answer is None:
+            return Unavailable(f"version {version.number} of {self._books.deployment!r} could not answer {ask.id!r}: {error}")
+        prediction, label = spoken(version.signature, answer)
+        return Answered(id=ask.id, version=version.number, role=ask.role, prediction=prediction, label=label)
+
+    def _count(self, ask: Ask, now_s: float, *, failed: bool) -> None:
+        books = self._books
+        books.tallies[books.deployment, self.served.version.number, ask.role].add(ask.latency_us(now_s), failed=failed)
+        books.counters.failed += failed
+        if ask.tried is not None:
+            books.counters.fallbacks += 1
+            books.tallies[books.deployment, ask.tried.version, Role.CHALLENGER].add(ask.tried.latency_us, failed=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A challenger at work, with its breaker: both outlive a change of the route."""
+
+    version: ServedVersion
+    client: Challenger
+    breaker: Breaker = field(default_factory=Breaker)
+
+
+class ChallengerLane:
+    """Asks a challenger in its own process; whatever happens there, every user's row is answered."""
+
+    def __init__(self, contender: Contender, champion: Callable[[Ask], None], books: Books, *, timeout_ms: float) -> None:
+        self.contender = contender
+        self._champion = champion
+        self._books = books
+        self._timeout_ms = timeout_ms
+        self._tick = Tick(self._start)
+        self._waiting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.take = self._tick.add
+
+    def shadow(self, ask: Ask) -> None:
+        """Let the challenger compute a row that the champion answers; its answer is only recorded."""
+        if self._waiting >= SHADOW_LIMIT:
+            self._books.counters.shadow_dropped += 1
+            return
+        self._waiting += 1
+        self._tick.add(ask)
+
+    async def drain(self) -> None:
+        """Return when nothing is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _start(self, asks: list[Ask]) -> None:
+        task = asyncio.get_running_loop().create_task(self._pass(asks))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _pass(self, asks: list[Ask]) -> None:
+        try:
+            await self._send(asks)
+        except Exception as error:
+            for ask in asks:
+                ask.request.fail(error)
+            raise
+
+    async def _send(self, asks: list[Ask]) -> None:
+        gate = self.contender.breaker.gate(perf_counter())
+        if gate is Gate.SEND:
+            self._finish(await self._ask(asks))
+            return
+        self._finish(failed(asks, "spared after repeated timeouts"))
+        if gate is Gate.PROBE:
+            await self._ask(asks)
+
+    async def _ask(self, asks: Sequence[Ask]) -> Computed:
+        breaker = self.contender.breaker
+        rows, now_ms = [ask.inputs for ask in asks], asks[-1].request.time_ms
+        try:
+            async with asyncio.timeout(self._timeout_ms / 1000):
+                answers, served = await self.contender.client.answer(rows, now_ms, self._timeout_ms)
+        except TimeoutError:
+            breaker.failed(perf_counter(), timed_out=True)
+            return failed(asks, f"timed out after {self._timeout_ms:g} ms")
+        except Exception as error:  # noqa: BLE001 - whatever a challenger does, the champion answers; it is recorded
+            breaker.failed(perf_counter(), timed_out=False)
+            return failed(asks, reason(error))
+        breaker.answered()
+        return checked(asks, answers, served)
+
+    def _finish(self, computed: Computed) -> None:
+        """Record shadows, give users their answers, and hand the rows that failed to the champion."""
+        now_s = perf_counter()
+        number, signature = self.contender.version.number, self.contender.version.signature
+        given: list[Ask] = []
+        noted: list[int] = []
+        for place, (ask, answer, error) in enumerate(zip(computed.asks, computed.answers, computed.errors, strict=True)):
+            if ask.role is Role.SHADOW:
+                self._waiting -= 1
+                self._books.counters.shadowed += 1
+            elif answer is None:
+                self._hand_over(ask, error, now_s)
+                continue
+            else:
+                given.append(ask)
+            noted.append(place)
+            self._books.tallies[self._books.deployment, number, ask.role].add(ask.latency_us(now_s), failed=answer is None)
+        self._books.scribe.settle(given, [frame(self._books.deployment, number, picked(computed, noted), now_s)])
+        for ask, answer in zip(computed.asks, computed.answers, strict=True):
+            if ask.role is Role.CHALLENGER and answer is not None:
+                prediction, label = spoken(signature, answer)
+                ask.request.settle(ask.place, Answered(id=ask.id, version=number, role=Role.CHALLENGER, prediction=prediction, label=label))
+
+    def _hand_over(self, ask: Ask, error: str, now_s: float) -> None:
+        ask.tried = Tried(version=self.contender.version.number, error=error, latency_us=ask.latency_us(now_s))
+        ask.role = Role.FALLBACK
+        self._champion(ask)

@@ -1,0 +1,114 @@
+"""The prediction log as tables: what was answered, what came of it, and both joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from noria.core.moments import to_ms
+from noria.core.traffic import Role
+from noria.stages.serving.compaction import Arrived, Compacted, compact, tidy
+from noria.stages.serving.log_tables import OUTCOME_COLUMNS, PREDICTION_COLUMNS
+from noria.stages.serving.parts import OUTCOMES, PREDICTIONS, Part, parts
+
+__all__ = ["Arrived", "Compacted", "compact", "labelled", "outcomes", "predictions", "tidy"]
+
+_EARLY_OUTCOME = timedelta(days=1)
+
+
+def predictions(
+    folder: Path,
+    deployment: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    roles: Sequence[Role] | None = None,
+    versions: Sequence[int] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """Predictions with since ≤ time < until, ordered by time, one per (request_id, role).
+
+    Args:
+        columns: Only these, in this order; one that no part has is null throughout.
+    """
+    wanted = None if columns is None else {*columns, "request_id", "role", "time", "version"}
+    table = _read(parts(folder / deployment / PREDICTIONS), since, until, wanted)
+    if table is None:
+        table = pl.DataFrame(schema=dict(PREDICTION_COLUMNS))
+    if roles is not None:
+        table = table.filter(pl.col("role").is_in([str(role) for role in roles]))
+    if versions is not None:
+        table = table.filter(pl.col("version").is_in(list(versions)))
+    table = table.unique(["request_id", "role"], keep="first", maintain_order=True).sort("time", maintain_order=True)
+    return table if columns is None else _with_columns(table, columns)
+
+
+def outcomes(folder: Path, deployment: str, *, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
+    """Outcomes with since ≤ time < until, one per request id: the last that was told."""
+    table = _read(_as_told(parts(folder / deployment / OUTCOMES)), since, until, None)
+    if table is None:
+        return pl.DataFrame(schema=dict(OUTCOME_COLUMNS))
+    return table.unique("request_id", keep="last", maintain_order=True)
+
+
+def labelled(
+    folder: Path,
+    deployment: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    roles: Sequence[Role] | None = None,
+    versions: Sequence[int] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """Predictions of that time whose outcome is known, with the column `outcome`.
+
+    An outcome may come at any time after its prediction, and carry a time up to a day before it.
+    """
+    wanted = None if columns is None else [*columns, *({"request_id"} - set(columns))]
+    answered = predictions(folder, deployment, since=since, until=until, roles=roles, versions=versions, columns=wanted)
+    known = outcomes(folder, deployment, since=None if since is None else since - _EARLY_OUTCOME)
+    joined = answered.join(known.select("request_id", outcome="value"), on="request_id", how="inner", maintain_order="left")
+    return joined if columns is None else joined.select([*columns, "outcome"])
+
+
+def _read(found: Sequence[Part], since: datetime | None, until: datetime | None, wanted: set[str] | None) -> pl.DataFrame | None:
+    """The rows of a span, from the parts whose names reach into it; None when there is no such part."""
+    low = None if since is None else to_ms(since)
+    high = None if until is None else to_ms(until)
+    tables = []
+    for part in found:
+        if (low is not None and part.end_ms < low) or (high is not None and part.start_ms >= high):
+            continue
+        within: list[pl.Expr] = []
+        if low is not None and part.start_ms < low:
+            within.append(pl.col("time") >= since)
+        if high is not None and part.end_ms >= high:
+            within.append(pl.col("time") < until)
+        tables.append(_rows(part.path, wanted, within))
+    return pl.concat(tables, how="diagonal_relaxed") if tables else None
+
+
+def _rows(path: Path, wanted: set[str] | None, within: Sequence[pl.Expr]) -> pl.DataFrame:
+    """A part's rows; only one that the span cuts pays for a scan with a filter."""
+    names = None if wanted is None else [name for name in pl.read_parquet_schema(path) if name in wanted]
+    if not within:
+        return pl.read_parquet(path, columns=names, use_statistics=False)
+    lazy = pl.scan_parquet(path).filter(*within)
+    return (lazy if names is None else lazy.select(names)).collect()
+
+
+def _with_columns(table: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    missing = [pl.lit(None, dtype=PREDICTION_COLUMNS.get(name)).alias(name) for name in columns if name not in table.columns]
+    return table.with_columns(missing).select(columns)
+
+
+def _as_told(found: Sequence[Part]) -> list[Part]:
+    """Parts in the order in which their rows were told: source by source, and byte by byte within one."""
+    began: dict[str, int] = {}
+    for part in found:
+        began[part.source] = min(began.get(part.source, part.start_ms), part.start_ms)
+    return sorted(found, key=lambda part: (began[part.source], part.source, part.begin))

@@ -1,0 +1,26 @@
+"""The routing plan on its way to the data plane: one file, replaced as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from noria.core.traffic import Plan
+from noria.ports import wire
+from noria.stages.serving.whole_files import write_whole
+
+
+def publish(plan: Plan, file: Path) -> None:
+    """Replace the plan in `file`: readers see the old one or the new one, also after a power cut."""
+    write_whole(file, wire.dump(plan))
+
+
+def read_plan(file: Path) -> Plan | None:
+    """The plan in `file`, or None when none was published yet.
+
+    Raises:
+        DataInvalid: the file holds something else.
+    """
+    try:
+        return wire.load(file.read_bytes(), Plan)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,159 @@
+"""Checks a request's fields against the signature: quick when all is well, and exact about what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from difflib import get_close_matches
+
+from noria.core.errors import RequestInvalid
+from noria.core.schema import Field, Kind, Signature
+from noria.core.traffic import Scalar
+
+TEXT_LIMIT = 1_000
+"""Most characters of one text value."""
+
+FIELD_LIMIT = 20
+"""Most wrong fields that one error names."""
+
+_INT_LOW, _INT_HIGH = -(2**63), 2**63 - 1
+_ABSENT = object()
+
+
+class Misfit(ValueError):
+    """One value that does not fit its field; the message is the reason."""
+
+
+class RequestCheck:
+    """Reads rows of one signature. Thread-safe; it keeps nothing of what it reads.
+
+    Args:
+        also: Fields that another version wants of the same requests: taken, never required.
+    """
+
+    __slots__ = ("_names", "_plan")
+
+    def __init__(self, signature: Signature, *, also: Iterable[Field] = ()) -> None:
+        own = {field.name: (field.name, _READERS[field.kind], field.required) for field in signature.inputs}
+        others = {field.name: (field.name, _READERS[field.kind], False) for field in also if field.name not in own}
+        self._plan = (*own.values(), *others.values())
+        self._names = frozenset(own) | frozenset(others)
+
+    def row(self, inputs: object) -> dict[str, Scalar]:
+        """The fields in the signature's order, numbers as their kind; optional ones that were left out are None.
+
+        Times stay ISO 8601 text. A whole number counts as float, and 3.0 as int; a bool counts as neither.
+
+        Raises:
+            RequestInvalid: its `fields` holds every wrong field with its reason.
+        """
+        if not isinstance(inputs, dict):
+            raise RequestInvalid(f"inputs is {_named(inputs)}, not an object of fields", fields={"inputs": "must be an object"})
+        row: dict[str, Scalar] = {}
+        seen = 0
+        try:
+            for name, read, required in self._plan:
+                value = inputs.get(name, _ABSENT)
+                if value is _ABSENT or value is None:
+                    if required:
+                        raise Misfit("is missing")
+                    seen += value is None
+                    row[name] = None
+                else:
+                    row[name] = read(value)
+                    seen += 1
+        except Misfit:
+            raise self._refusal(inputs) from None
+        if seen != len(inputs):
+            raise self._refusal(inputs)
+        return row
+
+    def _refusal(self, inputs: Mapping[object, object]) -> RequestInvalid:
+        wrong = {name: reason for name, read, required in self._plan if (reason := _reason(inputs.get(name, _ABSENT), read, required))}
+        for name in inputs:
+            if name not in self._names:
+                wrong[str(name)[:100]] = self._unknown(str(name))
+        listed = dict(list(wrong.items())[:FIELD_LIMIT])
+        left_out = f" and {len(wrong) - FIELD_LIMIT} more" if len(wrong) > FIELD_LIMIT else ""
+        said = "; ".join(f"{name} {reason}" for name, reason in listed.items())
+        return RequestInvalid(f"{said}{left_out}", fields=listed)
+
+    def _unknown(self, name: str) -> str:
+        near = get_close_matches(name[:100], self._names, n=1)
+        return f"is not a field; did you mean {near[0]!r}?" if near else "is not a field"
+
+
+def _reason(value: object, read: Callable[[object], Scalar], required: bool) -> str:
+    if value is _ABSENT:
+        return "is missing" if required else ""
+    if value is None:
+        return "must not be null" if required else ""
+    try:
+        read(value)
+    except Misfit as misfit:
+        return str(misfit)
+    return ""
+
+
+def _float(value: object) -> float:
+    if type(value) is float:
+        if value - value != 0.0:
+            raise Misfit("must be finite; leave an unknown value out")
+        return value
+    if type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            raise Misfit("is too large a number") from None
+    raise Misfit(f"must be a number, not {_named(value)}")
+
+
+def _int(value: object) -> int:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is int:
+        if _INT_LOW <= value <= _INT_HIGH:
+            return value
+        raise Misfit("is too large a whole number")
+    if type(value) is float:
+        raise Misfit("must be a whole number" if value - value == 0.0 else "must be finite; leave an unknown value out")
+    raise Misfit(f"must be a whole number, not {_named(value)}")
+
+
+def _bool(value: object) -> bool:
+    if type(value) is bool:
+        return value
+    raise Misfit(f"must be true or false, not {_named(value)}")
+
+
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise Misfit(f"must be text, not {_named(value)}")
+    if len(value) > TEXT_LIMIT:
+        raise Misfit(f"has {len(value):,} characters; at most {TEXT_LIMIT:,} are taken")
+    return value
+
+
+def _time(value: object) -> str:
+    if type(value) is not str:
+        raise Misfit(f"must be a time such as '2026-03-01T12:30:00Z', not {_named(value)}")
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise Misfit(f"is not a time: {value[:40]!r}; write it as ISO 8601, such as '2026-03-01T12:30:00Z'") from None
+    return value
+
+
+_READERS: dict[Kind, Callable[[object], Scalar]] = {
+    Kind.FLOAT: _float,
+    Kind.INT: _int,
+    Kind.BOOL: _bool,
+    Kind.TEXT: _text,
+    Kind.TIME: _time,
+}
+
+
+def _named(value: object) -> str:
+    """The JSON name of a value's type, as its sender knows it."""
+    names = {bool: "a bool", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object", type(None): "null"}
+    return names.get(type(value), type(value).__name__)
