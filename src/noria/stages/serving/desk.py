@@ -49,6 +49,11 @@ class Desk:
         hire: Starts a challenger in a process of its own.
         journal: This process's own writer; closed with the desk.
         sync_every_s: A power cut loses at most this much of the predictions, and no outcome.
+
+    Attributes:
+        tallies: How each version answered, by deployment, version and role.
+        revision: The applied plan's, or None before the first.
+        unopened: Deployment to why the applied plan is not wholly at work there.
     """
 
     def __init__(
@@ -66,7 +71,8 @@ class Desk:
         self._counters = Counters()
         self._scribe = Scribe(journal, self._counters, sync_every_s=sync_every_s)
         self._open: dict[str, OpenRoute] = {}
-        self._unopened: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
+        self.unopened: dict[str, str] = {}
         self._applying = asyncio.Lock()
         self.tallies = Tallies()
         self.revision: int | None = None
@@ -81,8 +87,15 @@ class Desk:
         return replace(self._counters)
 
     def problems(self) -> dict[str, str]:
-        """What does not work now: deployment (or "journal") to its problem; empty when all is well."""
-        return self._unopened | ({"journal": self._scribe.problem} if self._scribe.problem else {})
+        """What does not work now: deployment (or "journal", "plan") to its problem; empty when all is well."""
+        journal = {"journal": self._scribe.problem} if self._scribe.problem else {}
+        return {**self.unopened, **self._reported, **journal}
+
+    def report(self, what: str, problem: str) -> None:
+        """Add a problem that somebody else found, or take it back with ""."""
+        self._reported.pop(what, None)
+        if problem:
+            self._reported[what] = problem
 
     def versions(self) -> dict[str, tuple[int, ...]]:
         """Deployment to the versions at work: the champion's number, then the challenger's."""
@@ -154,7 +167,7 @@ class Desk:
                     if name in self._open:
                         opened[name] = self._open[name]
             before, self._open = self._open, opened
-            self._unopened = problems
+            self.unopened = problems
             self.revision = plan.revision
         await self._dismiss(before, opened)
 
@@ -170,8 +183,8 @@ class Desk:
             return at_work
         if not self.ready:
             raise Unavailable("no routing plan has arrived yet", fix="wait until /health/ready says so")
-        if deployment in self._unopened:
-            raise Unavailable(f"{deployment!r} could not be loaded: {self._unopened[deployment]}")
+        if deployment in self.unopened:
+            raise Unavailable(f"{deployment!r} could not be loaded: {self.unopened[deployment]}")
         known = ", ".join(sorted(self._open)[:20]) or "none yet"
         raise NotFound(f"there is no deployment {deployment[:100]!r}; there are: {known}")
 

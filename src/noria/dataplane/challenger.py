@@ -1,0 +1,46 @@
+"""A challenger's own process: it loads one version and answers what the data plane asks over a socket."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from noria.core.traffic import ServedVersion
+from noria.dataplane.messages import Question, Reply, Unpacker, packed, question
+from noria.stages.serving.computed import reason
+from noria.stages.serving.faults import Faulty
+from noria.stages.serving.model import Lookup, Scorer, Served
+
+_READ_BYTES = 1 << 20
+
+
+def run_challenger(
+    socket_path: Path,
+    served: ServedVersion,
+    load_scorer: Callable[[str], Scorer],
+    make_lookup: Callable[[ServedVersion], Lookup | None],
+) -> None:
+    """Load the version, call the data plane that listens on `socket_path`, and answer until it hangs up.
+
+    Raises whatever loading raises, and `ConnectionError` when nobody listens any more: the data
+    plane reads the end of this process's output and reports it.
+    """
+    version = Faulty(Served(served, scorer=load_scorer(served.artifact), lookup=make_lookup(served)))
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(socket_path))
+        unpacker = Unpacker()
+        while heard := line.recv(_READ_BYTES):
+            for body in unpacker.feed(heard):
+                line.sendall(packed(_answer(version, question(body))))
+
+
+def _answer(version: Faulty, asked: Question) -> Reply:
+    if time.monotonic() > asked.deadline_s:
+        return Reply(asked.number, error="was asked too late to answer")
+    try:
+        answers, served = version.answer(asked.rows, asked.now_ms, asked.timeout_ms)
+    except Exception as error:  # noqa: BLE001 - user code and models raise anything; the data plane records it
+        return Reply(asked.number, error=reason(error))
+    return Reply(asked.number, list(answers), served)

@@ -1,0 +1,94 @@
+"""Follows the published routing plan, and falls back on the data plane's own copy of the last good one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from noria.core.errors import DataInvalid
+from noria.core.traffic import Plan
+from noria.stages.serving.desk import Desk
+from noria.stages.serving.plans import publish, read_plan
+
+RETRY_S = 5.0
+"""A plan that did not come to work as a whole is tried again this often."""
+
+_log = logging.getLogger("noria.dataplane")
+
+_Stamp = tuple[int, int, int]
+
+
+class PlanFollower:
+    """Brings each new plan to the desk's work.
+
+    Args:
+        plan_file: Where the control plane publishes it; may be away.
+        last_good: The data plane's copy of the last plan that came to work without a problem.
+    """
+
+    def __init__(self, desk: Desk, plan_file: Path, last_good: Path, *, poll_s: float = 0.1, retry_s: float = RETRY_S) -> None:
+        self._desk = desk
+        self._plan_file = plan_file
+        self._last_good = last_good
+        self._poll_s = poll_s
+        self._retry_s = retry_s
+        self._seen: _Stamp | None = None
+        self._retry_at_s = 0.0
+        self._now = asyncio.Event()
+
+    def look_now(self) -> None:
+        """Read the plan again without waiting, even if the file looks the same."""
+        self._seen = None
+        self._now.set()
+
+    async def follow(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - the follower must outlive whatever one plan does; it is reported
+                _log.exception("the routing plan could not be followed")
+                self._desk.report("plan", f"{type(error).__name__}: {error}")
+            self._now.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._now.wait(), self._poll_s)
+
+    async def look(self) -> None:
+        """Bring the plan to work if it is new, or if the last try left problems and it is time to retry."""
+        stamp, now_s = self._stamp(), asyncio.get_running_loop().time()
+        if stamp == self._seen and self._desk.ready and not (self._desk.unopened and now_s >= self._retry_at_s):
+            return
+        plan = self._published()
+        if plan is None and not self._desk.ready:
+            plan = self._kept()
+        if plan is not None:
+            await self._desk.apply(plan)
+            self._retry_at_s = asyncio.get_running_loop().time() + self._retry_s
+            if not self._desk.unopened:
+                await asyncio.to_thread(publish, plan, self._last_good)
+        self._seen = stamp
+
+    def _stamp(self) -> _Stamp | None:
+        try:
+            stat = self._plan_file.stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+    def _published(self) -> Plan | None:
+        try:
+            plan = read_plan(self._plan_file)
+        except (DataInvalid, OSError) as error:
+            self._desk.report("plan", f"the published plan cannot be read, the one before stays at work: {error}")
+            return None
+        self._desk.report("plan", "")
+        return plan
+
+    def _kept(self) -> Plan | None:
+        try:
+            return read_plan(self._last_good)
+        except (DataInvalid, OSError) as error:
+            self._desk.report("plan", f"the kept plan cannot be read: {error}")
+            return None

@@ -1,0 +1,109 @@
+"""Runs the data plane in this process: serves, follows the routing plan, and ends without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from noria.core.traffic import ServedVersion
+from noria.dataplane.following import PlanFollower
+from noria.dataplane.hiring import hiring
+from noria.dataplane.http import create_app
+from noria.ports.clock import Clock
+from noria.ports.journal import JournalWriter
+from noria.stages.serving.desk import Desk
+from noria.stages.serving.model import Lookup, Scorer, loader
+
+DRAIN_S = 10
+"""Requests under way have this long when the process is asked to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a data plane is made of.
+
+    Attributes:
+        plan_file: Where the control plane publishes the routing plan.
+        cache_folder: The data plane's own: the last good plan, and its challengers' output.
+        load_scorer: Artifact digest to scorer.
+        make_lookup: Version to what looks its features up; None when all are plain inputs.
+        journal: This process's writer.
+        challenger_command: Starts a challenger; gets the socket's path and the version's JSON file as arguments.
+        token: Bearer token that callers must send, or "".
+        sync_every_s: How often the journal reaches the disk.
+        poll_s: How often the plan file is looked at; SIGHUP looks at once.
+    """
+
+    plan_file: Path
+    cache_folder: Path
+    load_scorer: Callable[[str], Scorer]
+    make_lookup: Callable[[ServedVersion], Lookup | None]
+    journal: JournalWriter
+    clock: Clock
+    challenger_command: Sequence[str]
+    token: str = ""
+    sync_every_s: float = 0.05
+    poll_s: float = 0.1
+
+
+def run(parts: Parts, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; then answer what is under way, end the challengers and sync the journal."""
+    uvloop.run(serve(parts, host, port))
+
+
+async def serve(parts: Parts, host: str, port: int) -> None:
+    """As `run`, in the running loop of the main thread."""
+    desk = Desk(
+        load=loader(parts.load_scorer, parts.make_lookup),
+        hire=hiring(parts.challenger_command, parts.cache_folder / "challengers"),
+        journal=parts.journal,
+        clock=parts.clock,
+        sync_every_s=parts.sync_every_s,
+    )
+    follower = PlanFollower(desk, parts.plan_file, parts.cache_folder / "plan.json", poll_s=parts.poll_s)
+    server = _Server(
+        uvicorn.Config(
+            create_app(desk, token=parts.token),
+            host=host,
+            port=port,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, server.end)
+    loop.add_signal_handler(signal.SIGHUP, follower.look_now)
+    following = loop.create_task(follower.follow())
+    try:
+        await server.serve()
+    finally:
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+        await desk.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without its signal handling, which ends the process before the last sync."""
+
+    def end(self) -> None:
+        """Stop listening, let what is under way end, and return from `serve`."""
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the loop."""
+        yield

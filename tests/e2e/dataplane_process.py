@@ -1,0 +1,109 @@
+"""A data plane with a small model of its own, as a real process: `plane <home> <port>` or `challenger <socket> <version>`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from noria.adapters.journal_files import FileJournalWriter
+from noria.core.errors import BlobMissing
+from noria.core.schema import Field, Kind, Signature, Task
+from noria.core.traffic import ServedVersion
+from noria.dataplane.cache import CachedBlobs
+from noria.dataplane.challenger import run_challenger
+from noria.dataplane.main import Parts, run
+from noria.ports import wire
+
+SIGNATURE = Signature(
+    inputs=(
+        Field(name="tail", kind=Kind.TEXT),
+        Field(name="carrier", kind=Kind.TEXT),
+        Field(name="origin", kind=Kind.TEXT),
+        Field(name="dest", kind=Kind.TEXT),
+        Field(name="scheduled_at", kind=Kind.TIME),
+        Field(name="distance", kind=Kind.FLOAT),
+        Field(name="seats", kind=Kind.INT, required=False),
+        Field(name="cargo", kind=Kind.BOOL, required=False),
+    ),
+    features=(
+        Field(name="carrier", kind=Kind.TEXT, categories=("AA", "UA")),
+        Field(name="distance", kind=Kind.FLOAT),
+        Field(name="seats", kind=Kind.INT),
+        Field(name="wind", kind=Kind.FLOAT),
+        Field(name="visibility", kind=Kind.FLOAT),
+    ),
+    task=Task.BINARY,
+    classes=("on-time", "late"),
+    key="tail",
+    time="scheduled_at",
+)
+
+
+class Logistic:
+    def __init__(self, weights: Sequence[float]) -> None:
+        self._weights = np.asarray(weights)
+
+    def score(self, matrix: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-np.nan_to_num(matrix) @ self._weights))
+
+
+class Weather:
+    def served(self, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Mapping[str, list[Any]]:
+        return {"wind": [float(len(row["origin"])) for row in rows], "visibility": [10.0] * len(rows)}
+
+
+class FolderBlobs:
+    """The control plane's blobs, as far as a data plane reads them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, digest: str) -> Path:
+        file = self._folder / digest.removeprefix("sha256:")
+        if not file.exists():
+            raise BlobMissing(f"{digest} is not there")
+        return file
+
+    def read(self, digest: str) -> bytes:
+        return self.path(digest).read_bytes()
+
+    def has(self, digest: str) -> bool:
+        return (self._folder / digest.removeprefix("sha256:")).exists()
+
+
+class WallClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def scorers(home: Path):
+    blobs = CachedBlobs(FolderBlobs(home / "blobs"), home / "dataplane" / "blobs")
+    return lambda artifact: Logistic(json.loads(blobs.read(artifact)))
+
+
+def parts(home: Path) -> Parts:
+    return Parts(
+        plan_file=home / "plan" / "plan.json",
+        cache_folder=home / "dataplane",
+        load_scorer=scorers(home),
+        make_lookup=lambda version: Weather(),
+        journal=FileJournalWriter(home / "journal", "plane"),
+        clock=WallClock(),
+        challenger_command=[sys.executable, __file__, "challenger", str(home)],
+        poll_s=0.05,
+    )
+
+
+if __name__ == "__main__":
+    role, home = sys.argv[1], Path(sys.argv[2])
+    if role == "plane":
+        run(parts(home), "127.0.0.1", int(sys.argv[3]))
+    else:
+        version = wire.load(Path(sys.argv[4]).read_bytes(), ServedVersion)
+        run_challenger(Path(sys.argv[3]), version, scorers(home), lambda served: Weather())
