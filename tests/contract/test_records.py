@@ -1,0 +1,120 @@
+"""The keepers of records keep the promises of `noria.ports.records`."""
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from noria.adapters.sqlite import Sqlite
+from noria.testing.memory import MemoryRecords
+from noria.testing.records import RecordsContract, SharedRecordsContract
+
+COUNTER = """
+import sys
+from pathlib import Path
+from noria.core.errors import Conflict
+from noria.ports.records import Append, Put
+{open}
+name, left = sys.argv[1], 30
+while left:
+    found = records.get("k", "a")
+    count, revision = (int(found.body), found.revision) if found else (0, 0)
+    id = f"{{name}}-{{left}}"
+    try:
+        records.commit(
+            Put(kind="k", key="a", body=str(count + 1).encode(), expect=revision),
+            Append(id=id, loop="l", kind="k", subject="s", turn="", body=b"1"),
+        )
+    except Conflict:
+        continue
+    left -= 1
+"""
+
+
+class TestMemory(RecordsContract):
+    def open(self, folder: Path) -> MemoryRecords:
+        return MemoryRecords()
+
+
+class TestSqlite(SharedRecordsContract):
+    def open(self, folder: Path) -> Sqlite:
+        return Sqlite(folder / "noria.db")
+
+    def test_processes_that_create_and_count_together_lose_nothing(self, tmp_path):
+        path = tmp_path / "records" / "noria.db"
+        _count_in_processes(f"from noria.adapters.sqlite import Sqlite\nrecords = Sqlite(Path({str(path)!r}))", 3)
+        records = Sqlite(path)
+        assert records.get("k", "a").body == b"90"
+        assert len(records.lines()) == 90
+        records.close()
+
+
+@pytest.mark.postgres
+class TestPostgres(SharedRecordsContract):
+    @pytest.fixture(autouse=True)
+    def server(self, postgres):
+        self.server = postgres
+
+    def open(self, folder: Path):
+        from noria.adapters.postgres import Postgres
+
+        return Postgres(self.url(folder))
+
+    def url(self, folder: Path) -> str:
+        import psycopg
+
+        schema = "t_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        with psycopg.connect(self.server, autocommit=True) as db:
+            db.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        return f"{self.server}&options=-csearch_path%3D{schema}"
+
+    def test_processes_that_create_and_count_together_lose_nothing(self, tmp_path):
+        _count_in_processes(f"from noria.adapters.postgres import Postgres\nrecords = Postgres({self.url(tmp_path)!r})", 3)
+        records = self.open(tmp_path)
+        assert records.get("k", "a").body == b"90"
+        assert len(records.lines()) == 90
+        records.close()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server of our own on a socket in a fresh folder; its URL."""
+    pytest.importorskip("psycopg", reason="psycopg is missing: pip install 'noria[postgres]'")
+    programs = _programs()
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    folder = Path(tempfile.mkdtemp(prefix="noria-pg-", dir="/tmp"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, user)
+        run = {"user": user, "cwd": folder, "check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+        subprocess.run([programs / "initdb", "-D", folder / "data", "-A", "trust", "-N", "--locale=C.UTF-8"], **run)
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off -c max_connections=40"
+        control = [programs / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w"]
+        subprocess.run([*control, "-o", options, "start"], **run)
+        try:
+            yield f"postgresql:///postgres?host={folder}&user={user}"
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], **run)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) or [Path(path) for path in [shutil.which("pg_ctl")] if path]
+    if not found:
+        pytest.skip("no PostgreSQL programs here: apt-get install postgresql")
+    if os.geteuid() == 0 and not any(entry.pw_name == "postgres" for entry in pwd.getpwall()):
+        pytest.skip("PostgreSQL does not run as root, and there is no user named postgres")
+    return found[-1].parent
+
+
+def _count_in_processes(opening: str, processes: int) -> None:
+    script = COUNTER.format(open=opening)
+    running = [subprocess.Popen([sys.executable, "-c", script, f"p{n}"]) for n in range(processes)]
+    assert [process.wait(60) for process in running] == [0] * processes
