@@ -138,6 +138,7 @@ class Rollout:
         looks: Guard readings of the latest look.
         touched: Requests that the challenger was asked to answer for a user.
         failed: Those in which the challenger failed and the champion answered.
+        timeout_ms: The challenger has this long per request.
     """
 
     id: str
@@ -156,6 +157,7 @@ class Rollout:
     touched: int = 0
     failed: int = 0
     reason: str = ""
+    timeout_ms: float = 250.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

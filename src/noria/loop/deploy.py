@@ -1,0 +1,66 @@
+"""Makes the routing plan from the records and publishes it: the plan is always a projection, never a source."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from noria.core.registry import ModelVersion
+from noria.core.state import LoopState
+from noria.core.traffic import Plan, Route, ServedVersion
+from noria.core.turning import Rollout, RolloutPhase
+from noria.ledger.documents import Documents
+from noria.loop.drills import armed
+from noria.loop.world import World
+from noria.stages.registry import aliases, versions
+from noria.stages.serving.plans import publish, read_plan
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+
+
+def open_rollout(documents: Documents, loop: str) -> Rollout | None:
+    """The rollout that runs now, if one does."""
+    for phase in (RolloutPhase.SHADOW, RolloutPhase.CANARY):
+        running = documents.find(Rollout, where={"loop": loop, "phase": phase}, newest_first=True, limit=1)
+        if running:
+            return running[0]
+    return None
+
+
+def bring_out(world: World) -> Plan:
+    """Publish the plan that the records ask for, unless it is out already; returns the one that is out."""
+    routes = {}
+    for state in world.documents.find(LoopState):
+        route = _route(world, state.name)
+        if route is not None:
+            routes[state.name] = route
+    out = read_plan(world.plan_file) or Plan(revision=0)
+    if out.routes == routes:
+        return out
+    plan = Plan(revision=out.revision + 1, routes=routes)
+    publish(plan, world.plan_file)
+    return plan
+
+
+def _route(world: World, name: str) -> Route | None:
+    number = aliases.current(world.records, name, CHAMPION)
+    if number is None:
+        return None
+    champion = _served(versions.get(world.records, name, number))
+    route = Route(deployment=name, champion=champion)
+    rollout = open_rollout(world.documents, name)
+    if rollout is None or rollout.champion != number:
+        return route
+    challenger = _served(versions.get(world.records, name, rollout.challenger))
+    return replace(
+        route,
+        challenger=replace(challenger, fault=armed(world.records, name, rollout.challenger)),
+        challenger_share=rollout.share,
+        shadow=True,
+        salt=rollout.id,
+        timeout_ms=rollout.timeout_ms,
+    )
+
+
+def _served(version: ModelVersion) -> ServedVersion:
+    candidate = version.candidate
+    return ServedVersion(number=version.number, artifact=candidate.artifact, code=version.code, signature=candidate.signature)

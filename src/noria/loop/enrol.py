@@ -1,0 +1,133 @@
+"""Brings the loops of a file under Noria's care, and finds the declaration that is in force for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from noria.core.declaration.features import Columns, FeatureView, OnDemand
+from noria.core.declaration.loop import Loop
+from noria.core.errors import Conflict
+from noria.core.ids import new_id
+from noria.core.moments import spoken, to_ms
+from noria.core.schema import Task
+from noria.core.state import LoopState
+from noria.core.turning import Cause, Signal
+from noria.loop.declaration import check
+from noria.loop.source import load, named
+from noria.loop.states import amend
+from noria.loop.world import Declared, World
+from noria.stages.registry import aliases
+from noria.stages.training.snapshot import restore_code, snapshot_code
+
+
+def enrol(world: World, file: Path) -> list[LoopState]:
+    """Check a loop file and put its loops in force; a loop without a champion gets the signal to be born.
+
+    Raises:
+        DeclarationInvalid: with every mistake; nothing has changed then.
+    """
+    loops = check(file)
+    code = snapshot_code(file.resolve(), blobs=world.blobs)
+    return [_enrolled(world, loop, file.resolve(), code) for loop in loops]
+
+
+def in_force(world: World, state: LoopState) -> Declared:
+    """The declaration in force for a loop, from its code snapshot."""
+    place = world.home / "code" / state.code.removeprefix("sha256:")[:16]
+    file = restore_code(state.code, place, blobs=world.blobs)
+    return Declared(loop=named(load(file), state.name), code=state.code, file=Path(state.file))
+
+
+def _enrolled(world: World, loop: Loop, file: Path, code: str) -> LoopState:
+    now = world.clock.now()
+    task = Task(loop.label.task) if loop.label.task else None
+    fresh = LoopState(
+        name=loop.name,
+        description=loop.description,
+        file=str(file),
+        code=code,
+        task=task,
+        phase="newborn",
+        declared=in_words(loop),
+        quality_metric=next((watch.metric for watch in loop.watch if watch.metric), ""),
+        next_action="is born: its first turn begins",
+    )
+    known = world.documents.get(LoopState, loop.name)
+    if known is not None and known.code == code and known.file == str(file):
+        return known
+    event = world.ledger.event(
+        "loop.declared",
+        loop=loop.name,
+        subject=loop.name,
+        by="user",
+        reasons=(f"{file.name} {'changed' if known else 'came up'}", *(f"{part}: {text}" for part, text in fresh.declared.items())),
+        made_from=(code,),
+    )
+    writes = [world.ledger.line(event)]
+    if known is None:
+        try:
+            world.records.commit(world.documents.write(fresh, expect=0), *writes)
+            state = fresh
+        except Conflict:
+            return _enrolled(world, loop, file, code)
+    else:
+        state = amend(
+            world.documents,
+            loop.name,
+            lambda s: replace(s, code=code, file=str(file), description=fresh.description, declared=fresh.declared, quality_metric=fresh.quality_metric),
+            also=writes,
+        )
+    if aliases.current(world.records, loop.name, "champion") is None:
+        birth = Signal(
+            id=new_id("signal", to_ms(now)),
+            loop=loop.name,
+            cause=Cause.BIRTH,
+            reason="it has no champion yet",
+            at=now,
+            events=(event.id,),
+        )
+        world.documents.put_signal(birth, "new")
+    return state
+
+
+def in_words(loop: Loop) -> dict[str, str]:
+    """The declaration as a person would say it, part by part."""
+    retrain = loop.retrain
+    words = {
+        "label": f"{loop.label.columns.dataset.name}.{loop.label.column}, known after {spoken(loop.label.delay)}",
+        "features": "; ".join(_feature_words(loop.features)),
+        "tuning": f"{loop.tune.trials} trials over {', '.join(loop.tune.space)}" if loop.tune else "fixed parameters",
+        "gates": "; ".join(str(gate) for gate in loop.gates) or "none",
+        "rollout": f"shadow {loop.rollout.shadow_rows:,} rows, then {', '.join(f'{s:g} %' for s in loop.rollout.steps)} "
+        f"(≥ {loop.rollout.min_rows:,} rows each), guards {', '.join(loop.rollout.guard)}",
+        "watch": "; ".join(_watch_words(loop)) or "nothing",
+        "retrain": f"cooldown {spoken(retrain.cooldown)}, at least {retrain.min_labels:,} new outcomes, "
+        f"window {spoken(retrain.window) if retrain.window else 'all'}, budget {retrain.budget} per {spoken(retrain.per)}",
+    }
+    return words
+
+
+def _feature_words(features: Sequence[object]) -> list[str]:
+    said = []
+    for feature in features:
+        if isinstance(feature, Columns):
+            said.append(f"{feature.dataset.name}[{', '.join(feature.names)}]")
+        elif isinstance(feature, FeatureView):
+            said.append(f"view {feature.name} of {feature.dataset.name} by {feature.key}")
+        elif isinstance(feature, OnDemand):
+            said.append(f"{feature.name}({', '.join(feature.inputs)}) on demand")
+    return said
+
+
+def _watch_words(loop: Loop) -> list[str]:
+    said = []
+    for watch in loop.watch:
+        if watch.check == "quality":
+            said.append(f"{watch.metric} falling by more than {watch.drop:g}")
+        elif watch.check == "freshness" and watch.older_than:
+            said.append(f"training data older than {spoken(watch.older_than)}")
+        else:
+            said.append(f"{watch.check}, {watch.k} of {watch.m} chunks of {spoken(watch.every)}")
+    return said

@@ -1,0 +1,76 @@
+"""Brings what the data plane wrote into the prediction log, and counts it for people to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from noria.core.state import TrafficPoint
+from noria.core.traffic import Role
+from noria.loop.world import World
+from noria.stages.serving import log
+
+
+def ingest(world: World) -> int:
+    """Compact new journal frames and refresh the traffic points that they touch; returns rows taken in."""
+    taken = 0
+    while True:
+        compacted = log.compact(world.journal, world.log_folder)
+        rows = sum(span.predictions + span.outcomes for span in compacted.spans)
+        if not rows:
+            return taken
+        taken += rows
+        for span in compacted.spans:
+            if span.predictions:
+                count_traffic(world, span.deployment, span.since, span.until)
+
+
+def count_traffic(world: World, loop: str, since: datetime, until: datetime) -> None:
+    """Count again every bucket from `since` to `until`: right whatever was counted before."""
+    width = world.cadence.bucket
+    start = floor(since, width)
+    rows = log.predictions(
+        world.log_folder,
+        loop,
+        since=start,
+        until=floor(until, width) + width,
+        columns=["request_id", "version", "role", "time", "answer", "latency_us", "error"],
+    )
+    if rows.is_empty():
+        return
+    buckets = rows.group_by(pl.col("time").dt.truncate(f"{round(width.total_seconds())}s").alias("bucket"))
+    world.records.commit(*(world.documents.write(_point(loop, key[0], width, part)) for key, part in buckets))
+
+
+def floor(moment: datetime, width: timedelta) -> datetime:
+    """The start of the bucket that a moment falls in."""
+    seconds = width.total_seconds()
+    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, tz=UTC)
+
+
+def _point(loop: str, start: object, width: timedelta, rows: pl.DataFrame) -> TrafficPoint:
+    assert isinstance(start, datetime)
+    given = rows.filter(pl.col("role").is_in([Role.CHAMPION, Role.CHALLENGER, Role.FALLBACK]) & (pl.col("error") == ""))
+    fallbacks = rows.filter(pl.col("role") == Role.FALLBACK)
+    answered = pl.concat([given, fallbacks]).unique("request_id")
+    latency = answered["latency_us"]
+    by_version = answered.group_by("version").agg(pl.len().alias("n"), pl.col("answer").mean().alias("mean"))
+    asked = rows.filter(pl.col("role") != Role.SHADOW)["request_id"].n_unique()
+    return TrafficPoint(
+        loop=loop,
+        start=start,
+        seconds=width.total_seconds(),
+        requests=_by_version(by_version.select("version", "n").iter_rows()),
+        shadowed=rows.filter(pl.col("role") == Role.SHADOW).height,
+        fallbacks=fallbacks.height,
+        failed=asked - answered.height,
+        latency_p50_us=float(latency.quantile(0.5) or 0.0),
+        latency_p99_us=float(latency.quantile(0.99) or 0.0),
+        mean_answer=_by_version((v, m) for v, m in by_version.select("version", "mean").iter_rows() if m is not None),
+    )
+
+
+def _by_version(pairs: Iterable[tuple[int, float]]) -> Mapping[str, float]:
+    return {str(version): number for version, number in sorted(pairs)}

@@ -1,0 +1,74 @@
+"""Takes one look at a running rollout and writes down what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from noria.core.errors import NotFound
+from noria.core.turning import Rollout, RolloutPhase
+from noria.durable.trip import Trip
+from noria.loop.rollout import Evidence, Look, look
+from noria.loop.world import Declared, World
+from noria.ports.records import Write
+from noria.stages.registry import versions
+from noria.stages.serving import log
+
+ENDED = (RolloutPhase.PROMOTED, RolloutPhase.ROLLED_BACK)
+
+
+def steer(trip: Trip, declared: Declared, world: World, rollout_id: str) -> Rollout | None:
+    """Look once; returns the rollout when it has ended, None while it goes on.
+
+    The rollout moves by compare-and-set together with its line in the ledger: a person's order
+    or another process that came first is seen on the next look.
+    """
+    found = world.documents.revision(Rollout, rollout_id)
+    if found is None:
+        raise NotFound(f"there is no {rollout_id}")
+    rollout, revision = found
+    if rollout.phase in ENDED:
+        return rollout
+    seen = look(rollout, declared.loop.rollout, evidence(world, rollout), trip.clock.now())
+    trip.note(seen.rollout.reason)
+    if seen.rollout != rollout:
+        world.records.commit(world.documents.write(seen.rollout, expect=revision), *told(world, seen))
+    return seen.rollout if seen.rollout.phase in ENDED else None
+
+
+def evidence(world: World, rollout: Rollout) -> Evidence:
+    """All traffic since the rollout began, from the prediction log."""
+    signature = versions.get(world.records, rollout.loop, rollout.challenger).candidate.signature
+    columns = ["request_id", "version", "role", "time", "key", "answer", "latency_us", "error"]
+    if len(signature.classes) > 2:
+        columns.append("answers")
+    rows = log.predictions(world.log_folder, rollout.loop, since=rollout.started_at, columns=columns)
+    outcomes = log.outcomes(world.log_folder, rollout.loop, since=rollout.started_at)
+    labelled = rows.join(outcomes.select("request_id", outcome="value"), on="request_id", how="inner")
+    return Evidence(rows=rows, outcomes=labelled, task=signature.task, classes=signature.classes)
+
+
+def told(world: World, seen: Look) -> Sequence[Write]:
+    """The line in the ledger, if anything happened."""
+    if not seen.happened:
+        return []
+    rollout = seen.rollout
+    prefix = f"{rollout.turn}:"
+    ended = rollout.phase in ENDED
+    steps = [f"{prefix}step-{n}" for n in range(rollout.step)] if not ended else _steps_taken(world, rollout)
+    event = world.ledger.event(
+        f"rollout.{seen.happened}",
+        loop=rollout.loop,
+        subject=f"{rollout.loop}@{rollout.challenger}",
+        reasons=seen.reasons,
+        because=(steps[-1] if steps else f"{prefix}rollout",),
+        numbers=seen.numbers,
+        turn=rollout.turn,
+        id=f"{prefix}rollout-ended" if ended else f"{prefix}step-{rollout.step}",
+    )
+    return [world.ledger.line(event)]
+
+
+def _steps_taken(world: World, rollout: Rollout) -> list[str]:
+    asked = [f"{rollout.turn}:step-{n}" for n in range(len(rollout.steps))]
+    known = {event.id for event in world.ledger.get(asked)}
+    return [id for id in asked if id in known]

@@ -1,0 +1,140 @@
+"""Weighs waiting signals and opens turns: the place where monitoring meets training again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from noria.core.errors import Conflict
+from noria.core.ids import new_id
+from noria.core.moments import to_ms
+from noria.core.state import LoopState
+from noria.core.turning import Signal, Turn, TurnState
+from noria.core.watching import Incident
+from noria.durable.journal import put_turn
+from noria.loop.policy import ORDERED, Decision, Facts, weigh
+from noria.loop.states import amend, open_turns, state_of
+from noria.loop.world import Declared, World
+from noria.ports.records import Write
+from noria.stages.registry import aliases, versions
+from noria.stages.serving import log
+
+
+def weigh_signals(world: World, declared: Declared, now: datetime) -> Turn | None:
+    """Weigh every new signal of the loop; opens at most one turn and returns it."""
+    name = declared.loop.name
+    signals = world.documents.find(Signal, where={"loop": name, "state": "new"})
+    if not signals:
+        return None
+    gone = [signal for signal in signals if not _stands(world, signal)]
+    for signal in gone:
+        world.documents.put_signal(signal, "declined")
+    standing = [signal for signal in signals if signal not in gone]
+    if not standing:
+        return None
+    facts = gather_facts(world, declared, now)
+    for signal in sorted(standing, key=lambda s: s.cause not in ORDERED):
+        decision = weigh(declared.loop.retrain, signal, facts)
+        if decision.turn:
+            return _open(world, declared, signal, decision, now)
+        _decline(world, signal, decision)
+    return None
+
+
+def gather_facts(world: World, declared: Declared, now: datetime) -> Facts:
+    """What the retrain policy may look at, from the records."""
+    name, retrain = declared.loop.name, declared.loop.retrain
+    state = state_of(world.documents, name)
+    turns = world.documents.find(Turn, where={"loop": name}, newest_first=True, limit=retrain.budget + 100)
+    automatic = [turn for turn in turns if turn.signal.cause not in ORDERED and now - turn.created_at < retrain.per]
+    return Facts(
+        now=now,
+        turn_open=any(turn.state is TurnState.OPEN for turn in turns),
+        paused=state.paused,
+        last_turn_at=max((turn.created_at for turn in turns), default=None),
+        turns_in_period=len(automatic),
+        new_labels=_new_labels(world, name),
+    )
+
+
+def _new_labels(world: World, name: str) -> int:
+    number = aliases.current(world.records, name, "champion")
+    if number is None:
+        return 0
+    learnt_until = versions.get(world.records, name, number).scorecard.end
+    return log.labelled(world.log_folder, name, since=learnt_until).height
+
+
+def _stands(world: World, signal: Signal) -> bool:
+    """A signal that an incident gave lapses with it."""
+    opened = [event.removesuffix(":opened") for event in signal.events if event.endswith(":opened")]
+    found = [world.documents.get(Incident, id) for id in opened]
+    return not found or any(incident is not None and incident.closed_at is None for incident in found)
+
+
+def _open(world: World, declared: Declared, signal: Signal, decision: Decision, now: datetime) -> Turn | None:
+    name = declared.loop.name
+    number = 1 + max((turn.number for turn in world.documents.find(Turn, where={"loop": name}, newest_first=True, limit=1_000)), default=0)
+    turn = Turn(
+        id=new_id("turn", to_ms(now)),
+        loop=name,
+        number=number,
+        state=TurnState.OPEN,
+        signal=signal,
+        code=declared.code,
+        created_at=now,
+    )
+    started = world.ledger.event(
+        "turn.started",
+        loop=name,
+        subject=name,
+        by=signal.by,
+        reasons=(f"turn {number}, on a {signal.cause} signal", *decision.reasons),
+        because=signal.events,
+        turn=turn.id,
+        id=f"{turn.id}:started",
+    )
+    writes: list[Write] = [
+        put_turn(turn, expect=0),
+        world.ledger.line(started),
+        world.documents.write(signal, index={"state": "used"}),
+    ]
+    said = f"turn {number} started: {signal.reason}"
+    try:
+        amend(
+            world.documents,
+            name,
+            lambda s: replace(
+                s, phase="turning", turn=turn.id, last_turn_at=now, last_decision=said, last_decision_event=started.id, next_action="trains a challenger"
+            ),
+            also=writes,
+        )
+    except Conflict:
+        if open_turns(world.documents, name):
+            return None
+        raise
+    return turn
+
+
+def _decline(world: World, signal: Signal, decision: Decision) -> None:
+    """Say no, once for each new set of reasons."""
+    kinds = "+".join(decision.kinds)
+    if decision.kinds == ("turn-open",):
+        return
+    event = world.ledger.event(
+        "policy.declined",
+        loop=signal.loop,
+        subject=signal.loop,
+        reasons=(f"not retrained on “{signal.reason}”, because", *decision.reasons),
+        because=signal.events,
+        id=f"{signal.id}:declined:{kinds}",
+    )
+    if world.ledger.get([event.id]):
+        return
+    said = f"not retrained: {'; '.join(decision.reasons)}"
+    amend(
+        world.documents,
+        signal.loop,
+        lambda s: replace(s, last_decision=said, last_decision_event=event.id, next_action=f"weighs again: {signal.reason}"),
+        also=[world.ledger.line(event)],
+    )

@@ -1,0 +1,197 @@
+"""What a person may order: turn, approve, promote, roll back, pause, drill. Each is on the record with who and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from noria.core.errors import NotAllowed, NotFound
+from noria.core.ids import new_id
+from noria.core.judging import Approval
+from noria.core.moments import to_ms
+from noria.core.state import LoopState
+from noria.core.turning import Cause, Event, Rollout, Signal, Turn, TurnState
+from noria.loop import drills, rollout
+from noria.loop.deploy import CHAMPION, bring_out, open_rollout
+from noria.loop.enrol import enrol
+from noria.loop.states import amend, open_turns, state_of
+from noria.loop.steering import told
+from noria.loop.wheel import tell_phase
+from noria.loop.world import World
+from noria.stages.governance import approvals
+from noria.stages.registry import aliases, versions
+
+
+class Verbs:
+    """A person's side of every loop of a home. Thread-safe: each verb is one compare-and-set."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def up(self, file: Path) -> list[LoopState]:
+        """Put the loops of a file in force.
+
+        Raises:
+            DeclarationInvalid: with every mistake in the file.
+        """
+        return enrol(self._world, file)
+
+    def turn(self, loop: str, *, by: str, reason: str) -> str:
+        """Give the loop a signal that no policy refuses; returns the signal's id.
+
+        Raises:
+            NotFound: no such loop.
+            NotAllowed: a turn is open already.
+        """
+        state_of(self._world.documents, loop)
+        under_way = open_turns(self._world.documents, loop)
+        if under_way:
+            raise NotAllowed(f"turn {under_way[0].number} of {loop} is under way ({under_way[0].step})", fix="wait for it: `noria status`")
+        now = self._world.clock.now()
+        event = self._event("signal.given", loop, by, (reason,))
+        self._world.ledger.write(event)
+        signal = Signal(id=new_id("signal", to_ms(now)), loop=loop, cause=Cause.MANUAL, reason=reason, at=now, by=by, events=(event.id,))
+        self._world.documents.put_signal(signal, "new")
+        return signal.id
+
+    def approve(self, turn: str, *, granted: bool, by: str, reason: str) -> Approval:
+        """Decide on a turn that waits for a person; `turn` is its id or its loop's name.
+
+        Raises:
+            NotFound: no such turn.
+            NotAllowed: it waits for nobody, or was decided already.
+        """
+        found = self._waiting(turn)
+        now = self._world.clock.now()
+        word = "granted" if granted else "refused"
+        event = self._world.ledger.event(
+            f"approval.{word}", loop=found.loop, subject=found.id, by=by, reasons=(reason,), because=(f"{found.id}:verdict",), turn=found.id
+        )
+        approval = approvals.approve(
+            self._world.records, found.id, granted=granted, by=by, reason=reason, at=now, also=[self._world.ledger.line(event)]
+        )
+        self._world.engine.wake(found.id)
+        return approval
+
+    def promote(self, loop: str, version: int, *, by: str, reason: str) -> None:
+        """Make a version champion now, past all gates; a running rollout ends.
+
+        Raises:
+            NotFound: no such loop or version.
+            NotAllowed: it is champion already.
+        """
+        state_of(self._world.documents, loop)
+        versions.get(self._world.records, loop, version)
+        self._move(loop, version, by=by, reason=reason, word="promoted by hand")
+
+    def rollback(self, loop: str, *, by: str, reason: str) -> int:
+        """End the running rollout, or go back to the champion before this one; returns the champion's number.
+
+        Raises:
+            NotFound: no such loop.
+            NotAllowed: there is nothing to go back to.
+        """
+        state_of(self._world.documents, loop)
+        running = open_rollout(self._world.documents, loop)
+        champion = aliases.current(self._world.records, loop, CHAMPION)
+        if running is not None and champion is not None:
+            self._end(running, f"rolled back by {by}: {reason}")
+            self._show(loop)
+            return champion
+        before = aliases.previous(self._world.records, loop, CHAMPION)
+        if before is None:
+            raise NotAllowed(f"{loop} has no champion before this one", fix="`noria turn` trains another")
+        self._move(loop, before, by=by, reason=reason, word="rolled back by hand")
+        return before
+
+    def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
+        """Stop or resume automatic turns; predictions and monitors go on.
+
+        Raises:
+            NotFound: no such loop.
+        """
+        event = self._event("loop.paused" if paused else "loop.resumed", loop, by, (reason,))
+        amend(self._world.documents, loop, lambda state: replace(state, paused=paused), also=[self._world.ledger.line(event)])
+
+    def drill(self, loop: str, fault: str, *, by: str, reason: str) -> None:
+        """Let the loop's next challenger answer wrong, slow or not at all, to see it caught.
+
+        Raises:
+            NotFound: no such loop.
+            NotAllowed: there is no such fault.
+        """
+        state_of(self._world.documents, loop)
+        event = self._event("drill.armed", loop, by, (f"the next challenger will answer {fault}", reason))
+        drill = drills.Drill(loop=loop, fault=fault, by=by, at=self._world.clock.now())
+        drills.arm(self._world.records, drill, also=self._world.ledger.line(event))
+
+    def cancel(self, loop: str, *, by: str, reason: str) -> Turn:
+        """End the open turn of a loop.
+
+        Raises:
+            NotFound: no such loop.
+            NotAllowed: no turn is open.
+        """
+        state_of(self._world.documents, loop)
+        under_way = open_turns(self._world.documents, loop)
+        if not under_way:
+            raise NotAllowed(f"no turn of {loop} is under way")
+        running = open_rollout(self._world.documents, loop)
+        if running is not None:
+            self._end(running, f"turn cancelled by {by}: {reason}")
+        event = self._event("turn.cancelled", loop, by, (reason,))
+        return self._world.engine.cancel(under_way[0].id, f"cancelled by {by}: {reason}", also=[self._world.ledger.line(event)])
+
+    def _move(self, loop: str, version: int, *, by: str, reason: str, word: str) -> None:
+        before = aliases.current(self._world.records, loop, CHAMPION)
+        if before == version:
+            raise NotAllowed(f"v{version} of {loop} is champion already")
+        running = open_rollout(self._world.documents, loop)
+        if running is not None:
+            self._end(running, f"overruled by {by}: {reason}")
+        told_from = "none" if before is None else f"v{before}"
+        event = self._world.ledger.event(
+            "alias.moved",
+            loop=loop,
+            subject=f"{loop}@{version}",
+            by=by,
+            reasons=(f"champion: {told_from} → v{version}", f"{word}: {reason}"),
+        )
+        aliases.move(
+            self._world.records,
+            loop,
+            CHAMPION,
+            version,
+            expect=before,
+            by=by,
+            reason=reason,
+            at=self._world.clock.now(),
+            also=[self._world.ledger.line(event)],
+        )
+        self._show(loop)
+
+    def _end(self, running: Rollout, reason: str) -> None:
+        found = self._world.documents.revision(Rollout, running.id)
+        assert found is not None
+        ended = rollout.out(found[0], self._world.clock.now(), reason)
+        self._world.records.commit(self._world.documents.write(ended.rollout, expect=found[1]), *told(self._world, ended))
+        self._world.engine.wake(running.turn)
+
+    def _show(self, loop: str) -> None:
+        """Bring the plan out at once: a rollback works also while no control plane runs."""
+        bring_out(self._world)
+        tell_phase(self._world.documents, loop)
+
+    def _waiting(self, turn: str) -> Turn:
+        found = self._world.documents.get(Turn, turn)
+        if found is None:
+            state_of(self._world.documents, turn)
+            found = next(iter(open_turns(self._world.documents, turn)), None)
+        if found is None:
+            raise NotFound(f"no open turn of {turn}")
+        if found.state is not TurnState.OPEN or found.step != "approval":
+            raise NotAllowed(f"turn {found.number} of {found.loop} waits for no approval (it is in {found.step or found.state})")
+        return found
+
+    def _event(self, kind: str, loop: str, by: str, reasons: tuple[str, ...]) -> Event:
+        return self._world.ledger.event(kind, loop=loop, subject=loop, by=by, reasons=reasons)

@@ -1,0 +1,191 @@
+"""Turns the wheel: one pass after another over all that is due, in whichever process holds the duty."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+from datetime import datetime
+
+from noria.core.errors import NoriaError
+from noria.core.state import LoopState
+from noria.core.turning import Rollout, RolloutPhase, Turn, TurnState
+from noria.durable.trip import Trip
+from noria.ledger.documents import Documents
+from noria.loop import turn as turning
+from noria.loop.deploy import CHAMPION, bring_out, open_rollout
+from noria.loop.duty import Duty
+from noria.loop.enrol import in_force
+from noria.loop.ingest import ingest
+from noria.loop.keeping import Keeper
+from noria.loop.states import amend
+from noria.loop.triggers import weigh_signals
+from noria.loop.watching import Watched, watch, watched_champion
+from noria.loop.world import Declared, World
+from noria.stages.registry import aliases
+
+IDLE_S, BUSY_S = 0.5, 0.03
+logger = logging.getLogger("noria.wheel")
+
+
+class Wheel:
+    """Drives every loop of a home; several processes may run one each.
+
+    Turns are shared between them by their leases. The rest (taking in the journal, feature
+    upkeep, monitors, the plan) is one duty that one process at a time holds.
+    """
+
+    def __init__(self, world: World, *, duty: Duty) -> None:
+        self._world = world
+        self._duty = duty
+        self._keeper = Keeper(world)
+        self._declared: dict[str, Declared] = {}
+        self._champions: dict[str, Watched] = {}
+        self._compacted_at: datetime | None = None
+        self._moved = threading.Condition()
+        self._passes_begun = 0
+        self._quiet_after = -1
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Pass after pass until `stop`; a pass that fails is told and tried again."""
+        while not self._stop.is_set():
+            busy = False
+            with self._moved:
+                self._passes_begun += 1
+                this = self._passes_begun
+            try:
+                busy = self.once()
+            except NoriaError as error:
+                logger.warning("a pass failed and is tried again: %s", error)
+            except Exception:
+                logger.exception("a pass failed and is tried again")
+            with self._moved:
+                if not busy:
+                    self._quiet_after = this
+                self._moved.notify_all()
+                if not self._stop.is_set():
+                    self._moved.wait(BUSY_S if busy else IDLE_S)
+        self._duty.give_up()
+
+    def stop(self) -> None:
+        """End `run` after the pass that is under way."""
+        self._stop.set()
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Something is there to do: do not wait for the next regular pass."""
+        with self._moved:
+            self._moved.notify_all()
+
+    def settle(self, at: datetime, timeout_s: float) -> bool:
+        """Wait until a pass that began at or after event time `at` found nothing left to do."""
+        with self._moved:
+            if self._world.clock.now() < at:
+                return False
+            wanted = self._passes_begun + 1
+            self._moved.notify_all()
+            return self._moved.wait_for(lambda: self._quiet_after >= wanted or self._stop.is_set(), timeout_s) and not self._stop.is_set()
+
+    def once(self) -> bool:
+        """One pass; returns whether work is under way that wants another pass soon."""
+        now = self._world.clock.now()
+        loops = self._in_force()
+        if self._duty.held():
+            self._attend(loops, now)
+        busy = False
+        for turn in self._world.engine.due():
+            declared = loops.get(turn.loop)
+            if declared is not None:
+                busy |= self._drive(turn, declared)
+        if self._duty.held():
+            bring_out(self._world)
+        return busy
+
+    def _attend(self, loops: dict[str, Declared], now: datetime) -> None:
+        for declared in loops.values():
+            self._keeper.advance(declared, now)
+        if self._compacted_at is None or now - self._compacted_at >= self._world.cadence.compact:
+            ingest(self._world)
+            self._compacted_at = now
+        for name, declared in loops.items():
+            champion = self._champion(name)
+            if champion is not None and watch(self._world, declared, champion, now):
+                tell_phase(self._world.documents, name)
+            if weigh_signals(self._world, declared, now) is not None:
+                tell_phase(self._world.documents, name)
+
+    def _drive(self, turn: Turn, declared: Declared) -> bool:
+        """Drive one turn by the code that it began with; returns whether it wants another pass soon."""
+        if turn.code != declared.code:
+            declared = self._as_of(turn, declared)
+        world = self._world
+
+        def script(trip: Trip) -> None:
+            turning.turn(trip, declared, world)
+
+        after = world.engine.drive(turn, script, on_failure=lambda last, step: turning.failed(world, last, step))
+        if after != turn:
+            tell_phase(world.documents, turn.loop)
+        return after.state is TurnState.OPEN and (after.wake_at is None or after.wake_at <= world.clock.now())
+
+    def _as_of(self, turn: Turn, declared: Declared) -> Declared:
+        place = f"{turn.loop}@{turn.code}"
+        if place not in self._declared:
+            state = LoopState(name=turn.loop, description="", file=str(declared.file), code=turn.code, task=None, phase="")
+            self._declared[place] = in_force(self._world, state)
+        return self._declared[place]
+
+    def _in_force(self) -> dict[str, Declared]:
+        found = {}
+        for state in self._world.documents.find(LoopState):
+            known = self._declared.get(state.name)
+            if known is None or known.code != state.code or str(known.file) != state.file:
+                try:
+                    known = self._declared[state.name] = in_force(self._world, state)
+                except NoriaError as error:
+                    logger.warning("%s cannot be read: %s", state.name, error)
+                    continue
+            found[state.name] = known
+        return found
+
+    def _champion(self, name: str) -> Watched | None:
+        number = aliases.current(self._world.records, name, CHAMPION)
+        if number is None:
+            return None
+        known = self._champions.get(name)
+        if known is None or known.version.number != number:
+            since = aliases.history(self._world.records, name, CHAMPION)[-1].at
+            self._champions[name] = known = watched_champion(self._world, name, number, since)
+        return known
+
+
+def tell_phase(documents: Documents, name: str) -> None:
+    """Write down, for people, where the loop is now and what comes next."""
+    turns = documents.find(Turn, where={"loop": name, "state": TurnState.OPEN}, newest_first=True, limit=1)
+    rollout = open_rollout(documents, name)
+    champion = aliases.current(documents.records, name, CHAMPION)
+    phase, following = _phase(turns[0] if turns else None, rollout, champion)
+    amend(
+        documents,
+        name,
+        lambda state: replace(
+            state,
+            phase=phase,
+            next_action=following or state.next_action,
+            turn=turns[0].id if turns else "",
+            champion=champion,
+            challenger=rollout.challenger if rollout else None,
+        ),
+    )
+
+
+def _phase(turn: Turn | None, rollout: Rollout | None, champion: int | None) -> tuple[str, str]:
+    if turn is not None and turn.step == "approval":
+        return "waiting-for-approval", f"waits for `noria approve {turn.loop}`"
+    if rollout is not None:
+        place = "shadow" if rollout.phase is RolloutPhase.SHADOW else f"{rollout.share:.0%} of traffic"
+        return "rolling-out", f"v{rollout.challenger} in {place}; {rollout.reason or 'first look soon'}"
+    if turn is not None:
+        return "turning", f"turn {turn.number} is in {turn.step or 'its first step'}"
+    return ("serving", "watches") if champion is not None else ("newborn", "waits for its first turn")
