@@ -1,0 +1,1 @@
+"""What was registered and where its aliases point, with all of their history."""

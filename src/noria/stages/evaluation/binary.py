@@ -1,0 +1,87 @@
+"""Metrics of a probability against a yes or no; y is 0/1, score is P(1), both of shape (rows,)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from noria.stages.evaluation.measured import Array, Codes, Measured, Replicate, mean_of, ratio_of
+
+THRESHOLD = 0.5
+"""From this probability on, the answer counts as yes."""
+
+CALIBRATION_BINS = 15
+"""Equal-width bins of the expected calibration error, as in Guo et al. (2017)."""
+
+SMALLEST = float(np.finfo(np.float64).eps)
+"""Probabilities are kept this far from 0 and 1 before a logarithm."""
+
+
+def log_loss(y: Array, score: Array) -> Measured:
+    """Measure the mean negative log-likelihood, in nats."""
+    likely = np.clip(np.where(y > 0.5, score, 1.0 - score), SMALLEST, 1.0)
+    return mean_of(-np.log(likely))
+
+
+def brier(y: Array, score: Array) -> Measured:
+    """Measure the mean squared distance of the probability to the outcome."""
+    return mean_of((score - y) ** 2)
+
+
+def accuracy(y: Array, score: Array) -> Measured:
+    """Measure the share of right answers."""
+    return mean_of((_said_yes(score) == y).astype(np.float64))
+
+
+def precision(y: Array, score: Array) -> Measured:
+    """Measure the share of yes answers that were right; NaN when there was none."""
+    said = _said_yes(score)
+    return ratio_of(said * y, said)
+
+
+def recall(y: Array, score: Array) -> Measured:
+    """Measure the share of positives that were found; NaN when there was none."""
+    return ratio_of(_said_yes(score) * y, y)
+
+
+def f1(y: Array, score: Array) -> Measured:
+    """Measure the harmonic mean of precision and recall; NaN with neither positives nor yes answers."""
+    said = _said_yes(score)
+    return ratio_of(2.0 * said * y, said + y)
+
+
+def mcc(y: Array, score: Array) -> Measured:
+    """Measure Matthews' correlation of answer and outcome; NaN with one class, 0 for a constant answer."""
+    said = _said_yes(score)
+    if y.min() == y.max():
+        return Measured(value=float("nan"))
+    if said.min() == said.max():
+        return Measured(value=0.0, influence=np.full(len(y), np.nan))
+    a, b = (said - said.mean()) / said.std(), (y - y.mean()) / y.std()
+    value = (a * b).mean()
+    return Measured(value=float(value), influence=(a * b - 0.5 * value * (a**2 + b**2)) / len(y))
+
+
+def ece(y: Array, score: Array) -> Measured:
+    """Measure the expected calibration error: |mean probability − share of positives|, averaged over bins by rows."""
+    gaps = np.bincount(_bins(score), weights=score - y, minlength=CALIBRATION_BINS)
+    return Measured(value=float(np.abs(gaps).sum() / len(y)))
+
+
+def resampled_ece(y: Array, score: Array, units: Codes, count: int) -> Replicate:
+    """Prepare the calibration error for any weighting of the units."""
+    cells = np.bincount(units * CALIBRATION_BINS + _bins(score), weights=score - y, minlength=count * CALIBRATION_BINS)
+    gaps = cells.reshape(count, CALIBRATION_BINS)
+    rows = np.bincount(units, minlength=count).astype(np.float64)
+
+    def replicate(weights: Array) -> Array:
+        return np.abs(weights @ gaps).sum(axis=1) / (weights @ rows)
+
+    return replicate
+
+
+def _said_yes(score: Array) -> Array:
+    return (score >= THRESHOLD).astype(np.float64)
+
+
+def _bins(score: Array) -> Codes:
+    return np.clip((score * CALIBRATION_BINS).astype(np.intp), 0, CALIBRATION_BINS - 1)

@@ -1,0 +1,99 @@
+"""From influences or resamples to standard errors and intervals, with or without clusters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from noria.stages.evaluation.measured import Array, Codes, Replicate
+
+MOST_UNITS = 2_000
+"""Rows without clusters are resampled in at most so many random groups, which bounds time and memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A standard error with the degrees of freedom behind it; `bias` is known from resampling only."""
+
+    se: float
+    freedom: int
+    bias: float = 0.0
+
+
+def spread_of(influence: Array, samples: Codes | None = None, clusters: NDArray | None = None) -> Spread:
+    """The standard error of a smooth metric, or of a difference of two.
+
+    Rows: the sum of squared influences, each sample with its own n/(n−1), which for ROC AUC is the
+    variance of DeLong et al. (1988). Clusters: the same over sums within clusters, G/(G−1)
+    (Liang & Zeger 1986; for ROC AUC this is Obuchowski 1997). NaN with a single unit.
+    """
+    if clusters is not None and len(influence):
+        influence, samples = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=influence), None
+    sample = np.zeros(len(influence), dtype=np.intp) if samples is None else samples
+    sizes = np.bincount(sample)
+    if not len(sizes) or sizes.min() < 2:
+        return Spread(math.nan, 0)
+    squares = np.bincount(sample, weights=influence**2)
+    return Spread(math.sqrt(float((squares * sizes / (sizes - 1)).sum())), len(influence) - 1)
+
+
+def resampled_spread(replicates: Sequence[Replicate], value: float, count: int, *, seed: int, resamples: int) -> Spread:
+    """The standard error of a metric, or of the difference of two on the same resamples, by the bootstrap.
+
+    Units (see `units_of`) are drawn with replacement. The mean of the resamples also tells the bias (Efron & Tibshirani 1993, chapter 10).
+    """
+    if count < 2:
+        return Spread(math.nan, 0)
+    weights = _draws(np.random.default_rng(seed), resamples, count)
+    first, *others = (replicate(weights) for replicate in replicates)
+    values = first - others[0] if others else first
+    return Spread(float(values.std(ddof=1) * np.sqrt(count / (count - 1))), count - 1, float(values.mean()) - value)
+
+
+def interval(value: float, spread: Spread, *, level: float, bounds: tuple[float, float], share_of: int = 0) -> tuple[float, float]:
+    """The interval of a metric: Student's t, cut at its bounds; Wilson's (1927) with the effective rows for a share.
+
+    Args:
+        bounds: Smallest and largest value of the metric.
+        share_of: For metrics that are shares of rows or pairs: how many rows decide when all of them agree; else 0.
+    """
+    if math.isnan(spread.se):
+        return math.nan, math.nan
+    wide = critical(level, spread.freedom)
+    if share_of:
+        return _wilson(value, value * (1.0 - value) / spread.se**2 if spread.se else float(share_of), wide)
+    middle = value - spread.bias
+    low, high = max(bounds[0], middle - wide * spread.se), min(bounds[1], middle + wide * spread.se)
+    return min(low, value), max(high, value)
+
+
+def critical(level: float, freedom: int) -> float:
+    """How many standard errors an interval reaches to each side."""
+    return float(stdtrit(freedom, (1.0 + level) / 2.0)) if freedom > 0 else math.nan
+
+
+def units_of(clusters: NDArray | None, rows: int) -> tuple[Codes, int]:
+    """Which unit of resampling each row belongs to, and how many there are: its cluster, or one of many even groups."""
+    if clusters is None:
+        count = min(rows, MOST_UNITS)
+        return np.arange(rows) % count, count
+    names, codes = np.unique(clusters, return_inverse=True)
+    return codes, len(names)
+
+
+def _draws(random: np.random.Generator, resamples: int, count: int) -> Array:
+    """How often each unit was drawn, shape (resamples, count)."""
+    picked = random.integers(count, size=(resamples, count)) + np.arange(resamples)[:, None] * count
+    return np.bincount(picked.ravel(), minlength=resamples * count).reshape(resamples, count).astype(np.float64)
+
+
+def _wilson(share: float, n: float, wide: float) -> tuple[float, float]:
+    shrunk = 1.0 + wide**2 / n
+    middle = (share + wide**2 / (2.0 * n)) / shrunk
+    half = wide / shrunk * math.sqrt(share * (1.0 - share) / n + wide**2 / (4.0 * n**2))
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))

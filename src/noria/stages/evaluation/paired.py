@@ -1,0 +1,67 @@
+"""Candidate against champion on the same rows: the difference, with its interval."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from noria.core.schema import Estimate, Task
+from noria.stages.evaluation.estimates import RESAMPLES, unknown
+from noria.stages.evaluation.intervals import critical, resampled_spread, spread_of, units_of
+from noria.stages.evaluation.measured import Array, Measured
+from noria.stages.evaluation.metrics import Metric, arrays, metric
+
+
+def compare(
+    name: str,
+    y: ArrayLike,
+    candidate: ArrayLike,
+    champion: ArrayLike,
+    *,
+    task: Task,
+    seed: int = 0,
+    level: float = 0.95,
+    clusters: NDArray | None = None,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """Estimate by how much the candidate beats the champion; positive means that the candidate is better.
+
+    Paired: both are judged on each row, so what makes a row hard for both cancels out. For ROC AUC
+    this is the paired test of DeLong et al. (1988); with clusters, of Obuchowski (1997).
+
+    Args:
+        candidate, champion: Scores for the same rows, shape (rows,) or (rows, classes).
+        clusters: Shape (rows,), for example the day of each row: rows of one cluster are not taken as independent.
+
+    Raises:
+        NotFound: the task does not offer the metric.
+        DataInvalid: y and the scores do not fit together.
+    """
+    known = metric(name, task)
+    outcomes, new = arrays(y, candidate)
+    _, old = arrays(y, champion)
+    ours, theirs = known.measured(outcomes, new), known.measured(outcomes, old)
+    if math.isnan(ours.value) or math.isnan(theirs.value):
+        return unknown(len(outcomes), level)
+    gain = _goodness(known, ours.value) - _goodness(known, theirs.value)
+    if known.resampled is None:
+        spread = spread_of(_facing(known, ours) - _facing(known, theirs), ours.samples, clusters)
+    else:
+        units, count = units_of(clusters, len(outcomes))
+        replicates = [known.resampled(outcomes, score, units, count) for score in (new, old)]
+        spread = resampled_spread(replicates, ours.value - theirs.value, count, seed=seed, resamples=resamples)
+    reach = critical(level, spread.freedom) * spread.se
+    return Estimate(value=gain, low=gain - reach, high=gain + reach, n=len(outcomes), se=spread.se, level=level)
+
+
+def _goodness(known: Metric, value: float) -> float:
+    """The value on a scale where more is better."""
+    better = -abs(value) if known.signed else value
+    return better if known.higher_is_better or known.signed else -better
+
+
+def _facing(known: Metric, measured: Measured) -> Array:
+    """Influences on the value, or on its distance from 0 where either side is worse."""
+    return np.sign(measured.value) * measured.influence if known.signed else measured.influence
