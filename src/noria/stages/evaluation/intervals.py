@@ -32,11 +32,14 @@ def spread_of(influence: Array, samples: Codes | None = None, clusters: NDArray 
     variance of DeLong et al. (1988). Clusters: the same over sums within clusters, G/(G−1)
     (Liang & Zeger 1986; for ROC AUC this is Obuchowski 1997). NaN with a single unit.
     """
-    if clusters is not None and len(influence):
-        influence, samples = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=influence), None
+    if not len(influence):
+        return Spread(math.nan, 0)
+    if clusters is not None:
+        codes, count = units_of(clusters, len(influence))
+        influence, samples = np.bincount(codes, weights=influence, minlength=count).astype(np.float64), None
     sample = np.zeros(len(influence), dtype=np.intp) if samples is None else samples
     sizes = np.bincount(sample)
-    if not len(sizes) or sizes.min() < 2:
+    if sizes.min() < 2:
         return Spread(math.nan, 0)
     squares = np.bincount(sample, weights=influence**2)
     return Spread(math.sqrt(float((squares * sizes / (sizes - 1)).sum())), len(influence) - 1)

@@ -57,6 +57,12 @@ class Metric:
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.formula(y, score)
 
+    def goodness(self, value: float) -> float:
+        """The value on a scale where more is better."""
+        if self.signed:
+            return -abs(value)
+        return value if self.higher_is_better else -value
+
 
 def arrays(y: ArrayLike, score: ArrayLike) -> tuple[Array, Array]:
     """Outcomes and scores as float arrays.

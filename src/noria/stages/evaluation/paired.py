@@ -45,7 +45,7 @@ def compare(
     ours, theirs = known.measured(outcomes, new), known.measured(outcomes, old)
     if math.isnan(ours.value) or math.isnan(theirs.value):
         return unknown(len(outcomes), level)
-    gain = _goodness(known, ours.value) - _goodness(known, theirs.value)
+    gain = known.goodness(ours.value) - known.goodness(theirs.value)
     if known.resampled is None:
         spread = spread_of(_facing(known, ours) - _facing(known, theirs), ours.samples, clusters)
     else:
@@ -54,12 +54,6 @@ def compare(
         spread = resampled_spread(replicates, ours.value - theirs.value, count, seed=seed, resamples=resamples)
     reach = critical(level, spread.freedom) * spread.se
     return Estimate(value=gain, low=gain - reach, high=gain + reach, n=len(outcomes), se=spread.se, level=level)
-
-
-def _goodness(known: Metric, value: float) -> float:
-    """The value on a scale where more is better."""
-    better = -abs(value) if known.signed else value
-    return better if known.higher_is_better or known.signed else -better
 
 
 def _facing(known: Metric, measured: Measured) -> Array:

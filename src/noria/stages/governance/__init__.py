@@ -1,0 +1,1 @@
+"""Whether a candidate may meet users: gates, verdicts and approvals."""

@@ -1,0 +1,85 @@
+"""Gates that hold the candidate against the champion, on all rows and slice by slice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scipy.special import stdtr, stdtridf
+
+from noria.core.declaration.gates import Gate
+from noria.core.judging import GateResult, Outcome, Scorecard, SliceMark
+from noria.core.schema import Estimate
+from noria.stages.governance.limits import TOO_FEW
+from noria.stages.governance.words import spoken
+
+NO_CHAMPION = "no champion yet"
+NAMED = 5
+"""Slices named in a reason; the numbers hold all of them."""
+
+
+def beats_champion(gate: Gate, card: Scorecard) -> GateResult:
+    """The whole interval of the paired difference lies above −margin."""
+    if not card.champion:
+        return GateResult(gate=str(gate), outcome=Outcome.PASS, reason=NO_CHAMPION)
+    versus = card.versus_champion.get(gate.metric)
+    if versus is None or math.isnan(versus.low):
+        return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason=f"{gate.metric} against the champion: {TOO_FEW}")
+    held = versus.low > -gate.margin
+    claim = f"no more than {gate.margin:g} worse than" if gate.margin else "better than"
+    reason = f"{gate.metric} gains {spoken(versus, signed=True)}: it is {'' if held else 'not shown to be '}{claim} {card.champion}"
+    numbers = {"gain": versus.value, "low": versus.low, "high": versus.high, "margin": gate.margin, "rows": float(versus.n)}
+    return GateResult(gate=str(gate), outcome=Outcome.PASS if held else Outcome.FAIL, reason=reason, numbers=numbers)
+
+
+def no_slice_worse(gate: Gate, card: Scorecard) -> GateResult:
+    """No slice's whole interval lies below −margin, with Holm's (1979) adjustment over the slices."""
+    if not card.champion:
+        return GateResult(gate=str(gate), outcome=Outcome.PASS, reason=NO_CHAMPION)
+    slices = [slice for slice in card.slices if _counts(gate, slice)]
+    told = [(slice, slice.versus) for slice in slices if slice.versus and not math.isnan(slice.versus.se)]
+    if not told:
+        reason = f"no slice of {gate.column!r} has the {gate.min_rows} rows that it takes: {TOO_FEW}"
+        return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason=reason, numbers={"slices": float(len(slices))})
+    worse = [told[at][0] for at in _shown_worse([versus for _, versus in told], gate.margin)]
+    numbers = {f"{gate.column}={slice.value}": versus.value for slice, versus in told}
+    if worse:
+        return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason=_named(worse, gate), numbers=numbers)
+    lowest = min(told, key=lambda pair: pair[1].value)
+    reason = f"none of {len(told)} slices is shown to be worse by {gate.margin:g}; the lowest is {_gain(lowest[0])}"
+    return GateResult(gate=str(gate), outcome=Outcome.PASS, reason=reason, numbers=numbers)
+
+
+def _counts(gate: Gate, slice: SliceMark) -> bool:
+    return slice.column == gate.column and gate.metric in ("", slice.metric) and slice.mark.n >= gate.min_rows
+
+
+def _shown_worse(gains: Sequence[Estimate], margin: float) -> list[int]:
+    """Places of the gains that lie below −margin, the chance of naming any wrongly kept at that of one interval's end."""
+    chances = sorted((_chance_at_least(gain, -margin), at) for at, gain in enumerate(gains))
+    shown = []
+    for rank, (chance, at) in enumerate(chances):
+        if chance > (1.0 - gains[at].level) / 2.0 / (len(gains) - rank):
+            break
+        shown.append(at)
+    return shown
+
+
+def _chance_at_least(gain: Estimate, floor: float) -> float:
+    """One-sided p-value of "the true gain is at least `floor`", by Student's t with the interval's own degrees of freedom."""
+    if gain.se == 0.0:
+        return 1.0 if gain.value >= floor else 0.0
+    reach = (gain.high - gain.value) / gain.se
+    freedom = stdtridf((1.0 + gain.level) / 2.0, reach)
+    return float(stdtr(freedom if math.isfinite(freedom) else 1e9, (gain.value - floor) / gain.se))
+
+
+def _named(worse: Sequence[SliceMark], gate: Gate) -> str:
+    listed = "; ".join(_gain(slice) for slice in worse[:NAMED])
+    more = f"; and {len(worse) - NAMED} more" if len(worse) > NAMED else ""
+    return f"worse than the champion by more than {gate.margin:g} in {listed}{more}"
+
+
+def _gain(slice: SliceMark) -> str:
+    gain = spoken(slice.versus, signed=True) if slice.versus else "unknown"
+    return f"{slice.column}={slice.value} ({slice.metric} {gain}, {slice.mark.n} rows)"
