@@ -98,6 +98,7 @@ class FeatureReference:
         chunk_mean, chunk_sd: Of the debiased PSI over reference chunks.
         chunks: How many reference chunks calibrated it (0 = analytic null).
         importance: Share of the model's importance, 0 to 1.
+        missing_limit: Largest share of missing values that is usual for one chunk.
     """
 
     name: str
@@ -109,6 +110,7 @@ class FeatureReference:
     chunk_sd: float
     chunks: int
     importance: float = 0.0
+    missing_limit: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Watches what flows by: drift, realised quality and age, held against what is usual."""

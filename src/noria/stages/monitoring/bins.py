@@ -1,0 +1,74 @@
+"""Puts values into bins: deciles of the reference, heavy values on their own, text, and missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Codes = NDArray[np.intp]
+
+CATEGORIES = 30
+"""Most frequent texts that get a bin each; the others share one."""
+
+
+def edges_of(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
+    """Choose inner edges, so that each bin [edge, next edge) holds about 1/bins of the values.
+
+    A value with more than that share (zero rain, say) gets a bin of its own, and the others are
+    cut by their own quantiles. A constant gets three bins: below, itself, above.
+    """
+    distinct, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    if len(distinct) == 0:
+        return ()
+    if len(distinct) == 1:
+        return float(distinct[0]), float(np.nextafter(distinct[0], np.inf))
+    heavy = counts > counts.sum() / bins
+    after = np.flatnonzero(heavy) + 1
+    alone = np.concatenate([distinct[heavy], distinct[after[after < len(distinct)]]])
+    others = np.repeat(distinct[~heavy], counts[~heavy])
+    pieces = max(1, round(bins * len(others) / counts.sum()))
+    inner = np.quantile(others, np.arange(1, pieces) / pieces, method="higher") if len(others) else others
+    edges = np.unique(np.concatenate([alone, inner]))
+    return tuple(float(edge) for edge in edges if edge > distinct[0])
+
+
+def categories_of(values: pl.Series, most: int = CATEGORIES) -> tuple[str, ...]:
+    """Choose the most frequent texts, in alphabetical order."""
+    counts = values.drop_nulls().cast(pl.String).value_counts(sort=True, name="rows")
+    return tuple(sorted(counts.head(most)[values.name].to_list()))
+
+
+def codes_of(values: pl.Series, *, edges: tuple[float, ...], categories: tuple[str, ...]) -> Codes:
+    """Number the bin of each value, shape (rows,), in the order of `FeatureReference.counts`.
+
+    Numbers: the bins by the edges, then missing (null and NaN). Text: the categories, then any
+    other text, then missing.
+    """
+    if edges:
+        numbers = numbers_of(values)
+        codes = np.searchsorted(edges, numbers, side="right")
+        return np.where(np.isnan(numbers), len(edges) + 1, codes)
+    missing = missing_of(values)
+    if not categories:
+        return missing.astype(np.intp)
+    known = values.cast(pl.String).cast(pl.Enum(categories), strict=False).to_physical().fill_null(len(categories)).to_numpy()
+    return np.where(missing, len(categories) + 1, known.astype(np.intp))
+
+
+def size_of(*, edges: tuple[float, ...], categories: tuple[str, ...]) -> int:
+    """How many bins there are, with other and missing."""
+    return max(len(edges), len(categories)) + 2
+
+
+def numbers_of(values: pl.Series) -> NDArray[np.float64]:
+    """The values as floats, shape (rows,); what is no number is NaN."""
+    return values.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+
+
+def missing_of(values: pl.Series) -> NDArray[np.bool_]:
+    """Which values are null, or NaN."""
+    missing = values.is_null()
+    if values.dtype.is_float():
+        missing = missing | values.is_nan().fill_null(True)
+    return missing.to_numpy()
