@@ -110,13 +110,14 @@ class Trip:
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001 - journalled
-            self._fail(step, error, retries)
+            self._fail(step, error, retries, seconds=time.perf_counter() - started)
+        seconds = time.perf_counter() - started
         try:
-            self._finish(step, text, time.perf_counter() - started, writes)
+            self._finish(step, text, seconds, writes)
         except LeaseLost:
             raise
         except Conflict as error:
-            self._fail(step, error, retries)
+            self._fail(step, error, retries, seconds=seconds)
         return result
 
     def poll(self, name: str, look: Callable[[], T | None], kind: type[T], *, retries: int = 0) -> T:
@@ -142,6 +143,15 @@ class Trip:
     def fail(self, error: Exception) -> NoReturn:
         """End the turn because its script broke outside of any action."""
         self._fail(self._journal.attempt("script", self.clock.now()), error, 0)
+
+    def write(self, *writes: Write) -> None:
+        """Commit writes now, if this process still drives the turn: a look's progress. A crash after it repeats the look.
+
+        Raises:
+            LeaseLost: another process drives this turn now; nothing was written.
+            Conflict: an `expect` does not hold; nothing was written.
+        """
+        self._lease.write(lambda turn: turn, *writes)
 
     def note(self, text: str) -> None:
         """Say how far the running step is: best effort, at most twice a second, from any thread."""
@@ -177,7 +187,7 @@ class Trip:
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001 - journalled
-            self._fail(waiting, error, retries)
+            self._fail(waiting, error, retries, seconds=time.perf_counter() - since)
         if result is None:
             self._doze(replace(waiting, state=StepState.WAITING, note=self._note), until())
         self._finish(waiting, text, time.perf_counter() - since, ())
@@ -194,26 +204,34 @@ class Trip:
         self._journal.keep(done)
         self._since.pop((step.turn, step.name), None)
 
-    def _fail(self, step: Step, error: Exception, retries: int) -> NoReturn:
+    def _fail(self, step: Step, error: Exception, retries: int, *, seconds: float = 0.0) -> NoReturn:
+        """Journal a failed attempt; the turn rests until the next one, or fails when there is none left."""
         self._stop_noting()
-        failed = replace(step, state=StepState.FAILED, ended_at=self.clock.now(), error=_told(error), note=self._note)
+        self._since.pop((step.turn, step.name), None)
+        failed = replace(step, state=StepState.FAILED, ended_at=self.clock.now(), seconds=seconds, error=_told(error), note=self._note)
         if step.attempt <= retries:
             self._lease.rest(step.name, min(self._backoff * 2 ** min(step.attempt - 1, 16), _BACKOFF_MOST), put_step(failed))
             raise Asleep from error
+        self._give_up(failed, error)
+
+    def _give_up(self, failed: Step, error: Exception) -> NoReturn:
+        """Fail the turn, with `on_failure`'s writes; without them only if they meet a `Conflict` again and again."""
         outcome = error.message if isinstance(error, NoriaError) else bounded(f"{type(error).__name__}: {error}")
-        for told in [*[self._on_failure] * _FAILURE_TRIES, None]:
-            last = self._ended(replace(self.turn, step=step.name), TurnState.FAILED, outcome)
-            writes = told(last, failed) if told else ()
+
+        def last(turn: Turn) -> Turn:
+            return self._ended(replace(turn, step=failed.name), TurnState.FAILED, outcome)
+
+        for _ in range(_FAILURE_TRIES):
+            writes = self._on_failure(last(self.turn), failed) if self._on_failure else ()
             try:
-                self._lease.write(
-                    lambda turn: self._ended(replace(turn, step=step.name), TurnState.FAILED, outcome), put_step(failed), *writes
-                )
+                self._lease.write(last, put_step(failed), *writes)
             except LeaseLost:
                 raise
             except Conflict:
                 continue
             raise Ended from error
-        raise error
+        self._lease.write(last, put_step(failed))
+        raise Ended from error
 
     def _ended(self, turn: Turn, state: TurnState, outcome: str) -> Turn:
         return replace(turn, state=state, outcome=outcome, ended_at=self.clock.now(), owner="", lease_until=None, wake_at=None)

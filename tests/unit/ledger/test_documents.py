@@ -1,0 +1,137 @@
+"""Documents by their class."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from noria.core.data import DatasetVersion
+from noria.core.errors import Conflict
+from noria.core.judging import Approval
+from noria.core.registry import AliasMove
+from noria.core.state import AliasState, LoopState, TrafficPoint
+from noria.core.training import Run, RunState
+from noria.core.turning import Cause, Rollout, RolloutPhase, Signal, Step, StepState, Turn, TurnState
+from noria.core.watching import Incident, Level, MonitorState, Reading
+from noria.ledger.documents import SHELVES, Documents
+from noria.testing.memory import MemoryRecords
+
+NOW = datetime(2013, 4, 1, tzinfo=UTC)
+SIGNAL = Signal(id="signal_1", loop="l", cause=Cause.MANUAL, reason="asked", at=NOW)
+INCIDENT = Incident(id="incident_1", loop="l", severity="high", title="t", cause="c", subjects=("drift:x",), opened_at=NOW)
+MOVE = AliasMove(model="m", alias="champion", before=None, after=1, by="noria", reason="born", at=NOW)
+
+FILED = [
+    (LoopState(name="l", description="", file="", code="", task=None, phase="newborn"), "loop", "l", {}),
+    (
+        Turn(id="turn_1", loop="l", number=1, state=TurnState.OPEN, signal=SIGNAL, code="", created_at=NOW),
+        "turn",
+        "turn_1",
+        {"loop": "l", "state": "open"},
+    ),
+    (
+        Step(turn="turn_1", name="train", seq=3, attempt=1, state=StepState.DONE, started_at=NOW),
+        "step",
+        "turn_1/0003-train",
+        {"turn": "turn_1"},
+    ),
+    (
+        Run(id="run_1", loop="l", turn="turn_1", kind="training", state=RunState.RUNNING, started_at=NOW),
+        "run",
+        "run_1",
+        {"loop": "l", "turn": "turn_1"},
+    ),
+    (AliasState(model="m", alias="champion", version=1, moved_at=NOW), "alias", "m/champion", {"model": "m"}),
+    (
+        Rollout(
+            id="rollout_1",
+            loop="l",
+            turn="turn_1",
+            champion=1,
+            challenger=2,
+            steps=(0.1,),
+            phase=RolloutPhase.ROLLED_BACK,
+            started_at=NOW,
+            step_started_at=NOW,
+        ),
+        "rollout",
+        "rollout_1",
+        {"loop": "l", "phase": "rolled-back", "turn": "turn_1"},
+    ),
+    (
+        Reading(loop="l", monitor="drift", subject="x", time=NOW, value=0.1, threshold=0.2, level=Level.OK, rows=9, low=0.0, high=0.2),
+        "reading",
+        "l/drift/x/2013-04-01T00:00:00+00:00",
+        {"loop": "l", "monitor": "drift", "subject": "x"},
+    ),
+    (MonitorState(loop="l", monitor="drift", subject="x"), "monitor", "l/drift/x", {"loop": "l"}),
+    (INCIDENT, "incident", "incident_1", {"loop": "l", "state": "open"}),
+    (replace(INCIDENT, closed_at=NOW), "incident", "incident_1", {"loop": "l", "state": "closed"}),
+    (
+        DatasetVersion(name="d", digest="sha256:00", parts=(), schema=(), profile=(), rows=0, size_bytes=0, created_at=NOW),
+        "dataset",
+        "d/sha256:00",
+        {"name": "d"},
+    ),
+    (SIGNAL, "signal", "signal_1", {"loop": "l", "state": "new"}),
+    (TrafficPoint(loop="l", start=NOW, seconds=600.0, requests={"1": 5}), "traffic", "l/2013-04-01T00:00:00+00:00", {"loop": "l"}),
+    (Approval(turn="turn_1", granted=True, by="ada", reason="fine", at=NOW), "approval", "turn_1", {}),
+]
+
+
+@pytest.fixture
+def documents():
+    return Documents(MemoryRecords())
+
+
+@pytest.mark.parametrize(("value", "kind", "key", "index"), FILED, ids=lambda value: value if isinstance(value, str) else "")
+def test_each_class_has_its_kind_key_and_index(documents, value, kind, key, index):
+    put = documents.write(value)
+    assert (put.kind, put.key, dict(put.index)) == (kind, key, index)
+    assert all(type(field) is str for field in put.index.values())
+    documents.put(value)
+    assert documents.get(type(value), key) == value
+    assert documents.find(type(value), where=index) == [value]
+
+
+def test_every_shelf_but_versions_and_moves_is_tested_above():
+    assert {kind.__name__ for kind in SHELVES} - {type(row[0]).__name__ for row in FILED} == {"AliasMove", "ModelVersion"}
+
+
+def test_a_move_is_filed_once_however_often_it_is_put(documents):
+    documents.put(MOVE)
+    documents.put(MOVE)
+    documents.put(replace(MOVE, before=1, after=2))
+    assert {move.after for move in documents.find(AliasMove, where={"model": "m", "alias": "champion"})} == {1, 2}
+    assert documents.write(MOVE).key.startswith("m/champion/move_")
+
+
+def test_a_signal_changes_its_state_by_hand(documents):
+    documents.put(SIGNAL)
+    documents.put_signal(SIGNAL, "used")
+    assert documents.find(Signal, where={"loop": "l", "state": "new"}) == []
+    assert documents.find(Signal, where={"state": "used"}) == [SIGNAL]
+
+
+def test_a_value_is_written_back_under_compare_and_set(documents):
+    documents.put(INCIDENT, expect=0)
+    value, revision = documents.revision(Incident, "incident_1")
+    documents.put(replace(value, title="two"), expect=revision)
+    with pytest.raises(Conflict):
+        documents.put(replace(value, title="three"), expect=revision)
+    assert documents.get(Incident, "incident_1").title == "two"
+
+
+def test_what_is_not_there_is_none(documents):
+    assert documents.get(Turn, "nobody") is None
+    assert documents.revision(Turn, "nobody") is None
+
+
+def test_enums_select_as_their_values_do(documents):
+    documents.put(FILED[1][0])
+    assert len(documents.find(Turn, where={"state": TurnState.OPEN})) == 1
+
+
+def test_a_class_without_a_shelf_is_refused(documents):
+    with pytest.raises(TypeError, match="these are: AliasMove"):
+        documents.get(dict, "x")
