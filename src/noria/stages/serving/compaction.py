@@ -7,7 +7,7 @@ crash after it is finished by the next call.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -107,7 +107,7 @@ def tidy(folder: Path, deployment: str, before: datetime, *, rows: int = MERGED_
     removed = 0
     for table in (PREDICTIONS, OUTCOMES):
         place = folder / deployment / table
-        for run in _runs([part for part in parts(place) if part.end_ms < to_ms(before)], rows):
+        for run in _runs(parts(place), to_ms(before), rows):
             _merge(run)
             removed -= 1
         for part in covered(place):
@@ -163,21 +163,23 @@ def _commit(pending: Iterable[Part]) -> None:
         sync_folder(part.folder)
 
 
-def _runs(old: Sequence[Part], rows: int) -> Iterable[list[Part]]:
-    """Neighbours of one source that together hold at most `rows` rows, at least two of them."""
-    by_source: dict[str, list[Part]] = defaultdict(list)
-    for part in old:
-        by_source[part.source].append(part)
-    for held in by_source.values():
-        run: list[Part] = []
-        for part in sorted(held, key=lambda part: part.begin):
-            if run and sum(one.rows for one in run) + part.rows > rows:
-                if len(run) > 1:
-                    yield run
-                run = []
+def _runs(held: Sequence[Part], before_ms: int, rows: int) -> Iterator[list[Part]]:
+    """Two or more neighbours of one source, all old, that together hold at most `rows` rows.
+
+    A young part ends a run: the merged name would cover it.
+    """
+    run: list[Part] = []
+    for part in sorted(held, key=lambda part: (part.source, part.begin)):
+        old = part.end_ms < before_ms
+        fits = run and run[0].source == part.source and sum(one.rows for one in run) + part.rows <= rows
+        if old and fits:
             run.append(part)
+            continue
         if len(run) > 1:
             yield run
+        run = [part] if old else []
+    if len(run) > 1:
+        yield run
 
 
 def _merge(run: Sequence[Part]) -> None:

@@ -32,9 +32,14 @@ class Scribe:
         self._dirty = False
         self._written, self._urgent = threading.Event(), threading.Event()
         self._closing = False
-        self.problem = ""
+        self._refused = self._unsynced = ""
         self._thread = threading.Thread(target=self._sync_in_groups, name="journal-sync", daemon=True)
         self._thread.start()
+
+    @property
+    def problem(self) -> str:
+        """Why the journal does not work now, or ""."""
+        return self._refused or self._unsynced
 
     def settle(self, asks: Sequence[Ask], frames: Iterable[Predictions]) -> None:
         """Journal the frames and count where the rows of `asks` ended: logged, sampled out or dropped."""
@@ -53,7 +58,7 @@ class Scribe:
         try:
             self._append([encode(frame) for frame in frames if frame.ids])
         except (OSError, msgspec.EncodeError, NotImplementedError, OverflowError, ValueError, TypeError) as error:
-            self.problem = f"the journal takes no predictions: {error}"
+            self._refused = f"the journal takes no predictions: {error}"
             return False
         return True
 
@@ -67,8 +72,8 @@ class Scribe:
         try:
             self._append([encode(outcomes)])
         except OSError as error:
-            self.problem = f"the journal takes no outcomes: {error}"
-            raise Unavailable(self.problem, fix="tell the outcomes again later") from error
+            self._refused = f"the journal takes no outcomes: {error}"
+            raise Unavailable(self._refused, fix="tell the outcomes again later") from error
         self._waiters.append(waiter)
         self._urgent.set()
         await waiter
@@ -86,6 +91,7 @@ class Scribe:
         if not frames:
             return
         self._journal.append(frames)
+        self._refused = ""
         if not self._dirty:
             self._dirty = True
             self._written.set()
@@ -107,8 +113,9 @@ class Scribe:
         try:
             self._journal.sync()
         except OSError as error:
-            self.problem = f"the journal cannot be synced: {error}"
-            return Unavailable(self.problem, fix="tell the outcomes again later")
+            self._unsynced = f"the journal cannot be synced: {error}"
+            return Unavailable(self._unsynced, fix="tell the outcomes again later")
+        self._unsynced = ""
         return None
 
 
