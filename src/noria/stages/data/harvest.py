@@ -43,14 +43,16 @@ def harvest(
     told = outcomes.filter(pl.col("value").is_not_null()).sort("time", maintain_order=True).unique("request_id", keep="last")
     rows = asked.join(told.select("request_id", pl.col("value").alias("__outcome")), on="request_id", how="inner", maintain_order="left")
     own = [field for field in fields if field.name != label]
-    target = next((field for field in fields if field.name == label), Field(name=label, kind=_label_kind(task)))
+    target = next((field for field in fields if field.name == label), Field(name=label, kind=_label_kind(task, classes)))
     columns = [_input(rows, field) for field in own]
     return pl.DataFrame([*columns, _label(rows["__outcome"], target, classes)]).select(
         dict.fromkeys([*(field.name for field in fields), label])
     )
 
 
-def _label_kind(task: Task) -> Kind:
+def _label_kind(task: Task, classes: Sequence[str]) -> Kind:
+    if task is Task.BINARY and classes:
+        return Kind.TEXT
     return {Task.BINARY: Kind.INT, Task.MULTICLASS: Kind.TEXT, Task.REGRESSION: Kind.FLOAT}[task]
 
 

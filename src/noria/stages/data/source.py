@@ -12,7 +12,7 @@ from noria.core.declaration.dataset import Dataset
 from noria.core.errors import DataInvalid
 from noria.core.schema import Field, Kind
 from noria.packaging.encoding import kind_of
-from noria.ports.tables import DTYPES, TIME
+from noria.ports.tables import DTYPES
 
 _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "tsv"}
 
@@ -131,11 +131,6 @@ def _normalised(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _cast(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(dtype, pl.Datetime):
-        aware = column.dt.replace_time_zone("UTC") if dtype.time_zone is None else column.dt.convert_time_zone("UTC")
-        return aware.cast(TIME)
     kind = kind_of(dtype)
-    if kind is Kind.FLOAT:
-        return column.cast(pl.Float64).fill_nan(None)
-    return column.cast(DTYPES[kind])
+    column = pl.col(name).cast(DTYPES[kind])
+    return column.fill_nan(None) if kind is Kind.FLOAT else column

@@ -16,7 +16,7 @@ from noria.core.ids import digest_of
 from noria.core.schema import Field
 from noria.ports import wire
 from noria.ports.blobs import Blobs
-from noria.ports.tables import DTYPES, scan
+from noria.ports.tables import as_kind, scan
 from noria.stages.data.profile import profile
 from noria.stages.data.source import open_source, schema_of
 
@@ -109,10 +109,9 @@ def _unseen(told: Sequence[tuple[pl.DataFrame, Part | None]], source: pl.DataFra
 
 
 def _aligned(rows: pl.DataFrame, schema: Sequence[Field]) -> pl.DataFrame:
-    present = set(rows.columns)
-    return rows.select(
-        (pl.col(field.name) if field.name in present else pl.lit(None).alias(field.name)).cast(DTYPES[field.kind]) for field in schema
-    )
+    absent = [pl.lit(None).alias(field.name) for field in schema if field.name not in rows.columns]
+    rows = rows.with_columns(absent)
+    return pl.DataFrame([as_kind(rows[field.name], field.kind) for field in schema])
 
 
 def _keep(rows: pl.DataFrame, origin: str, blobs: Blobs, scratch: Path) -> list[Part]:
