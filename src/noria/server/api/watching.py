@@ -1,0 +1,50 @@
+"""Incidents, readings and traffic: what the monitors saw."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from noria.server.api.answers import ERRORS, answer
+from noria.server.reads import Reads
+
+Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many, the newest.")]
+Since = Annotated[datetime | None, Query(description="Event time, ISO 8601.")]
+
+
+def watching_router(reads: Reads) -> APIRouter:
+    """Routes that tell what was measured and what was alerted."""
+    router = APIRouter(tags=["watching"], responses=ERRORS)
+
+    @router.get("/incidents", summary="Incidents")
+    def incidents(loop: str = "", state: Literal["", "open", "closed"] = "", limit: Limit = 100) -> JSONResponse:
+        return answer({"incidents": reads.incidents(loop, state=state, limit=limit)})
+
+    @router.get("/incidents/{id}", summary="One incident")
+    def incident(id: str) -> JSONResponse:
+        return answer(reads.incident(id))
+
+    @router.get("/monitors", summary="Where each monitor stands")
+    def monitors(loop: str) -> JSONResponse:
+        reads.loop(loop)
+        return answer({"monitors": reads.monitors(loop)})
+
+    @router.get("/readings", summary="Readings of monitors")
+    def readings(loop: str, monitor: str = "", subject: str = "", since: Since = None, limit: Limit = 400) -> JSONResponse:
+        reads.loop(loop)
+        return answer({"readings": reads.readings(loop, monitor, subject, since=_aware(since), limit=limit)})
+
+    @router.get("/traffic", summary="What flowed through a deployment")
+    def traffic(loop: str, since: Since = None, limit: Limit = 400) -> JSONResponse:
+        reads.loop(loop)
+        return answer({"traffic": reads.traffic(loop, since=_aware(since), limit=limit)})
+
+    return router
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """A moment without a zone is UTC."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -1,0 +1,45 @@
+"""Builds the control plane's HTTP application from its services: the whole wiring of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+
+from noria.server.api.loops import loops_router
+from noria.server.api.story import story_router
+from noria.server.api.verbs import verbs_router
+from noria.server.api.watching import watching_router
+from noria.server.errors import handle_errors
+from noria.server.guard import LOOPBACK_HOSTS, Guard
+from noria.server.health import health_router
+from noria.server.metrics import metrics_router
+from noria.server.page.routes import page_router
+from noria.server.reads import Reads
+from noria.server.services import Services
+
+
+def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOSTS) -> FastAPI:
+    """The API under /api/v1, health, metrics and the pages.
+
+    Args:
+        services: What to read from and the verbs, see `Services`.
+        hosts: Host names to answer for, without port; None for any (when bound beyond loopback, behind a proxy).
+    """
+    reads = Reads(services.records, services.ledger)
+    app = FastAPI(
+        title="Noria",
+        summary="Keeps a machine-learning model good in production.",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(Guard, hosts=hosts)
+    handle_errors(app)
+    api = APIRouter(prefix="/api/v1")
+    for router in (loops_router(reads), watching_router(reads), story_router(reads), verbs_router(services)):
+        api.include_router(router)
+    for router in (api, health_router(services), metrics_router(reads), page_router(services, reads)):
+        app.include_router(router)
+    return app

@@ -1,0 +1,75 @@
+"""Drift at a glance: features down, days across, colour for how far beyond the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from noria.core.watching import Level, Reading
+from noria.server.charts.theme import HEAT, SOFT, Chart, chart, moment_tip, ms, nothing_yet
+
+STEPS = (-1.0, 0.0, 1.0, 2.0, 4.0)
+"""Effects between which the colour changes; 0 is the calibrated limit."""
+
+MOST_SUBJECTS = 20
+MOST_COLUMNS = 110
+
+
+def drift_chart(readings: Mapping[str, Sequence[Reading]]) -> Chart:
+    """Draw the worst effect of each feature in each span of days, most drifted features first."""
+    judged = {subject: [r for r in series if r.level is not Level.NOT_ENOUGH] for subject, series in readings.items()}
+    judged = {subject: series for subject, series in judged.items() if series}
+    if not judged:
+        return nothing_yet("Drift by feature appears here after the first day of traffic.")
+    subjects = sorted(judged, key=lambda s: -_recent(judged[s]))[:MOST_SUBJECTS]
+    first = min(series[0].time for series in judged.values())
+    last = max(series[-1].time for series in judged.values())
+    span = timedelta(days=max(1, -(-((last - first).days + 1) // MOST_COLUMNS)))
+    rows = [cell for subject in subjects for cell in _cells(subject, judged[subject], first, span)]
+    beyond = [s for s in subjects if judged[s][-1].effect > 0]
+    said = f"Beyond its limit now: {', '.join(beyond)}." if beyond else "No feature is beyond its limit now."
+    moment = {"type": "temporal", "scale": {"type": "utc"}, "axis": {"tickCount": 8, "format": "%-d %b"}}
+    return chart(
+        f"Drift of {len(judged)} features from {first:%-d %B %Y} to {last:%-d %B %Y}. {said}",
+        height=max(60, 20 * len(subjects)),
+        data={"values": rows},
+        mark={"type": "rect"},
+        encoding={
+            "x": {"field": "t", **moment},
+            "x2": {"field": "t2"},
+            "y": {"field": "subject", "type": "nominal", "sort": subjects, "axis": {"labelColor": SOFT, "grid": False, "labelLimit": 150}, "scale": {"padding": 0.12}},
+            "color": {
+                "field": "effect",
+                "type": "quantitative",
+                "scale": {"type": "threshold", "domain": list(STEPS), "range": list(HEAT)},
+                "legend": None,
+            },
+            "tooltip": [
+                {"field": "subject", "title": "feature"},
+                moment_tip(),
+                {"field": "value", "title": "debiased PSI", "format": ".3f"},
+                {"field": "limit", "format": ".3f"},
+            ],
+        },
+    )  # fmt: skip
+
+
+def _recent(series: Sequence[Reading]) -> float:
+    """What orders the features: the mean effect of the last week, then of all."""
+    week = [one.effect for one in series[-7:]]
+    return sum(week) / len(week) + 0.01 * max(one.effect for one in series)
+
+
+def _cells(subject: str, series: Sequence[Reading], first: datetime, span: timedelta) -> list[dict[str, object]]:
+    worst: dict[int, Reading] = {}
+    for reading in series:
+        column = (reading.time - first) // span
+        if column not in worst or reading.effect > worst[column].effect:
+            worst[column] = reading
+    return [
+        {
+            "t": ms(first + column * span), "t2": ms(first + (column + 1) * span), "subject": subject,
+            "effect": round(r.effect, 3), "value": round(r.value, 4), "limit": round(r.threshold, 4) if r.threshold == r.threshold else None,
+        }
+        for column, r in worst.items()
+    ]  # fmt: skip

@@ -1,0 +1,101 @@
+"""Who may ask, and what a browser may do with the answer: hosts, the token, security headers."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from noria.server.errors import HostRefused, Unauthorised, envelope
+from noria.server.services import Services
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Own files only, nothing inline and no eval: Vega runs its expressions through its AST interpreter."""
+
+HEADERS = {
+    "content-security-policy": CONTENT_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+
+BODY_LIMIT_BYTES = 64 * 1024
+
+
+class Guard:
+    """ASGI wrapper: refuses foreign host names and large bodies, and puts the security headers on every answer.
+
+    Args:
+        hosts: Host names that this server answers for, without port; None answers for any.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: Sequence[str] | None = LOOPBACK_HOSTS) -> None:
+        self._app = app
+        self._hosts = None if hosts is None else frozenset(name.lower() for name in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        headers = Headers(scope=scope)
+        if self._hosts is not None and _name(headers.get("host", "")) not in self._hosts:
+            refusal = envelope(HostRefused(f"this server does not answer for the host {headers.get('host', '')[:200]!r}"))
+            await refusal(scope, receive, send_guarded)
+        else:
+            await self._app(scope, _bounded(receive), send_guarded)
+
+
+def bearer(services: Services) -> Callable[[Request], None]:
+    """Make the dependency that lets a request pass only with the token, compared in constant time."""
+
+    def check(request: Request) -> None:
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        token = services.token
+        if not token or kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+            said = "this verb needs the token" if not given else "the token is not the right one"
+            raise Unauthorised(said, fix=f"send the header `Authorization: Bearer <token>`. {services.token_hint}".strip())
+
+    return check
+
+
+def _name(host: str) -> str:
+    """The host's name without its port; IPv6 keeps its brackets."""
+    return (host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]).lower()
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Read at most `BODY_LIMIT_BYTES`: what comes after is cut, so the JSON does not parse."""
+    left = BODY_LIMIT_BYTES
+
+    async def receive_bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        if message["type"] == "http.request":
+            body = message.get("body", b"")[: max(left, 0)]
+            left -= len(message.get("body", b""))
+            message["body"] = body
+            if left < 0:
+                message["more_body"] = False
+        return message
+
+    return receive_bounded

@@ -1,0 +1,1 @@
+"""The pages: server-rendered, alive, calm; every text is in `templates/`."""

@@ -1,0 +1,75 @@
+"""Turns a template and its values into an answer; unchanged pages answer 304, so polling is cheap."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from noria.core.errors import NoriaError
+from noria.server.page.words import FILTERS, ago
+from noria.server.reads import Reads
+from noria.server.services import Services
+
+ROOM = Path(__file__).parent
+THEMES = ("light", "dark")
+
+
+@cache
+def templates() -> Environment:
+    """The templates with their filters; everything is escaped, and a missing value is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(ROOM / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(FILTERS)
+    environment.globals["static"] = static_address
+    return environment
+
+
+@cache
+def static_address(name: str) -> str:
+    """The address of an own static file with its content in it, so that browsers may keep it for ever."""
+    digest = hashlib.sha256((ROOM / "static" / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+class Pages:
+    """Renders pages with what every page shows: loops, open incidents, event time and the reader's theme."""
+
+    def __init__(self, services: Services, reads: Reads) -> None:
+        self._services = services
+        self._reads = reads
+
+    def page(self, request: Request, template: str, **values: Any) -> Response:
+        """The page, or 304 when it is what the reader has."""
+        now = self._services.clock.now()
+        common = {
+            "loops": self._reads.loops(),
+            "open_incidents": len(self._reads.incidents(state="open")),
+            "now": now,
+            "ago": ago(now),
+            "path": request.url.path,
+            "theme": _theme(request),
+        }
+        body = templates().get_template(template).render({**common, **values})
+        tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:24]}"'
+        headers = {"etag": tag, "cache-control": "no-cache", "vary": "cookie"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return HTMLResponse(body, headers=headers)
+
+
+def error_page(request: Request, error: NoriaError, status: int) -> Response:
+    """What happened and what to do next, for people; needs nothing but the templates."""
+    body = templates().get_template("error.html").render(error=error, status=status, theme=_theme(request), path=request.url.path)
+    return HTMLResponse(body, status_code=status)
+
+
+def _theme(request: Request) -> str:
+    theme = request.cookies.get("noria-theme", "")
+    return theme if theme in THEMES else ""

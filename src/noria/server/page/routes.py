@@ -1,0 +1,120 @@
+"""The pages' addresses: each reads its values and names its template."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from noria.core.state import LoopState
+from noria.core.turning import TurnState
+from noria.server.page.drawing import Drawings, drawing_router
+from noria.server.page.evidence import evidence
+from noria.server.page.render import ROOM, Pages
+from noria.server.page.ring import Glance, as_text, glance, needs_person, wheel
+from noria.server.reads import Reads
+from noria.server.services import Services
+
+EVENTS_SHOWN = 60
+Position = Annotated[int, Query(ge=0)]
+
+
+def page_router(services: Services, reads: Reads) -> APIRouter:
+    """All pages, their charts and their static files."""
+    pages = Pages(services, reads)
+    router = APIRouter(include_in_schema=False)
+    router.include_router(drawing_router(services, Drawings(reads, services.clock.now)))
+    router.routes.append(Mount("/static", StaticFiles(directory=ROOM / "static")))
+    _loop_pages(router, pages, reads)
+    _ledger_pages(router, pages, reads)
+    return router
+
+
+def _loop_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
+    @router.get("/")
+    def home(request: Request, loop: str = "") -> Response:
+        loops = reads.loops()
+        seen = [glance(reads, one) for one in sorted(loops, key=lambda one: (one.name != loop, one.champion is None, one.name))]
+        told = [{"seen": one, "needs": needs_person(one)} for one in seen]
+        ring = wheel(seen[0]) if seen else None
+        events = reads.events(loop=seen[0].loop.name, limit=7) if seen else []
+        return pages.page(request, "home.html", told=told, ring=ring, ring_text=as_text(ring) if ring else "", events=events)
+
+    @router.get("/loops/{name}")
+    def overview(request: Request, name: str) -> Response:
+        seen = glance(reads, reads.loop(name))
+        quality = reads.readings(name, "quality", seen.loop.quality_metric, limit=1) if seen.loop.quality_metric else []
+        made = {version.turn: version for version in reads.versions(name)}
+        turns = [(turn, made.get(turn.id)) for turn in reads.turns(name, limit=30)]
+        day = _last_day(seen)
+        return pages.page(request, "loop.html", tab="overview", seen=seen, state=seen.loop, quality=quality[-1:], turns=turns, day=day)
+
+    @router.get("/loops/{name}/deployment")
+    def deployment(request: Request, name: str) -> Response:
+        seen = glance(reads, reads.loop(name))
+        rollouts = reads.rollouts(name)
+        moves = reads.alias_moves(name)
+        return pages.page(
+            request, "deployment.html", tab="deployment", seen=seen, state=seen.loop, rollouts=rollouts, moves=moves, day=_last_day(seen)
+        )
+
+    @router.get("/turns/{id}")
+    def turn(request: Request, id: str) -> Response:
+        found, steps, version = reads.turn(id), reads.steps(id), reads.version_of_turn(id)
+        rollout = next((one for one in reads.rollouts(found.loop, limit=100) if one.turn == id), None)
+        loop = reads.loop(found.loop)
+        waits = loop.phase == "waiting-for-approval" and found.state is TurnState.OPEN
+        return pages.page(
+            request,
+            "turn.html",
+            tab="turns",
+            turn=found,
+            steps=steps,
+            shown=evidence(version, steps),
+            rollout=rollout,
+            state=loop,
+            waits=waits,
+        )
+
+
+def _ledger_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
+    @router.get("/incidents")
+    def incidents(request: Request) -> Response:
+        return pages.page(request, "incidents.html", incidents=reads.incidents())
+
+    @router.get("/incidents/{id}")
+    def incident(request: Request, id: str) -> Response:
+        found = reads.incident(id)
+        subjects = [one.partition(":")[::2] for one in found.subjects[:12]]
+        return pages.page(request, "incident.html", incident=found, subjects=subjects)
+
+    @router.get("/why/{name}")
+    def why(request: Request, name: str, event: str = "") -> Response:
+        loop: LoopState = reads.loop(name)
+        chosen = event or reads.newest_decision(loop)
+        chain = reads.chain(chosen) if chosen else []
+        return pages.page(request, "why.html", tab="why", state=loop, chosen=chosen, chain=chain, decisions=reads.decisions(name))
+
+    @router.get("/events")
+    def events(request: Request, loop: str = "", kind: str = "", subject: str = "", after: Position = 0) -> Response:
+        found = reads.events(after=after, limit=EVENTS_SHOWN, loop=loop, kind=kind, subject=subject)
+        on = found[-1].position if len(found) == EVENTS_SHOWN else None
+        chosen = {"loop": loop, "kind": kind, "subject": subject}
+        return pages.page(request, "events.html", events=found, chosen=chosen, next=on, after=after)
+
+
+def _last_day(seen: Glance) -> dict[str, float]:
+    """Sums and newest latencies of the last 24 hours of traffic."""
+    newest = seen.traffic[-1].start if seen.traffic else None
+    points = [p for p in seen.traffic if newest and (newest - p.start).total_seconds() < 86_400]
+    return {
+        "requests": sum(sum(p.requests.values()) for p in points),
+        "failed": sum(p.failed for p in points),
+        "fallbacks": sum(p.fallbacks for p in points),
+        "shadowed": sum(p.shadowed for p in points),
+        "p50_us": points[-1].latency_p50_us if points else 0.0,
+        "p99_us": points[-1].latency_p99_us if points else 0.0,
+    }

@@ -1,0 +1,91 @@
+"""What the control plane needs from the rest of the house: records to read, and the verbs that change things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from noria.ledger.book import Ledger
+from noria.ports.clock import Clock
+from noria.ports.records import Records
+
+
+class Services(Protocol):
+    """The sockets of the server; `noria.app` fills them. Thread-safe: handlers run in a thread pool.
+
+    Each verb raises a `NoriaError` whose `code` the server maps to a status. `by` names the person
+    or program that asked, `reason` is kept in the ledger.
+
+    Attributes:
+        records: Where all documents are read from.
+        ledger: Where events are read from.
+        clock: Event time.
+        token: The secret that verbs ask for; "" refuses all verbs.
+        token_hint: How a person finds the token, one sentence.
+        home: The folder of the installation; charts' bundle is cached in `home/cache`.
+    """
+
+    @property
+    def records(self) -> Records: ...  # noqa: D102
+
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+
+    @property
+    def clock(self) -> Clock: ...  # noqa: D102
+
+    @property
+    def token(self) -> str: ...  # noqa: D102
+
+    @property
+    def token_hint(self) -> str: ...  # noqa: D102
+
+    @property
+    def home(self) -> Path: ...  # noqa: D102
+
+    def turn(self, loop: str, *, by: str, reason: str) -> str:
+        """Start a turn by hand and return its id.
+
+        Raises:
+            NotFound: no such loop.
+            NotAllowed: a turn is open already.
+        """
+        ...
+
+    def approve(self, turn: str, *, granted: bool, by: str, reason: str) -> None:
+        """Grant or refuse the approval that a turn waits for.
+
+        Raises:
+            NotFound: no such turn.
+            NotAllowed: it waits for none.
+        """
+        ...
+
+    def promote(self, loop: str, version: int, *, by: str, reason: str) -> None:
+        """Make a version the champion, now.
+
+        Raises:
+            NotFound: no such loop or version.
+        """
+        ...
+
+    def rollback(self, loop: str, *, by: str, reason: str) -> None:
+        """End the running rollout, or go back to the champion before this one.
+
+        Raises:
+            NotFound: no such loop.
+            NotAllowed: there is nothing to go back to.
+        """
+        ...
+
+    def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
+        """Stop or resume automatic turns; predictions go on.
+
+        Raises:
+            NotFound: no such loop.
+        """
+        ...
+
+    def settle(self, at_ms: int, timeout_s: float) -> bool:
+        """Wait until everything due by event time `at_ms` has been worked off; False when time ran out."""
+        ...

@@ -1,0 +1,635 @@
+"""A whole home, deterministic: 275 days of one loop's life, so that pages have something true to show.
+
+Run it to look at the pages: `python tests/unit/server/sample.py 7799`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from noria.core.data import DatasetVersion, Part
+from noria.core.errors import NotAllowed
+from noria.core.ids import new_id
+from noria.core.judging import GateResult, Outcome, Scorecard, SliceMark, Verdict
+from noria.core.moments import to_ms
+from noria.core.registry import AliasMove, ModelVersion
+from noria.core.schema import Estimate, Field, Kind, Signature, Task
+from noria.core.state import LoopState, TrafficPoint
+from noria.core.training import Candidate, Provenance, Recipe, Trial
+from noria.core.turning import (
+    Cause,
+    Event,
+    GuardReading,
+    Rollout,
+    RolloutPhase,
+    Signal,
+    Step,
+    StepState,
+    Turn,
+    TurnState,
+)
+from noria.core.watching import Incident, Level, MonitorPhase, MonitorState, Reading
+from noria.ledger.book import Ledger
+from noria.ports import wire
+from noria.ports.records import Append, Put
+from noria.testing.memory import MemoryRecords
+
+LOOP = "late-arrival"
+BIRTH = datetime(2013, 4, 1, tzinfo=UTC)
+DAYS = 275
+NOW = BIRTH + timedelta(days=DAYS - 1, hours=9, minutes=42)
+FEATURES = (
+    "carrier", "origin", "dest", "distance", "hour", "weekday", "dep_delay", "wind_speed",
+    "visibility", "precip", "humidity", "pressure", "seats", "plane_age",
+)  # fmt: skip
+DECLARED = {
+    "data": "flights (key flight_id, time scheduled_at), weather (key airport, known received_at)",
+    "features": "flights[carrier, origin, dest, distance], conditions by origin (ttl 3h), trip on demand",
+    "label": "flights.late, known after 1d",
+    "train": "train(data, params): LightGBM",
+    "tune": "20 trials of num_leaves, learning_rate, min_child_samples for roc_auc",
+    "gates": "at_least(roc_auc=0.7), beats_champion('roc_auc'), no_slice_worse('origin', by=0.05), latency(p99_ms=5)",
+    "rollout": "shadow, then 1, 10, 50, 100 % with 500 rows a step, guarded by errors, latency, roc_auc",
+    "watch": "drift daily (3 of 5), quality roc_auc (drop 0.03 over 14d), freshness 60d",
+    "retrain": "cooldown 7d, min_labels 5000, window 90d, at most 12 turns a year",
+}
+
+
+class Life:
+    """Writes one loop's life into records."""
+
+    def __init__(self) -> None:
+        self.records = MemoryRecords()
+        self.random = random.Random(7)
+        self.events: dict[str, str] = {}
+
+    def put(self, kind: str, key: str, value: object, **index: str) -> None:
+        self.records.commit(Put(kind=kind, key=key, body=wire.dump(value), index=index))
+
+    def id(self, prefix: str, at: datetime) -> str:
+        return new_id(prefix, to_ms(at), random=self.random.randbytes(5))
+
+    def tell(self, name: str, at: datetime, kind: str, subject: str, *reasons: str, because: tuple[str, ...] = (), turn: str = "", by: str = "noria", **numbers: float) -> str:  # fmt: skip
+        id = self.id("event", at)
+        event = Event(
+            id=id, loop=LOOP, kind=kind, subject=subject, by=by, at=at, recorded_at=at + timedelta(seconds=2), reasons=reasons,
+            because=tuple(self.events[one] for one in because), numbers=numbers, turn=turn,
+        )  # fmt: skip
+        self.records.commit(Append(id=id, loop=LOOP, kind=kind, subject=subject, turn=turn, body=wire.dump(event)))
+        self.events[name] = id
+        return id
+
+
+def day(n: float) -> datetime:
+    return BIRTH + timedelta(days=n)
+
+
+def estimate(value: float, half: float, n: int) -> Estimate:
+    return Estimate(value=value, low=value - half, high=value + half, n=n, se=half / 1.96)
+
+
+def write_sample() -> Life:
+    """The sample home's records, written in order of event time."""
+    life = Life()
+    _turns(life)
+    _watching(life)
+    _traffic(life)
+    _loops(life)
+    return life
+
+
+def _signature() -> Signature:
+    texts = {"carrier": ("AA", "B6", "DL", "EV", "UA"), "origin": ("EWR", "JFK", "LGA"), "dest": ("ATL", "LAX", "ORD")}
+    fields = tuple(Field(name=f, kind=Kind.TEXT if f in texts else Kind.FLOAT, categories=texts.get(f, ())) for f in FEATURES)
+    return Signature(inputs=fields[:4], features=fields, task=Task.BINARY, classes=("0", "1"), key="flight_id", time="scheduled_at")
+
+
+def _scorecard(auc: float, champion: float | None, at: datetime, rows: int = 18_240) -> Scorecard:
+    def marks(level: float, shift: float = 0.0) -> dict[str, Estimate]:
+        return {
+            "roc_auc": estimate(level, 0.0074, rows),
+            "log_loss": estimate(0.91 - level * 0.62, 0.006, rows),
+            "brier": estimate(0.232 - level * 0.12, 0.002, rows),
+            "calibration_error": estimate(0.018 + shift, 0.004, rows),
+        }
+
+    slices = tuple(
+        SliceMark(
+            column="origin", value=airport, metric="roc_auc", mark=estimate(auc + off, 0.014, rows // 3),
+            versus=None if champion is None else estimate(auc - champion + off / 2, 0.012, rows // 3),
+        )
+        for airport, off in (("EWR", 0.008), ("JFK", -0.011), ("LGA", 0.002))
+    )  # fmt: skip
+    versus = (
+        {}
+        if champion is None
+        else {"roc_auc": estimate(auc - champion, 0.0062, rows), "log_loss": estimate((auc - champion) * 0.6, 0.004, rows)}
+    )
+    return Scorecard(
+        made_from=("sha256:" + "a1" * 32,), task=Task.BINARY, rows=rows, start=at - timedelta(days=18), end=at, metrics=marks(auc),
+        champion="" if champion is None else "sha256:" + "c4" * 32, champion_metrics={} if champion is None else marks(champion, 0.006),
+        versus_champion=versus, slices=slices, latency_p50_ms=0.021, latency_p99_ms=0.068, size_bytes=412_380,
+    )  # fmt: skip
+
+
+def _verdict(auc: float, champion: float | None) -> Verdict:
+    beats = champion is None or auc - champion - 0.0062 > 0
+    told = (
+        "there is no champion yet"
+        if champion is None
+        else f"difference {auc - champion:+.4f} [{auc - champion - 0.0062:+.4f}, {auc - champion + 0.0062:+.4f}] on 18,240 paired rows"
+    )
+    results = (
+        GateResult(gate="at_least(roc_auc=0.7)", outcome=Outcome.PASS, reason=f"roc_auc is {auc:.4f}, limit 0.7", numbers={"roc_auc": auc, "limit": 0.7}),
+        GateResult(gate="beats_champion('roc_auc')", outcome=Outcome.PASS if beats else Outcome.FAIL, reason=told),
+        GateResult(gate="no_slice_worse('origin')", outcome=Outcome.PASS, reason="no slice of origin is worse by more than 0.05; the worst is JFK"),
+        GateResult(gate="latency(p99_ms=5)", outcome=Outcome.PASS, reason="p99 is 0.068 ms, limit 5 ms", numbers={"p99_ms": 0.068, "limit": 5}),
+    )  # fmt: skip
+    return Verdict(outcome=Outcome.PASS if beats else Outcome.FAIL, results=results)
+
+
+def _recipe(life: Life, best: float) -> Recipe:
+    trials = []
+    for number in range(20):
+        params = {"num_leaves": life.random.randint(15, 127), "learning_rate": round(math.exp(life.random.uniform(-3.9, -1.2)), 4)}
+        value = best - abs(life.random.gauss(0, 0.012)) * math.exp(-number / 12) - 0.0004
+        state = "failed" if number == 13 else "pruned" if number in (4, 9, 16) else "complete"
+        trials.append(
+            Trial(number=number, params=params, value=None if state == "failed" else value, seconds=life.random.uniform(2, 9), state=state)
+        )
+    trials[17] = replace(trials[17], value=best)
+    return Recipe(params=trials[17].params, metric="roc_auc", trials=tuple(trials))
+
+
+def _version(life: Life, number: int, auc: float, champion: float | None, at: datetime, turn: str) -> ModelVersion:
+    provenance = Provenance(code="sha256:" + "9f" * 32, commit="5b1c7e2", diff="", environment="sha256:" + "e0" * 32, seed=7)
+    candidate = Candidate(
+        artifact="sha256:" + f"{number:02x}" * 32, made_from=("sha256:" + "fe" * 32,), signature=_signature(), recipe=_recipe(life, auc + 0.004),
+        provenance=provenance, format="lightgbm", serving_form="onnx", size_bytes=412_380, parity_max_diff=3.6e-7, run="run_sample",
+    )  # fmt: skip
+    data = "sha256:" + f"{160 + number:02x}" * 32
+    part = Part(digest=data, rows=80_789 + 2_000 * number, size_bytes=3_400_000)
+    dataset = DatasetVersion(
+        name="flights", digest=data, parts=(part,), schema=(), profile=(), rows=part.rows, size_bytes=part.size_bytes, created_at=at
+    )
+    life.put("dataset", f"flights/{data}", dataset, name="flights")
+    version = ModelVersion(
+        model=LOOP, number=number, candidate=candidate, scorecard=_scorecard(auc, champion, at), verdict=_verdict(auc, champion),
+        feature_set="sha256:" + "fe" * 32, datasets=(data,), reference="sha256:" + "de" * 32, code="sha256:" + "9f" * 32, turn=turn, created_at=at,
+    )  # fmt: skip
+    life.put("version", f"{LOOP}@{number:06d}", version, model=LOOP, turn=turn)
+    return version
+
+
+PLAN = (
+    ("snapshot", "80,789 rows of flights, 9 expectations met", 6.2),
+    ("features", "14 features for 80,789 rows, point in time", 9.8),
+    ("tune", "20 trials, best roc_auc 0.7513", 148.0),
+    ("train", "LightGBM, 412 kB, ONNX form agrees to 4e-7", 21.4),
+    ("evaluate", "roc_auc on 18,240 newest rows", 4.4),
+    ("judge", "4 gates", 0.2),
+    ("register", "", 0.6),
+    ("rollout", "", 0.0),
+)
+
+
+def _steps(life: Life, turn: str, at: datetime, *, until: str, last: StepState, notes: dict[str, str], error: str = "") -> None:
+    for seq, (name, note, seconds) in enumerate(PLAN, 1):
+        ended = name != until or last in (StepState.DONE, StepState.FAILED)
+        step = Step(
+            turn=turn, name=name, seq=seq, attempt=1, state=last if name == until else StepState.DONE, started_at=at,
+            ended_at=at + timedelta(seconds=seconds) if ended else None, seconds=seconds if ended else 0.0,
+            note=notes.get(name, note), error=error if name == until else "",
+        )  # fmt: skip
+        life.put("step", f"{turn}/{seq:04d}-{name}", step, turn=turn)
+        at += timedelta(seconds=seconds)
+        if name == until:
+            return
+
+
+def _turn(life: Life, number: int, at: datetime, cause: Cause, reason: str, state: TurnState, outcome: str, step: str, hours: float | None, because: tuple[str, ...] = ()) -> str:  # fmt: skip
+    id = life.id("turn", at)
+    events = tuple(life.events[one] for one in because)
+    signal = Signal(id=life.id("signal", at), loop=LOOP, cause=cause, reason=reason, at=at, events=events)
+    ended = None if hours is None else at + timedelta(hours=hours)
+    life.put(
+        "turn", id,
+        Turn(id=id, loop=LOOP, number=number, state=state, signal=signal, code="sha256:" + "9f" * 32, created_at=at, step=step, ended_at=ended, outcome=outcome,
+             wake_at=None if ended else NOW + timedelta(hours=6)),
+        loop=LOOP, state=state.value,
+    )  # fmt: skip
+    life.tell(f"signal{number}", at, "signal.raised", LOOP, reason, because=because, turn=id)
+    life.tell(f"turn{number}", at, "turn.started", LOOP, f"turn {number} started: {reason}", because=(f"signal{number}",), turn=id)
+    return id
+
+
+def _alias(life: Life, before: int | None, after: int, at: datetime, by: str, reason: str, turn: str, because: tuple[str, ...]) -> None:
+    move = AliasMove(model=LOOP, alias="champion", before=before, after=after, by=by, reason=reason, at=at, turn=turn)
+    life.put("alias-move", f"{LOOP}/champion/{life.id('move', at)}", move, model=LOOP, alias="champion")
+    life.tell(f"promoted{after}", at, "alias.moved", f"{LOOP}@{after}", reason, because=because, turn=turn, by=by)
+
+
+def _guards(scale: float, *, harm: bool = False) -> tuple[GuardReading, ...]:
+    def guard(name: str, value: float, half: float, margin: float, verdict: str) -> GuardReading:
+        n = int(1_240 * scale)
+        difference = Estimate(value=value, low=value - half, high=value + half, n=n)
+        return GuardReading(
+            guard=name, difference=difference, margin=margin, p_value=0.02, verdict=verdict, champion_n=n * 9, challenger_n=n
+        )
+
+    return (
+        guard("errors", 0.0004, 0.0031, 0.005, "no-harm"),
+        guard("latency", 0.11, 0.34, 1.0, "no-harm"),
+        guard("roc_auc", 0.061 if harm else -0.008, 0.024, 0.02, "harm" if harm else "undecided"),
+    )
+
+
+def _rollout(
+    life: Life, turn: str, at: datetime, champion: int, challenger: int, phase: RolloutPhase, step: int, share: float, **more: object
+) -> None:
+    rollout = Rollout(
+        id=life.id("rollout", at), loop=LOOP, turn=turn, champion=champion, challenger=challenger, steps=(1.0, 10.0, 50.0, 100.0), phase=phase,
+        step=step, share=share, started_at=at, step_started_at=at + timedelta(hours=9), **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+    life.put("rollout", rollout.id, rollout, loop=LOOP, phase=phase.value, turn=turn)
+
+
+def _turns(life: Life) -> None:
+    first = _turn(
+        life, 1, day(-1), Cause.BIRTH, "the loop has no champion yet", TurnState.DONE, "version 1 is the champion", "rollout", 0.2
+    )
+    _steps(
+        life, first, day(-1), until="rollout", last=StepState.DONE, notes={"register": "version 1", "rollout": "first version: no canary"}
+    )
+    _version(life, 1, 0.7384, None, day(-1), first)
+    life.tell(
+        "gates1", day(-1), "verdict.reached", f"{LOOP}@1", "roc_auc 0.7384 is at least 0.7", because=("turn1",), turn=first, roc_auc=0.7384
+    )
+    _alias(life, None, 1, day(-1), "noria", "the first version passed its gates", first, ("gates1",))
+
+    life.tell(
+        "drift2",
+        day(80),
+        "monitor.firing",
+        "drift:precip",
+        "precip drifted on 3 of 5 days: debiased PSI 0.31, limit 0.14",
+        psi=0.31,
+        limit=0.14,
+    )
+    second = _turn(life, 2, day(80.4), Cause.DRIFT, "drift of precip and visibility", TurnState.REFUSED, "refused: beats_champion('roc_auc') failed", "judge", 0.08, ("drift2",))  # fmt: skip
+    _steps(life, second, day(80.4), until="judge", last=StepState.DONE, notes={"judge": "1 of 4 gates failed"})
+    _version(life, 2, 0.7402, 0.7391, day(80.5), second)
+    life.tell("gates2", day(80.5), "verdict.reached", f"{LOOP}@2", "difference +0.0011 [-0.0051, +0.0073]: its lower end is not above 0", because=("turn2",), turn=second, difference=0.0011)  # fmt: skip
+    life.tell(
+        "refused2",
+        day(80.5),
+        "turn.refused",
+        LOOP,
+        "the candidate is not better than the champion, so nothing changes",
+        because=("gates2",),
+        turn=second,
+    )
+
+    life.tell(
+        "quality3",
+        day(101),
+        "monitor.firing",
+        "quality:roc_auc",
+        "realised roc_auc 0.6981 is more than 0.03 below its reference 0.7384",
+        roc_auc=0.6981,
+        reference=0.7384,
+    )
+    third = _turn(
+        life,
+        3,
+        day(101.3),
+        Cause.QUALITY,
+        "quality: roc_auc fell by 0.040",
+        TurnState.DONE,
+        "version 3 is the champion",
+        "rollout",
+        110,
+        ("quality3",),
+    )
+    _steps(life, third, day(101.3), until="rollout", last=StepState.DONE, notes={"register": "version 3", "rollout": "100 % after 4 steps"})
+    _version(life, 3, 0.7561, 0.7052, day(101.4), third)
+    life.tell(
+        "gates3",
+        day(101.4),
+        "verdict.reached",
+        f"{LOOP}@3",
+        "difference +0.0509 [+0.0447, +0.0571] on 18,240 paired rows",
+        because=("turn3",),
+        turn=third,
+        difference=0.0509,
+    )
+    life.tell("canary3", day(102), "rollout.started", f"{LOOP}@3", "shadow, then 1 %", because=("gates3",), turn=third)
+    life.tell(
+        "step3",
+        day(104),
+        "rollout.step",
+        f"{LOOP}@3",
+        "no harm on errors, latency and roc_auc: 50 %",
+        because=("canary3",),
+        turn=third,
+        touched=6210,
+    )
+    _alias(life, 1, 3, day(105.9), "noria", "no harm at 50 % on 12,480 requests", third, ("step3", "gates3"))
+    _rollout(
+        life,
+        third,
+        day(102),
+        1,
+        3,
+        RolloutPhase.PROMOTED,
+        3,
+        1.0,
+        ended_at=day(105.9),
+        looks=_guards(9.0),
+        touched=12_480,
+        failed=0,
+        reason="no harm at 50 %",
+    )
+
+    fourth = _turn(
+        life,
+        4,
+        day(192),
+        Cause.SCHEDULE,
+        "the champion's newest row is 91 days old",
+        TurnState.ROLLED_BACK,
+        "version 4 harmed roc_auc at 10 %",
+        "rollout",
+        40,
+    )
+    _steps(life, fourth, day(192), until="rollout", last=StepState.DONE, notes={"register": "version 4", "rollout": "rolled back at 10 %"})
+    _version(life, 4, 0.7688, 0.7544, day(192.1), fourth)
+    life.tell(
+        "gates4",
+        day(192.1),
+        "verdict.reached",
+        f"{LOOP}@4",
+        "difference +0.0144 [+0.0082, +0.0206]",
+        because=("turn4",),
+        turn=fourth,
+        difference=0.0144,
+    )
+    life.tell("canary4", day(192.3), "rollout.started", f"{LOOP}@4", "shadow, then 1 %", because=("gates4",), turn=fourth)
+    life.tell(
+        "harm4",
+        day(193.6),
+        "rollout.harm",
+        f"{LOOP}@4",
+        "roc_auc is worse by 0.061 [0.037, 0.085], margin 0.02",
+        because=("canary4",),
+        turn=fourth,
+        difference=0.061,
+        margin=0.02,
+    )
+    life.tell(
+        "rolled4",
+        day(193.6),
+        "rollout.rolled-back",
+        f"{LOOP}@4",
+        "the challenger harms roc_auc, so the champion keeps all traffic",
+        because=("harm4",),
+        turn=fourth,
+    )
+    _rollout(life, fourth, day(192.3), 3, 4, RolloutPhase.ROLLED_BACK, 1, 0.0, ended_at=day(193.6), looks=_guards(1.0, harm=True), touched=911, failed=3, reason="roc_auc is worse by 0.061 [0.037, 0.085]")  # fmt: skip
+
+    failed = _turn(
+        life, 5, day(230), Cause.MANUAL, "tried a new feature", TurnState.FAILED, "training failed: KeyError 'seats'", "train", 0.05
+    )
+    trace = 'Traceback (most recent call last):\n  File "flights.py", line 41, in train\n    X = data.frame["seats"] / data.frame["plane_age"]\nKeyError: \'seats\''
+    _steps(life, failed, day(230), until="train", last=StepState.FAILED, notes={"train": "KeyError: 'seats'"}, error=trace)
+    life.tell("failed5", day(230), "turn.failed", LOOP, "training failed: KeyError 'seats'", because=("turn5",), turn=failed)
+
+    life.tell("declined", day(262), "policy.declined", LOOP, "not retrained: 3,120 new labels, 5,000 are needed", labels=3120, needed=5000)
+    life.tell(
+        "drift6",
+        day(272),
+        "monitor.firing",
+        "drift:visibility",
+        "visibility drifted on 3 of 5 days: debiased PSI 0.27, limit 0.12",
+        psi=0.27,
+        limit=0.12,
+    )
+    life.tell("opened6", day(272), "incident.opened", "incident_winter", "three weather features drifted together", because=("drift6",))
+    sixth = _turn(
+        life,
+        6,
+        day(272.3),
+        Cause.DRIFT,
+        "drift of visibility, precip and wind_speed",
+        TurnState.OPEN,
+        "",
+        "rollout",
+        None,
+        ("drift6", "opened6"),
+    )
+    _steps(
+        life,
+        sixth,
+        day(272.3),
+        until="rollout",
+        last=StepState.WAITING,
+        notes={"register": "version 5", "rollout": "10 %: 1,240 of 500 rows, roc_auc undecided"},
+    )
+    _version(life, 5, 0.7634, 0.7471, day(272.4), sixth)
+    life.tell(
+        "decision",
+        day(272.3),
+        "policy.accepted",
+        LOOP,
+        "retrain: 3 features drifted, 7,412 new labels, the last turn was 42 days ago",
+        because=("signal6",),
+        turn=sixth,
+        labels=7412,
+    )
+    life.tell(
+        "gates6",
+        day(272.4),
+        "verdict.reached",
+        f"{LOOP}@5",
+        "difference +0.0163 [+0.0101, +0.0225] on 18,240 paired rows",
+        because=("turn6", "decision"),
+        turn=sixth,
+        difference=0.0163,
+    )
+    life.tell("canary6", day(273), "rollout.started", f"{LOOP}@5", "shadow, then 1 %", because=("gates6",), turn=sixth)
+    life.tell("step6", day(274), "rollout.step", f"{LOOP}@5", "no harm at 1 %: 10 %", because=("canary6",), turn=sixth, touched=640)
+    _rollout(life, sixth, day(273), 3, 5, RolloutPhase.CANARY, 1, 0.1, looks=_guards(1.0), touched=1_240, failed=2)
+
+
+def _quality(n: int) -> float:
+    """The realised metric on day `n`: sinks until version 3, again towards winter."""
+    if n < 60:
+        return 0.738
+    if n < 106:
+        return 0.738 - 0.042 * (n - 60) / 45
+    return 0.752 - 0.0000022 * (n - 106) ** 2
+
+
+def _watching(life: Life) -> None:
+    rng = life.random
+    weather = {"wind_speed": 0.6, "visibility": 1.0, "precip": 1.1, "humidity": 0.35, "pressure": 0.2}
+    for feature in FEATURES:
+        for n in range(DAYS):
+            push = weather.get(feature, 0.0) * (math.exp(-(((n - 82) / 7) ** 2)) + 1.1 * math.exp(-(((n - 275) / 9) ** 2)))
+            value = (
+                max(0.0, rng.gauss(0.035, 0.02)) + 0.26 * push + (0.05 * math.exp(-(((n - 150) / 20) ** 2)) if feature == "dest" else 0.0)
+            )
+            level = Level.BREACH if value > 0.14 else Level.OK
+            reading = Reading(
+                loop=LOOP,
+                monitor="drift",
+                subject=feature,
+                time=day(n),
+                value=value,
+                threshold=0.14,
+                level=level,
+                rows=880,
+                effect=(value - 0.14) / 0.05,
+            )
+            life.put("reading", f"{LOOP}/drift/{feature}/{day(n).isoformat()}", reading, loop=LOOP, monitor="drift", subject=feature)
+        firing = feature in ("visibility", "precip", "wind_speed")
+        state = MonitorState(
+            loop=LOOP,
+            monitor="drift",
+            subject=feature,
+            phase=MonitorPhase.FIRING if firing else MonitorPhase.OK,
+            since=day(272) if firing else day(0),
+        )
+        life.put("monitor", f"{LOOP}/drift/{feature}", state, loop=LOOP)
+    for n in range(3, DAYS):
+        value = _quality(n) + rng.gauss(0, 0.0035)
+        reference = 0.7384 if n < 106 else 0.7561
+        level = Level.BREACH if value < reference - 0.03 else Level.OK
+        reading = Reading(
+            loop=LOOP,
+            monitor="quality",
+            subject="roc_auc",
+            time=day(n),
+            value=value,
+            threshold=reference - 0.03,
+            level=level,
+            rows=11_800,
+            low=value - 0.011,
+            high=value + 0.011,
+            effect=(reference - 0.03 - value) / 0.01,
+        )
+        life.put("reading", f"{LOOP}/quality/roc_auc/{day(n).isoformat()}", reading, loop=LOOP, monitor="quality", subject="roc_auc")
+    life.put("monitor", f"{LOOP}/quality/roc_auc", MonitorState(loop=LOOP, monitor="quality", subject="roc_auc", since=day(106)), loop=LOOP)
+    _incidents(life)
+
+
+def _incidents(life: Life) -> None:
+    told = (
+        ("incident_0storm", "Two weather features drifted together", "precip and visibility moved on the same days; carriers and routes did not: weather, not the pipeline", ("drift:precip", "drift:visibility"), 80, 88, "all monitors recovered"),
+        ("incident_1decay", "Realised roc_auc fell below its reference", "0.6981 against 0.7384, while few features drifted: the relation itself changed", ("quality:roc_auc",), 101, 106, "version 3 was promoted"),
+        ("incident_2winter", "Three weather features drifted together", "visibility, precip and wind_speed moved on the same days; their source is the weather dataset", ("drift:precip", "drift:visibility", "drift:wind_speed"), 272, None, ""),
+    )  # fmt: skip
+    for id, title, cause, subjects, opened, closed, because in told:
+        incident = Incident(
+            id=id, loop=LOOP, severity="high" if "quality" in subjects[0] else "medium", title=title, cause=cause, subjects=subjects, opened_at=day(opened),
+            closed_at=None if closed is None else day(closed), closed_because=because, numbers={"effect": 3.4, "days": 3},
+        )  # fmt: skip
+        life.put("incident", id, incident, loop=LOOP, state="open" if closed is None else "closed")
+
+
+def _traffic(life: Life) -> None:
+    rng = life.random
+    for n in range(DAYS):
+        for quarter in range(4):
+            start = day(n + quarter / 4)
+            total = int((238 if start.weekday() < 5 else 196) * (0.3, 1.3, 1.4, 1.0)[quarter] * rng.uniform(0.92, 1.08))
+            champion = "1" if n < 106 else "3"
+            challenger, share = (
+                ("3", (0.01, 0.1, 0.5, 0.5)[min(3, n - 102)])
+                if 102 <= n < 106
+                else ("4", 0.1)
+                if n in (192, 193)
+                else ("5", 0.1 if n > 273 else 0.01)
+                if n >= 273
+                else ("", 0.0)
+            )
+            touched = int(total * share)
+            requests = {champion: total - touched} | ({challenger: touched} if challenger else {})
+            point = TrafficPoint(
+                loop=LOOP, start=start, seconds=21_600, requests=requests, shadowed=total if n in (101, 272) else 0, fallbacks=2 if n == 193 else 0, failed=0,
+                latency_p50_us=rng.uniform(180, 240), latency_p99_us=rng.uniform(620, 980), outcomes=int(total * 0.97), mean_answer={champion: rng.uniform(0.21, 0.26)},
+            )  # fmt: skip
+            life.put("traffic", f"{LOOP}/{start.isoformat()}", point, loop=LOOP)
+
+
+def _loops(life: Life) -> None:
+    state = LoopState(
+        name=LOOP, description="Will this flight arrive more than 15 minutes late?", file="flights.py", code="sha256:" + "9f" * 32, task=Task.BINARY,
+        phase="rolling-out", champion=3, challenger=5, turn=life.records.find("turn", newest_first=True, limit=1)[0].key,
+        next_action="look at the guards again at 15:42, then 50 %", last_decision="retrain: 3 features drifted, 7,412 new labels, the last turn was 42 days ago",
+        last_decision_event=life.events["decision"], declared=DECLARED, watched_until=day(DAYS - 1), last_turn_at=day(272.3), quality_metric="roc_auc",
+    )  # fmt: skip
+    life.put("loop", LOOP, state)
+    newborn = LoopState(name="taxi-demand", description="How many taxis will be wanted next hour?", file="taxis.py", code="sha256:" + "77" * 32, task=None, phase="newborn", next_action="the first turn begins when the data is there")  # fmt: skip
+    life.put("loop", newborn.name, newborn)
+
+
+class FixedClock:
+    """A clock that stands still."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+
+class SampleServices:
+    """`noria.server.services.Services` over the sample home; verbs are written down, not done."""
+
+    def __init__(self, home: Path, records: MemoryRecords | None = None) -> None:
+        self.home = home
+        self.records = records if records is not None else write_sample().records
+        self.clock = FixedClock()
+        self.ledger = Ledger(self.records, clock=self.clock, wall=self.clock)
+        self.token = "sample-token"
+        self.token_hint = "It is kept in .noria/run/token."
+        self.asked: list[tuple[object, ...]] = []
+
+    def turn(self, loop: str, *, by: str, reason: str) -> str:
+        self.asked.append(("turn", loop, by, reason))
+        if loop == LOOP:
+            raise NotAllowed("turn 6 is open", fix="wait for it, or cancel it")
+        return "turn_new"
+
+    def approve(self, turn: str, *, granted: bool, by: str, reason: str) -> None:
+        self.asked.append(("approve", turn, granted, by, reason))
+
+    def promote(self, loop: str, version: int, *, by: str, reason: str) -> None:
+        self.asked.append(("promote", loop, version, by, reason))
+
+    def rollback(self, loop: str, *, by: str, reason: str) -> None:
+        self.asked.append(("rollback", loop, by, reason))
+
+    def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
+        self.asked.append(("pause", loop, paused, by, reason))
+
+    def settle(self, at_ms: int, timeout_s: float) -> bool:
+        self.asked.append(("settle", at_ms, timeout_s))
+        return True
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    import uvicorn
+
+    from noria.server.application import create_app
+
+    services = SampleServices(Path(tempfile.gettempdir()) / "noria-sample")
+    uvicorn.run(create_app(services), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
