@@ -7,6 +7,7 @@ every process of that home reads the same. Environment variables win over the fi
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
@@ -33,7 +34,6 @@ class Settings:
         clock: "system", or "turned" for a replay's event clock.
         compact_every, look_every, bucket: Durations in event time, see `noria.loop.world.Cadence`.
         lease_s: Wall seconds after which a silent process loses its turns.
-        workers: Prediction processes.
     """
 
     home: str = ".noria"
@@ -51,6 +51,14 @@ class Settings:
     def folder(self) -> Path:
         """The home as an absolute path."""
         return Path(self.home).expanduser().resolve()
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the servers."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def __post_init__(self) -> None:
         for name in ("compact_every", "look_every", "bucket"):

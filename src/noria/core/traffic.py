@@ -33,6 +33,7 @@ class ServedVersion:
     Attributes:
         artifact: Digest of the package manifest.
         code: Digest of the code snapshot with the on-demand transforms and feature views.
+        loop: The loop in that code whose features it is.
         fault: For drills only: "wrong", "slow" or "crash" is injected into this version's answers.
     """
 
@@ -40,6 +41,7 @@ class ServedVersion:
     artifact: str
     code: str
     signature: Signature
+    loop: str = ""
     fault: str = ""
 
 

@@ -63,4 +63,6 @@ def _route(world: World, name: str) -> Route | None:
 
 def _served(version: ModelVersion) -> ServedVersion:
     candidate = version.candidate
-    return ServedVersion(number=version.number, artifact=candidate.artifact, code=version.code, signature=candidate.signature)
+    return ServedVersion(
+        number=version.number, artifact=candidate.artifact, code=version.code, signature=candidate.signature, loop=version.model
+    )

@@ -18,13 +18,13 @@ def ingest(world: World) -> int:
     taken = 0
     while True:
         compacted = log.compact(world.journal, world.log_folder)
-        rows = sum(span.predictions + span.outcomes for span in compacted.spans)
+        rows = compacted.predictions + compacted.outcomes
         if not rows:
             return taken
         taken += rows
-        for span in compacted.spans:
-            if span.predictions:
-                count_traffic(world, span.deployment, span.since, span.until)
+        for deployment, arrived in compacted.arrived.items():
+            if arrived.predictions and arrived.start and arrived.end:
+                count_traffic(world, deployment, arrived.start, arrived.end)
 
 
 def count_traffic(world: World, loop: str, since: datetime, until: datetime) -> None:

@@ -18,7 +18,7 @@ from noria.core.state import LoopState
 from noria.core.traffic import Role
 from noria.core.turning import Cause, Signal
 from noria.core.watching import DriftReference, Incident, MonitorState, Reading
-from noria.loop.states import amend
+from noria.loop.states import amend, state_of
 from noria.loop.world import Declared, World
 from noria.ports import wire
 from noria.ports.records import Write
@@ -51,10 +51,11 @@ def watch(world: World, declared: Declared, watched: Watched, now: datetime) -> 
     Each chunk's readings, states, incidents and signals are committed at once with the mark up to
     which was looked, so a chunk is never judged twice, whoever looks.
     """
-    state = world.documents.get(LoopState, declared.loop.name)
-    assert state is not None
+    looked_until = state_of(world.documents, declared.loop.name).watched_until
+    if looked_until is not None and looked_until < watched.since:
+        looked_until = None
     every = min((one.every for one in declared.loop.watch), default=timedelta(days=1))
-    chunks = due_chunks(state.watched_until, now, every, watched.since)
+    chunks = due_chunks(looked_until, now, every, watched.since)
     for start, end in chunks:
         readings = _readings(world, declared, watched, start, end)
         writes = _consequences(world, declared, watched, readings, end)
@@ -86,13 +87,24 @@ def _until(end: datetime) -> Callable[[LoopState], LoopState]:
 def _readings(world: World, declared: Declared, watched: Watched, start: datetime, end: datetime) -> list[Reading]:
     found: list[Reading] = []
     for one in declared.loop.watch:
+        chunk = _closed_chunk(one.every, watched.since, start, end)
+        if chunk is None:
+            continue
         if one.check == "drift":
-            found += _drift(world, declared.loop.name, watched, one, start, end)
+            found += _drift(world, declared.loop.name, watched, one, *chunk)
         elif one.check == "quality":
             found.append(_quality(world, declared, watched, one, end))
         elif one.check == "freshness" and one.older_than is not None:
             found.append(freshness.age(watched.newest_row, loop=declared.loop.name, at=end, older_than=one.older_than))
     return found
+
+
+def _closed_chunk(every: timedelta, origin: datetime, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
+    """The watch's own chunk, if one closed within (start, end]; chunks follow each other from `origin`."""
+    closed = (end - origin) // every
+    if closed == (start - origin) // every or closed < 1:
+        return None
+    return origin + (closed - 1) * every, origin + closed * every
 
 
 def _drift(world: World, loop: str, watched: Watched, one: Watch, start: datetime, end: datetime) -> list[Reading]:

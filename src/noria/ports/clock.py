@@ -12,3 +12,15 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The current moment, aware, UTC."""
         ...
+
+
+class TurnableClock(Clock, Protocol):
+    """A clock that moves only when it is told to, for every process that shares it."""
+
+    def turn(self, to: datetime) -> None:
+        """Move to `to`.
+
+        Raises:
+            ValueError: it lies before the current moment.
+        """
+        ...

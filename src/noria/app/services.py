@@ -1,0 +1,57 @@
+"""What the control plane's server is given: the records to read, the verbs, and the wheel's quiet moments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from noria.app.settings import Settings, token
+from noria.core.moments import from_ms
+from noria.ledger.book import Ledger
+from noria.loop.verbs import Verbs
+from noria.loop.wheel import Wheel
+from noria.loop.world import World
+from noria.ports.clock import Clock
+from noria.ports.records import Records
+
+
+class ControlServices:
+    """The server's sockets, filled from a world; verbs nudge the wheel so that it does not wait for its next pass."""
+
+    def __init__(self, settings: Settings, world: World, wheel: Wheel) -> None:
+        self.records: Records = world.records
+        self.ledger: Ledger = world.ledger
+        self.clock: Clock = world.clock
+        self.token = token(settings)
+        self.token_hint = f"the token is in {settings.folder / 'token'}"
+        self.home: Path = world.home
+        self._verbs = Verbs(world)
+        self._wheel = wheel
+
+    def turn(self, loop: str, *, by: str, reason: str) -> str:
+        """See `Verbs.turn`."""
+        signal = self._verbs.turn(loop, by=by, reason=reason)
+        self._wheel.nudge()
+        return signal
+
+    def approve(self, turn: str, *, granted: bool, by: str, reason: str) -> None:
+        """See `Verbs.approve`."""
+        self._verbs.approve(turn, granted=granted, by=by, reason=reason)
+        self._wheel.nudge()
+
+    def promote(self, loop: str, version: int, *, by: str, reason: str) -> None:
+        """See `Verbs.promote`."""
+        self._verbs.promote(loop, version, by=by, reason=reason)
+        self._wheel.nudge()
+
+    def rollback(self, loop: str, *, by: str, reason: str) -> None:
+        """See `Verbs.rollback`."""
+        self._verbs.rollback(loop, by=by, reason=reason)
+        self._wheel.nudge()
+
+    def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
+        """See `Verbs.pause`."""
+        self._verbs.pause(loop, paused, by=by, reason=reason)
+
+    def settle(self, at_ms: int, timeout_s: float) -> bool:
+        """See `Wheel.settle`."""
+        return self._wheel.settle(from_ms(at_ms), timeout_s)

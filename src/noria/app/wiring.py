@@ -1,0 +1,90 @@
+"""Which part is in which socket: the whole container on one screen."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from noria.adapters.files import Files
+from noria.adapters.journal_files import FileJournalReader
+from noria.adapters.processes import Processes
+from noria.adapters.sqlite import Sqlite
+from noria.adapters.system_clock import SystemClock
+from noria.adapters.told_in_log import ToldInLog
+from noria.adapters.turned_clock import TurnedClock
+from noria.app.settings import Settings
+from noria.core.errors import SettingsInvalid
+from noria.core.moments import duration
+from noria.durable.engine import Engine
+from noria.ledger.book import Ledger
+from noria.ledger.documents import Documents
+from noria.ports.clock import Clock, TurnableClock
+from noria.ports.records import Records
+
+if TYPE_CHECKING:
+    from noria.loop.world import World
+
+
+def build(settings: Settings) -> World:
+    """Fill every socket as the settings say."""
+    from noria.adapters.lmdb import Lmdb
+    from noria.loop.world import Cadence, World
+
+    home = settings.folder
+    home.mkdir(parents=True, exist_ok=True)
+    records, clock, wall = open_records(settings), open_clock(settings), SystemClock()
+    return World(
+        home=home,
+        records=records,
+        blobs=Files(home / "blobs"),
+        online=Lmdb(home / "online.lmdb"),
+        journal=FileJournalReader(home / "journal"),
+        launcher=Processes(),
+        notify=ToldInLog(home / "notices.log", clock=wall),
+        clock=clock,
+        wall=wall,
+        ledger=Ledger(records, clock=clock, wall=wall),
+        documents=Documents(records),
+        engine=Engine(records, clock=clock, wall=wall, owner=process_name(), lease=timedelta(seconds=settings.lease_s)),
+        job_command=(sys.executable, "-m", "noria.app.job", str(home)),
+        cadence=Cadence(
+            compact=duration(settings.compact_every), look=duration(settings.look_every), bucket=duration(settings.bucket)
+        ),
+    )
+
+
+def open_records(settings: Settings) -> Records:
+    """The records that the settings name.
+
+    Raises:
+        SettingsInvalid: neither "sqlite" nor a PostgreSQL URL, or the extra is not installed.
+    """
+    if settings.records == "sqlite":
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        return Sqlite(settings.folder / "noria.db")
+    if settings.records.startswith(("postgres://", "postgresql://")):
+        try:
+            from noria.adapters.postgres import Postgres
+        except ImportError as error:
+            raise SettingsInvalid("records are on PostgreSQL, but its driver is missing", fix='pip install "noria[postgres]"') from error
+        return Postgres(settings.records)
+    raise SettingsInvalid(f"records is {settings.records!r}", fix="write 'sqlite' or a postgresql:// URL")
+
+
+def open_clock(settings: Settings) -> Clock:
+    """Event time: the system's, or the one that a replay turns."""
+    return TurnedClock(settings.folder / "clock") if settings.clock == "turned" else SystemClock()
+
+
+def turnable_clock(settings: Settings, *, start: datetime) -> TurnableClock:
+    """The home's event clock for whoever turns it; begins at `start` where it is new."""
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    return TurnedClock(settings.folder / "clock", start=start)
+
+
+def process_name() -> str:
+    """A name that no other living process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"

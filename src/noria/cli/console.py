@@ -1,0 +1,57 @@
+"""How commands speak: text for people, JSON for scripts, errors that say what to do next."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+from noria.core.errors import NoriaError
+from noria.ports import wire
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+console = Console(highlight=False)
+complaints = Console(stderr=True, highlight=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Home = Annotated[Path | None, typer.Option("--home", help="The home folder; found from the current folder when left out.", envvar="NORIA_HOME")]
+LoopName = Annotated[str | None, typer.Argument(help="The loop; may be left out when the home has only one.")]
+By = Annotated[str, typer.Option("--by", help="Who orders it, for the record.", default_factory=getpass.getuser)]
+Because = Annotated[str, typer.Option("--because", "-m", help="Why, for the record.")]
+
+
+def answer(value: Any, *, as_json: bool, text: str = "") -> None:
+    """Print a result: JSON when asked for, else the text."""
+    if as_json:
+        sys.stdout.write(json.dumps(wire.plain(value), ensure_ascii=False, indent=2) + "\n")
+    else:
+        console.print(text, markup=True, soft_wrap=True)
+
+
+def plainly(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn a `NoriaError` into its message and mend on standard error, and exit code 1."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except NoriaError as error:
+            if kwargs.get("as_json"):
+                sys.stdout.write(json.dumps({"error": {"code": error.code, "message": error.message, "fix": error.fix}}) + "\n")
+            else:
+                complaints.print(f"[red bold]{type(error).__name__}[/]: ", end="")
+                complaints.print(error.message, markup=False, soft_wrap=True)
+                if error.fix:
+                    complaints.print(f"  [dim]→[/] {error.fix}", soft_wrap=True)
+            raise typer.Exit(1) from None
+
+    return run

@@ -1,0 +1,158 @@
+"""What commands read out: status, why, turns, doctor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from noria.app.processes import NAMES, pid_of
+from noria.app.supervisor import addresses, alive
+from noria.cli.console import AsJson, Home, LoopName, answer, console, plainly
+from noria.cli.opened import Opened
+from noria.core.errors import NotFound
+from noria.core.registry import ModelVersion
+from noria.core.state import LoopState
+from noria.core.turning import Event, Rollout, Step, Turn
+from noria.core.watching import Incident
+from noria.ledger.why import chain, decisions, to_text
+from noria.loop.deploy import open_rollout
+from noria.loop.rollout import said
+
+MARKS = {"done": "[green]●[/]", "running": "[yellow]◐[/]", "waiting": "[yellow]○[/]", "failed": "[red]✕[/]"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """One loop's state with what is under way."""
+
+    loop: LoopState
+    turn: Turn | None
+    steps: tuple[Step, ...]
+    rollout: Rollout | None
+    incidents: tuple[Incident, ...]
+
+
+@plainly
+def status(loop: LoopName = None, home: Home = None, as_json: AsJson = False) -> None:
+    """Show where every loop stands: champion, turn, rollout, incidents, and what comes next."""
+    opened = Opened(home)
+    states = opened.world.documents.find(LoopState)
+    if loop is not None:
+        states = [state for state in states if state.name == opened.loop(loop)]
+    found = [_status(opened, state) for state in states]
+    if as_json:
+        answer(found, as_json=True)
+        return
+    if not found:
+        console.print("no loop yet · bring one up with `noria up FILE.py`")
+    for one in found:
+        _show(one)
+
+
+@plainly
+def why(
+    loop: LoopName = None,
+    event: Annotated[str | None, typer.Option("--event", help="Another decision than the newest; its id.")] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Every decision with its chain, not only the newest.")] = False,
+    limit: Annotated[int, typer.Option(help="With --all: how many decisions.", min=1, max=500)] = 20,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why: the whole chain of events behind a promotion, a refusal, a rollback, or a turn that did not happen."""
+    opened = Opened(home)
+    name = opened.loop(loop)
+    ledger = opened.world.ledger
+    asked = [event] if event else [e.id for e in decisions(ledger, name, limit if all_of_them else 1)]
+    if not asked:
+        raise NotFound(f"nothing was decided about {name} yet", fix="`noria status` shows what is under way")
+    chains = [chain(ledger, id) for id in asked]
+    if event and not chains[0]:
+        raise NotFound(f"there is no event {event}")
+    if as_json:
+        answer(chains if all_of_them else chains[0], as_json=True)
+        return
+    for events in reversed(chains):
+        console.print(to_text(events), markup=False, soft_wrap=True)
+        console.print()
+    if not all_of_them:
+        _other_decisions(ledger_decisions=decisions(ledger, name, 8)[1:], name=name)
+
+
+@plainly
+def doctor(home: Home = None, as_json: AsJson = False) -> None:
+    """Check the home: processes, records, and that every blob the records name is there and whole."""
+    opened = Opened(home)
+    blobs = opened.world.blobs
+    missing: list[str] = []
+    checked = 0
+    for state in opened.world.documents.find(LoopState):
+        for version in opened.world.documents.find(ModelVersion, where={"model": state.name}):
+            for digest in (version.candidate.artifact, version.code, version.reference):
+                checked += 1
+                if not blobs.has(digest):
+                    missing.append(f"{state.name}@{version.number}: {digest}")
+    processes = {name: pid_of(opened.settings.folder, name) for name in NAMES}
+    answering = {name: alive(url) for name, url in addresses(opened.settings).items()}
+    found = {
+        "home": str(opened.settings.folder),
+        "records": opened.settings.records,
+        "processes": processes,
+        "answering": answering,
+        "blobs checked": checked,
+        "missing": missing,
+    }
+    lines = [f"home      {found['home']}", f"records   {opened.settings.records}"]
+    lines += [f"{name:9} {'pid ' + str(pid) if pid else '[dim]not running[/]'}{' · answers' if answering.get(name) else ''}" for name, pid in processes.items()]
+    lines.append(f"blobs     {checked - len(missing)} of {checked} in place")
+    lines += [f"[red]missing[/]   {escape(one)}" for one in missing]
+    answer(found, as_json=as_json, text="\n".join(lines))
+    if missing:
+        raise typer.Exit(1)
+
+
+def _status(opened: Opened, state: LoopState) -> Status:
+    documents = opened.world.documents
+    turns = documents.find(Turn, where={"loop": state.name}, newest_first=True, limit=1)
+    return Status(
+        loop=state,
+        turn=turns[0] if turns else None,
+        steps=tuple(opened.world.engine.steps(turns[0].id)) if turns else (),
+        rollout=open_rollout(documents, state.name),
+        incidents=tuple(documents.find(Incident, where={"loop": state.name, "state": "open"})),
+    )
+
+
+def _show(one: Status) -> None:
+    state = one.loop
+    champion = f"champion v{state.champion}" if state.champion else "no champion yet"
+    console.print(f"[bold]{state.name}[/]  {champion} · {state.phase}{' · [yellow]paused[/]' if state.paused else ''}")
+    console.print(f"  next      {escape(state.next_action)}", soft_wrap=True)
+    if state.last_decision:
+        console.print(f"  decided   {escape(state.last_decision)}", soft_wrap=True)
+    if one.turn is not None:
+        table = Table.grid(padding=(0, 1))
+        for step in one.steps:
+            table.add_row("   ", MARKS.get(step.state, "·"), step.name, f"[dim]{step.seconds:.1f} s[/]" if step.seconds else "", escape(step.note))
+        console.print(f"  turn {one.turn.number}    {one.turn.state} · on a {one.turn.signal.cause} signal · {escape(one.turn.outcome)}", soft_wrap=True)
+        console.print(table)
+    if one.rollout is not None:
+        place = "shadow" if one.rollout.share == 0 else f"{one.rollout.share:.0%} of traffic"
+        console.print(f"  rollout   v{one.rollout.challenger} against v{one.rollout.champion} · {place} · {escape(one.rollout.reason)}", soft_wrap=True)
+        for guard in one.rollout.looks:
+            console.print(f"            {escape(said(guard))}", soft_wrap=True)
+    for incident in one.incidents:
+        console.print(f"  [red]incident[/]  {escape(incident.title)} [dim]since {incident.opened_at:%Y-%m-%d %H:%M}[/]", soft_wrap=True)
+
+
+def _other_decisions(*, ledger_decisions: list[Event], name: str) -> None:
+    if not ledger_decisions:
+        return
+    console.print("[dim]decisions before this one:[/]")
+    for event in ledger_decisions:
+        first = escape(event.reasons[0]) if event.reasons else ""
+        console.print(f"[dim]  {event.at:%Y-%m-%d %H:%M}  {event.kind:20} {first}[/]", soft_wrap=True)
+    console.print(f"[dim]read one with `noria why {name} --event ID`, all with `--all`[/]")

@@ -1,0 +1,129 @@
+"""Bring a home up and down: up, stop, init, and the two servers by themselves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noria.app.processes import NAMES, end, pid_of, running
+from noria.app.settings import Settings, find_home, keep, read
+from noria.app.supervisor import Supervisor, addresses, alive
+from noria.app.wiring import build
+from noria.cli.console import AsJson, Home, answer, console, plainly
+from noria.cli.live import LiveView
+from noria.cli.scaffold import write_project
+from noria.cli.seeing import see
+from noria.core.errors import Unavailable
+from noria.loop.verbs import Verbs
+from noria.loop.world import World
+
+Ports = Annotated[int | None, typer.Option(help="Port of the control plane and its page.")]
+
+
+@plainly
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into; made when it is not there.")] = Path(),
+    data: Annotated[Path | None, typer.Option("--data", help="Your own CSV or Parquet file; a small one is made when left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a small project to start from."""
+    written = write_project(folder, data=data)
+    listed = "\n".join(f"  {file}" for file in written)
+    loop_file = next((file for file in written if file.suffix == ".py"), written[0])
+    answer([str(file) for file in written], as_json=as_json, text=f"wrote\n{listed}\nnext: [bold]noria up {loop_file}[/]")
+
+
+@plainly
+def up(
+    file: Annotated[Path, typer.Argument(help="The Python file that declares your loops.", exists=False)],
+    home: Home = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind; beyond this machine, every caller needs the token.")] = None,
+    port: Ports = None,
+    serve_port: Annotated[int | None, typer.Option(help="Port of the data plane.")] = None,
+    records: Annotated[str | None, typer.Option(help="A postgresql:// URL, to share the records between machines.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running in the background.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a loop file and run it: control plane, data plane, jobs. Ctrl-C ends all of it; nothing is lost."""
+    settings = _settings(file, home, host, port, serve_port, records)
+    world = build(settings)
+    states = Verbs(world).up(file)
+    keep(settings)
+    if detach:
+        _in_background(settings)
+        where = addresses(settings)
+        text = f"{', '.join(s.name for s in states)} up · page {where['server']} · predictions {where['dataplane']} · end with `noria stop`"
+        answer({"loops": [s.name for s in states], **where}, as_json=as_json, text=text)
+        return
+    with running(settings.folder, "supervisor"), Supervisor(settings) as supervisor:
+        supervisor.wait_until_up()
+        _watch(world, states[0].name, addresses(settings))
+
+
+@plainly
+def stop(home: Home = None, as_json: AsJson = False) -> None:
+    """End every process of the home: requests under way are answered, the journal is synced."""
+    folder = read(home or find_home()).folder
+    ended = [name for name in NAMES if pid_of(folder, name) is not None and end(folder, name)]
+    answer({"ended": ended}, as_json=as_json, text=f"ended {', '.join(ended)}" if ended else "nothing was running")
+
+
+@plainly
+def serve(home: Home = None) -> None:
+    """Run the data plane alone: it answers from its own disk, with or without a control plane."""
+    _become("noria.dataplane", read(home or find_home()))
+
+
+@plainly
+def server(home: Home = None) -> None:
+    """Run the control plane alone: API, page and durable turns."""
+    _become("noria.server", read(home or find_home()))
+
+
+def _settings(
+    file: Path, home: Path | None, host: str | None, port: int | None, serve_port: int | None, records: str | None
+) -> Settings:
+    settings = read(home or os.environ.get("NORIA_HOME") or file.resolve().parent / ".noria")
+    given = {"host": host, "port": port, "serve_port": serve_port, "records": records}
+    return replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def _in_background(settings: Settings) -> None:
+    if pid_of(settings.folder, "supervisor") is None:
+        log = settings.folder / "run" / "supervisor.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out:
+            subprocess.Popen(
+                [sys.executable, "-m", "noria.app.supervisor", str(settings.folder)],
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+    deadline = time.monotonic() + 60
+    while not all(alive(url) for url in addresses(settings).values()):
+        if time.monotonic() > deadline:
+            raise Unavailable("the servers did not come up within 60 s", fix=f"read the logs in {settings.folder / 'run'}")
+        time.sleep(0.1)
+
+
+def _watch(world: World, loop: str, where: dict[str, str]) -> None:
+    """The live view until Ctrl-C."""
+    try:
+        with LiveView(console) as view:
+            while True:
+                view.show(see(world, loop, where))
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print("[dim]ending: requests under way are answered, the journal is synced …[/]")
+
+
+def _become(module: str, settings: Settings) -> None:
+    os.execv(sys.executable, [sys.executable, "-m", module, str(settings.folder)])

@@ -1,0 +1,47 @@
+"""The entrance of the data plane: `python -m noria.dataplane HOME`, and of its challengers: `… HOME SOCKET VERSION`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from noria.app.prediction import data_plane_journal, lookups, scorers, stored_blobs
+from noria.app.processes import running
+from noria.app.settings import read, token
+from noria.app.wiring import open_clock
+from noria.core.traffic import ServedVersion
+from noria.dataplane.cache import CachedBlobs
+from noria.dataplane.challenger import run_challenger
+from noria.dataplane.main import Parts, run
+from noria.ports import wire
+
+
+def main(arguments: list[str]) -> None:
+    """Serve, or be a challenger when a socket and a version are named."""
+    settings = read(arguments[0])
+    home, cache = settings.folder, settings.folder / "dataplane"
+    blobs = CachedBlobs(stored_blobs(settings), cache / "blobs")
+    load_scorer, make_lookup = scorers(blobs), lookups(home, blobs, cache)
+    if len(arguments) == 3:
+        version = wire.load(Path(arguments[2]).read_bytes(), ServedVersion)
+        run_challenger(Path(arguments[1]), version, load_scorer, make_lookup)
+        return
+    with running(home, "dataplane"):
+        run(
+            Parts(
+                plan_file=home / "plan" / "plan.json",
+                cache_folder=cache,
+                load_scorer=load_scorer,
+                make_lookup=make_lookup,
+                journal=data_plane_journal(settings),
+                clock=open_clock(settings),
+                challenger_command=(sys.executable, "-m", "noria.dataplane", str(home)),
+                token="" if settings.on_loopback else token(settings),
+            ),
+            settings.host,
+            settings.serve_port,
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
