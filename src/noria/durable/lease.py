@@ -85,12 +85,12 @@ class Lease:
     def _caught_up(self) -> bool:
         """After a conflict: adopt what somebody else wrote to the turn; False if it had not moved at all."""
         stored = read_turn(self._records, self._turn.id)
-        if stored is None or (stored.turn.owner, stored.turn.token) != (self._turn.owner, self._turn.token):
-            raise LeaseLost(
-                f"{self._turn.id} was taken over by {stored.turn.owner or 'another process' if stored else 'nobody: it is gone'}"
-            )
-        if stored.turn.state is not TurnState.OPEN:
-            raise LeaseLost(f"{self._turn.id} has ended: {stored.turn.state}")
+        if stored is None or (stored.turn.owner, stored.turn.token, stored.turn.state) != (
+            self._turn.owner,
+            self._turn.token,
+            TurnState.OPEN,
+        ):
+            raise LeaseLost(f"{self._turn.id} is not driven by {self._turn.owner} any more")
         if stored.revision == self._revision:
             return False
         self._turn, self._revision, self.nudged = stored.turn, stored.revision, True
