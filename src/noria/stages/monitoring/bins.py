@@ -11,26 +11,31 @@ Codes = NDArray[np.intp]
 CATEGORIES = 30
 """Most frequent texts that get a bin each; the others share one."""
 
+OUTER = 0.001
+"""Share of the reference beyond each outer edge: a few freak values must not hide a new world."""
+
 
 def edges_of(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
     """Choose inner edges, so that each bin [edge, next edge) holds about 1/bins of the values.
 
     A value with more than that share (zero rain, say) gets a bin of its own, and the others are
-    cut by their own quantiles. A constant gets three bins: below, itself, above.
+    cut by their own quantiles. The first and the last bin lie beyond nearly all that was ever
+    seen: with deciles alone, July would look like the warmest day of January.
     """
     distinct, counts = np.unique(values[np.isfinite(values)], return_counts=True)
     if len(distinct) == 0:
         return ()
-    if len(distinct) == 1:
-        return float(distinct[0]), float(np.nextafter(distinct[0], np.inf))
-    heavy = counts > counts.sum() / bins
+    total = counts.sum()
+    lowest, highest = (distinct[np.searchsorted(np.cumsum(counts), share * total)] for share in (OUTER, 1 - OUTER))
+    heavy = counts > total / bins
     after = np.flatnonzero(heavy) + 1
     alone = np.concatenate([distinct[heavy], distinct[after[after < len(distinct)]]])
     others = np.repeat(distinct[~heavy], counts[~heavy])
-    pieces = max(1, round(bins * len(others) / counts.sum()))
+    pieces = max(1, round(bins * len(others) / total))
     inner = np.quantile(others, np.arange(1, pieces) / pieces, method="higher") if len(others) else others
-    edges = np.unique(np.concatenate([alone, inner]))
-    return tuple(float(edge) for edge in edges if edge > distinct[0])
+    within = np.concatenate([alone, inner])
+    within = within[(within > lowest) & (within <= highest)]
+    return tuple(float(edge) for edge in np.unique([lowest, *within, np.nextafter(highest, np.inf)]))
 
 
 def categories_of(values: pl.Series, most: int = CATEGORIES) -> tuple[str, ...]:

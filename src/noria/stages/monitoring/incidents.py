@@ -28,10 +28,10 @@ TROUBLES: Mapping[str, tuple[str, ...]] = {
     "freshness": ("freshness",),
 }
 
-PAGE_SHARE = 0.25
+PAGE_SHARE = 0.15
 """Share of the model's importance that must have changed before a person is called."""
 
-NOTICE_SHARE = 0.02
+NOTICE_SHARE = 0.05
 """Share below which a changed feature is not worth an incident."""
 
 _NAMED = 3
