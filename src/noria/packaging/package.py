@@ -1,0 +1,240 @@
+"""A model on disk: save it, load it, ask what matters to it. No code ever runs from a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from noria.core.errors import ArtifactRejected, NoriaError
+from noria.core.schema import Signature, Task
+from noria.packaging import manifest as manifests
+from noria.packaging.audit import audit
+from noria.packaging.manifest import FILES, Manifest
+from noria.packaging.scorer import Scorer
+from noria.ports import wire
+from noria.ports.blobs import Blobs
+
+TOLERANCE = 1e-5
+"""Largest difference between the answers of a model and of its compiled form."""
+
+_LIBRARIES = {
+    "lightgbm": ("lightgbm", "numpy"),
+    "skops": ("scikit-learn", "skops", "lightgbm", "numpy", "skl2onnx", "onnxruntime"),
+    "onnx": ("onnxruntime", "numpy"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A saved model.
+
+    Attributes:
+        artifact: Digest of the manifest.
+        size_bytes: Of all its model files.
+        note: Why there is no compiled form, if one was tried.
+    """
+
+    artifact: str
+    format: str
+    serving_form: str
+    size_bytes: int
+    parity_max_diff: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """A model as bytes, and what it answered on the sample while it was still in memory."""
+
+    format: str
+    content: bytes
+    answers: np.ndarray | None = None
+    compile: Callable[[], bytes] | None = None
+
+
+def save(model: object, signature: Signature, sample: np.ndarray, *, blobs: Blobs, scratch: Path) -> Packed:
+    """Keep a fitted model under its digest, with a compiled form if that answers alike on `sample`.
+
+    Args:
+        model: LightGBM (Booster, LGBMClassifier, LGBMRegressor), a scikit-learn estimator or
+            pipeline, an ONNX ModelProto, or the bytes of a LightGBM text, skops or ONNX file.
+        signature: What it takes and gives.
+        sample: Real rows, float64, shape (n, features); the more, the better the parity check.
+        scratch: For formats that can only be written through a file; none of today's is.
+
+    Raises:
+        ArtifactRejected: it cannot be saved without pickle, or does not answer as its signature says.
+    """
+    written = _write(model, signature, sample)
+    native = _open(written.format, written.content, signature)
+    answers = _answers(native, sample)
+    _fit_signature(answers, signature)
+    if written.answers is not None and not _alike(written.answers, answers, signature.task):
+        raise ArtifactRejected("the saved model answers differently from the one in memory", fix="save it as ONNX")
+    forms, parity, note = {written.format: written.content}, 0.0, ""
+    if written.compile is not None:
+        compiled, parity, note = _compiled(written.compile, answers, signature, sample)
+        forms |= {"onnx": compiled} if compiled else {}
+    manifest = Manifest(
+        format=written.format,
+        serving_form="onnx" if "onnx" in forms else written.format,
+        files={FILES[form]: blobs.put(content) for form, content in forms.items()},
+        signature=signature,
+        libraries=manifests.versions(_LIBRARIES[written.format]),
+        parity_max_diff=parity,
+        note=note,
+    )
+    return Packed(
+        artifact=blobs.put(wire.dump(manifest)),
+        format=manifest.format,
+        serving_form=manifest.serving_form,
+        size_bytes=sum(map(len, forms.values())),
+        parity_max_diff=parity,
+        note=note,
+    )
+
+
+def load(artifact: str, *, blobs: Blobs, form: str = "serving") -> Scorer:
+    """Open a package to score with: the "serving" form, or the "native" one that was saved.
+
+    Raises:
+        BlobMissing: a file of the package is not there.
+        ArtifactRejected: a file is not what its digest says, or may not be opened.
+    """
+    package = manifests.read(artifact, blobs=blobs)
+    content = manifests.verified(package.file(form), blobs=blobs)
+    return _open(audit(content), content, package.signature)
+
+
+def importance(artifact: str, *, blobs: Blobs) -> dict[str, float]:
+    """Share of each feature in what the model goes by, by name; they add up to 1. Empty where the model does not say."""
+    scorer = load(artifact, blobs=blobs, form="native")
+    weights = scorer.importance()
+    names = [feature.name for feature in scorer.signature.features]
+    total = float(weights.sum())
+    if len(weights) != len(names) or not total > 0:
+        return {}
+    return {name: float(weight) / total for name, weight in zip(names, weights, strict=True)}
+
+
+def manifest(artifact: str, *, blobs: Blobs) -> Manifest:
+    """What the package says about itself."""
+    return manifests.read(artifact, blobs=blobs)
+
+
+def files(artifact: str, *, blobs: Blobs) -> tuple[str, ...]:
+    """Digests of every blob that serving this package needs, the manifest's first."""
+    return artifact, manifests.read(artifact, blobs=blobs).file("serving")
+
+
+def _write(model: object, signature: Signature, sample: np.ndarray) -> _Written:
+    """Recognise the framework and write its own format; each framework's file is imported only here and in `_open`."""
+    if isinstance(model, (bytes, bytearray)):
+        return _Written(format=audit(bytes(model)), content=bytes(model))
+    if type(model).__module__.partition(".")[0] in ("onnx", "onnx_ml_pb2"):
+        from noria.packaging import onnx_graph
+
+        return _Written(format="onnx", content=onnx_graph.dump(model))
+    from noria.packaging import lightgbm_text
+
+    if lightgbm_text.is_lightgbm(model):
+        content = lightgbm_text.dump(model)
+        return _Written(format="lightgbm", content=content, answers=lightgbm_text.predict(model, sample))
+    if any(kind.__module__ == "sklearn.base" for kind in type(model).__mro__):
+        from noria.packaging import skops_zip
+
+        return _Written(
+            format="skops",
+            content=skops_zip.dump(model),
+            answers=_asked(lambda: skops_zip.predict(model, sample, signature.task)),
+            compile=lambda: _onnx_of(model, len(signature.features)),
+        )
+    raise ArtifactRejected(
+        f"`train` returned a {type(model).__module__}.{type(model).__qualname__}, which Noria cannot save without pickle",
+        fix="return a LightGBM or scikit-learn model, or the bytes of an ONNX graph",
+    )
+
+
+def _onnx_of(model: object, width: int) -> bytes:
+    from noria.packaging import onnx_compile
+
+    return onnx_compile.compile_estimator(model, width)
+
+
+def _open(kind: str, content: bytes, signature: Signature) -> Scorer:
+    if kind == "lightgbm":
+        from noria.packaging.lightgbm_text import LightgbmScorer
+
+        return LightgbmScorer(content, signature)
+    if kind == "onnx":
+        from noria.packaging.onnx_graph import OnnxScorer
+
+        return OnnxScorer(content, signature)
+    from noria.packaging.skops_zip import SkopsScorer
+
+    return SkopsScorer(content, signature)
+
+
+def _compiled(compile: Callable[[], bytes], answers: np.ndarray, signature: Signature, sample: np.ndarray) -> tuple[bytes, float, str]:
+    """The compiled form, or empty bytes and the reason why the model serves as it was saved."""
+    try:
+        content = compile()
+        compiled = _open("onnx", content, signature).score(sample)
+    except Exception as error:  # noqa: BLE001  (a converter fails in any way it likes; the reason is kept in the manifest)
+        return b"", 0.0, f"not compiled to ONNX: {type(error).__name__}: {error}"[:500]
+    if not len(sample):
+        return b"", 0.0, "not compiled to ONNX: there were no rows to compare the answers on"
+    if not _alike(answers, compiled, signature.task):
+        return b"", 0.0, "not compiled to ONNX: on real rows its answers differ"
+    return content, _largest_difference(answers, compiled), ""
+
+
+def _answers(scorer: Scorer, sample: np.ndarray) -> np.ndarray:
+    return _asked(lambda: scorer.score(sample) if len(sample) else np.empty(0))
+
+
+def _asked(ask: Callable[[], np.ndarray]) -> np.ndarray:
+    try:
+        return ask()
+    except NoriaError:
+        raise
+    except Exception as error:
+        raise ArtifactRejected(
+            f"the model fails on real rows: {type(error).__name__}: {error}",
+            fix="let it take missing values (NaN): put a SimpleImputer in front, or use a model that handles them",
+        ) from error
+
+
+def _fit_signature(answers: np.ndarray, signature: Signature) -> None:
+    """Refuse answers of the wrong shape or range."""
+    if not len(answers):
+        return
+    if signature.task is Task.MULTICLASS:
+        wanted = len(signature.classes)
+        if answers.ndim != 2 or answers.shape[1] != wanted:
+            raise ArtifactRejected(
+                f"the model's answers have shape {answers.shape} for {wanted} classes",
+                fix="train on rows of every class, with a classifier",
+            )
+    elif answers.ndim != 1:
+        raise ArtifactRejected(f"the model gives {answers.shape[1:]} answers per row, a {signature.task} model gives one")
+    if signature.task is not Task.REGRESSION and not (np.nanmin(answers) >= 0 and np.nanmax(answers) <= 1):
+        raise ArtifactRejected("the model's answers are not probabilities", fix="use a classifier, with a probability objective")
+
+
+def _alike(one: np.ndarray, other: np.ndarray, task: Task) -> bool:
+    """Whether two forms answer alike: within the tolerance (relative above 1), with no decision flipped."""
+    if one.shape != other.shape or not np.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+        return False
+    if task is Task.BINARY:
+        return bool(np.array_equal(one >= 0.5, other >= 0.5))
+    if task is Task.MULTICLASS and len(one):
+        return bool(np.array_equal(one.argmax(axis=1), other.argmax(axis=1)))
+    return True
+
+
+def _largest_difference(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.nanmax(np.abs(one - other), initial=0.0))
