@@ -1,0 +1,1 @@
+"""Puts every part in its socket: the only floor that knows adapters."""

@@ -12,7 +12,7 @@ from noria.app.settings import Settings
 from noria.core.traffic import ServedVersion
 from noria.loop.source import load, named
 from noria.packaging import package
-from noria.packaging.package import Scorer
+from noria.packaging.scorer import Scorer
 from noria.ports.blobs import Blobs
 from noria.ports.journal import JournalWriter
 from noria.stages.features.online import Lookup
@@ -25,7 +25,7 @@ def stored_blobs(settings: Settings) -> Blobs:
 
 
 def data_plane_journal(settings: Settings) -> JournalWriter:
-    """This process's own end of the prediction journal."""
+    """The process's own end of the prediction journal."""
     return FileJournalWriter(settings.folder / "journal", "predictions")
 
 

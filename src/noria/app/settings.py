@@ -11,7 +11,7 @@ import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from noria.core.errors import NotFound, SettingsInvalid
@@ -77,10 +77,10 @@ def read(home: str | Path | None = None, *, environ: Mapping[str, str] = os.envi
         SettingsInvalid: an unknown `NORIA_*` name (the nearest known one is named) or a malformed value.
     """
     given = _from_environment(environ)
-    folder = Path(home or given.get("home") or Settings().home).expanduser().resolve()
+    folder = Path(home or str(given.get("home") or Settings().home)).expanduser().resolve()
     file = folder / FILE
     base = wire.load(file.read_bytes(), Settings) if file.exists() else Settings()
-    return replace(base, **{**given, "home": str(folder)})
+    return wire.load(wire.dump({**wire.plain(base), **given, "home": str(folder)}), Settings)
 
 
 def keep(settings: Settings) -> Settings:

@@ -50,9 +50,7 @@ def build(settings: Settings) -> World:
         documents=Documents(records),
         engine=Engine(records, clock=clock, wall=wall, owner=process_name(), lease=timedelta(seconds=settings.lease_s)),
         job_command=(sys.executable, "-m", "noria.app.job", str(home)),
-        cadence=Cadence(
-            compact=duration(settings.compact_every), look=duration(settings.look_every), bucket=duration(settings.bucket)
-        ),
+        cadence=Cadence(compact=duration(settings.compact_every), look=duration(settings.look_every), bucket=duration(settings.bucket)),
     )
 
 

@@ -1,0 +1,1 @@
+"""The `noria` command, one file per group of verbs."""

@@ -1,0 +1,1 @@
+"""The nouns of the ring: frozen values, standard library only."""

@@ -1,19 +1,19 @@
 """One root for every error; each says what happened, to which thing, and what to do next.
 
-    NoriaError
-    ├── DeclarationInvalid    a loop file has mistakes (all of them, at once)
-    ├── DataInvalid           data that cannot be read or does not fit
-    │   └── ExpectationsMissed
-    ├── RequestInvalid        a prediction or outcome that does not fit the signature
-    ├── NotFound              a name, version or digest that is not there
-    │   └── BlobMissing
-    ├── Conflict              somebody else moved the thing first (compare-and-set lost)
-    ├── LeaseLost             another process drives this turn now
-    ├── ArtifactRejected      a model file that may not be loaded
-    ├── JobFailed             user code crashed in a job; carries its traceback
-    ├── NotAllowed            the state of things forbids this verb now
-    ├── SettingsInvalid       an unknown or malformed setting
-    └── Unavailable           a process or store that does not answer
+NoriaError
+├── DeclarationInvalid    a loop file has mistakes (all of them, at once)
+├── DataInvalid           data that cannot be read or does not fit
+│   └── ExpectationsMissed
+├── RequestInvalid        a prediction or outcome that does not fit the signature
+├── NotFound              a name, version or digest that is not there
+│   └── BlobMissing
+├── Conflict              somebody else moved the thing first (compare-and-set lost)
+├── LeaseLost             another process drives this turn now
+├── ArtifactRejected      a model file that may not be loaded
+├── JobFailed             user code crashed in a job; carries its traceback
+├── NotAllowed            the state of things forbids this verb now
+├── SettingsInvalid       an unknown or malformed setting
+└── Unavailable           a process or store that does not answer
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Crafts for a kind of model, filling the stages' protocols."""

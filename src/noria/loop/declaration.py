@@ -82,9 +82,10 @@ def mistakes(loop: Loop, file: Path) -> list[str]:
 def _schemas(loop: Loop, folder: Path, found: Findings) -> dict[str, dict[str, Kind]] | None:
     schemas: dict[str, dict[str, Kind]] = {}
     by_name: dict[str, Dataset] = {}
-    for feature in loop.features:
+    features: Sequence[object] = loop.features
+    for feature in features:
         if not isinstance(feature, (Columns, FeatureView, OnDemand)):
-            found.add("features", f"{feature!r} is not a feature", "list columns `data[\"a\", \"b\"]`, feature views and on-demand transforms")
+            found.add("features", f"{feature!r} is not a feature", 'list columns `data["a", "b"]`, feature views and on-demand transforms')
         elif not isinstance(feature, OnDemand):
             other = by_name.setdefault(feature.dataset.name, feature.dataset)
             if other is not feature.dataset:
@@ -169,11 +170,15 @@ def _check_view(view: FeatureView, base: Dataset, schemas: dict[str, dict[str, K
         return []
     if view.key not in schemas[base.name]:
         near = difflib.get_close_matches(view.key, schemas[base.name], 1)
-        found.add(part, f"{base.name!r} has no column {view.key!r} to look it up by", f"write `{view.name}.on({near[0] if near else 'column'!r})`")
+        found.add(
+            part, f"{base.name!r} has no column {view.key!r} to look it up by", f"write `{view.name}.on({near[0] if near else 'column'!r})`"
+        )
     try:
         columns = view.transform(open_source(anchored(view.dataset, folder))).collect_schema().names()
     except Exception as error:  # noqa: BLE001 - the user's own code; said as a mistake of the declaration
-        found.add(part, f"its function fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", "mend the function")
+        found.add(
+            part, f"its function fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", "mend the function"
+        )
         return []
     for needed in (view.entity, view.dataset.time):
         if needed not in columns:
@@ -196,7 +201,9 @@ def _check_on_demand(
         rows = open_source(anchored(base, folder)).select(transform.inputs).head(0).collect()
         columns = transform.transform(rows).columns
     except Exception as error:  # noqa: BLE001 - the user's own code; said as a mistake of the declaration
-        found.add(part, f"its function fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", "mend the function")
+        found.add(
+            part, f"its function fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", "mend the function"
+        )
         return []
     return [name for name in columns if name not in transform.inputs]
 
@@ -216,7 +223,11 @@ def _check_metrics(loop: Loop, tasks: Sequence[Task], produced: set[str], found:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             said = " or ".join(tasks)
-            found.add(part, f"{name!r} is no metric of a {said} task", f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}")
+            found.add(
+                part,
+                f"{name!r} is no metric of a {said} task",
+                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}",
+            )
     base = set(loop.label.columns.dataset[()].names) | produced
     for gate in loop.gates:
         if gate.check == "no-slice-worse" and gate.column not in base:

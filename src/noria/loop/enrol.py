@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from noria.core.declaration.features import Columns, FeatureView, OnDemand
+from noria.core.declaration.dataset import Columns
+from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
 from noria.core.errors import Conflict
 from noria.core.ids import new_id
@@ -76,7 +77,9 @@ def _enrolled(world: World, loop: Loop, file: Path, code: str) -> LoopState:
         state = amend(
             world.documents,
             loop.name,
-            lambda s: replace(s, code=code, file=str(file), description=fresh.description, declared=fresh.declared, quality_metric=fresh.quality_metric),
+            lambda s: replace(
+                s, code=code, file=str(file), description=fresh.description, declared=fresh.declared, quality_metric=fresh.quality_metric
+            ),
             also=writes,
         )
     if aliases.current(world.records, loop.name, "champion") is None:
@@ -95,7 +98,7 @@ def _enrolled(world: World, loop: Loop, file: Path, code: str) -> LoopState:
 def in_words(loop: Loop) -> dict[str, str]:
     """The declaration as a person would say it, part by part."""
     retrain = loop.retrain
-    words = {
+    return {
         "label": f"{loop.label.columns.dataset.name}.{loop.label.column}, known after {spoken(loop.label.delay)}",
         "features": "; ".join(_feature_words(loop.features)),
         "tuning": f"{loop.tune.trials} trials over {', '.join(loop.tune.space)}" if loop.tune else "fixed parameters",
@@ -106,7 +109,6 @@ def in_words(loop: Loop) -> dict[str, str]:
         "retrain": f"cooldown {spoken(retrain.cooldown)}, at least {retrain.min_labels:,} new outcomes, "
         f"window {spoken(retrain.window) if retrain.window else 'all'}, budget {retrain.budget} per {spoken(retrain.per)}",
     }
-    return words
 
 
 def _feature_words(features: Sequence[object]) -> list[str]:

@@ -62,7 +62,7 @@ def _point(loop: str, start: object, width: timedelta, rows: pl.DataFrame) -> Tr
         loop=loop,
         start=start,
         seconds=width.total_seconds(),
-        requests=_by_version(by_version.select("version", "n").iter_rows()),
+        requests={str(version): n for version, n in by_version.select("version", "n").sort("version").iter_rows()},
         shadowed=rows.filter(pl.col("role") == Role.SHADOW).height,
         fallbacks=fallbacks.height,
         failed=asked - answered.height,

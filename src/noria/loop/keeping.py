@@ -55,9 +55,7 @@ class Keeper:
         said = f"{loop}/{view}: {error.message}"
         if said not in self._complained:
             self._complained.add(said)
-            self._world.ledger.write(
-                self._world.ledger.event("view.failed", loop=loop, subject=view, reasons=(error.message, error.fix))
-            )
+            self._world.ledger.write(self._world.ledger.event("view.failed", loop=loop, subject=view, reasons=(error.message, error.fix)))
 
 
 def _mark(dataset: Dataset) -> object:

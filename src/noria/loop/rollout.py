@@ -81,7 +81,8 @@ def look(rollout: Rollout, canary: Canary, evidence: Evidence, now: datetime) ->
     evenly over the guards, and for those that begin anew on each step over the steps too (Bonferroni).
     """
     readings = tuple(_weigh(guard, canary, evidence, rollout) for guard in canary.guard)
-    counted = replace(rollout, looks=readings, **_touched(evidence.rows))
+    touched, failed = _touched(evidence.rows)
+    counted = replace(rollout, looks=readings, touched=touched, failed=failed)
     harm = [guard for guard in readings if guard.verdict == "harm"]
     if harm:
         return _out(counted, now, [said(guard) for guard in harm])
@@ -151,9 +152,10 @@ def _rows_of_step(rollout: Rollout, rows: pl.DataFrame) -> int:
     return rows.filter((pl.col("role") == role) & (pl.col("time") >= rollout.step_started_at)).height
 
 
-def _touched(rows: pl.DataFrame) -> dict[str, int]:
+def _touched(rows: pl.DataFrame) -> tuple[int, int]:
+    """Requests that the challenger was asked to answer, and those in which it failed."""
     tried = rows.filter(pl.col("role") == Role.CHALLENGER)
-    return {"touched": tried["request_id"].n_unique(), "failed": tried.filter(pl.col("error") != "")["request_id"].n_unique()}
+    return tried["request_id"].n_unique(), tried.filter(pl.col("error") != "")["request_id"].n_unique()
 
 
 def _sample_ratio(rollout: Rollout, rows: pl.DataFrame) -> str | None:

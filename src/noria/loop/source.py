@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from noria.core.declaration.dataset import Dataset
-from noria.core.declaration.features import Columns, FeatureView
+from noria.core.declaration.dataset import Columns, Dataset
+from noria.core.declaration.features import FeatureView
 from noria.core.declaration.loop import Loop
 from noria.core.errors import DeclarationInvalid, NotFound
 
@@ -28,7 +28,7 @@ def load(file: Path) -> list[Loop]:
     module = _run(file.resolve())
     loops = {id(value): value for value in vars(module).values() if isinstance(value, Loop)}
     if not loops:
-        raise DeclarationInvalid([f"{file.name} declares no loop → write `loop = nr.Loop(\"my-model\", …)`"])
+        raise DeclarationInvalid([f'{file.name} declares no loop → write `loop = nr.Loop("my-model", …)`'])
     return sorted(loops.values(), key=lambda loop: loop.name)
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from noria.core.errors import Conflict
 from noria.core.ids import new_id
 from noria.core.moments import to_ms
-from noria.core.state import LoopState
 from noria.core.turning import Signal, Turn, TurnState
 from noria.core.watching import Incident
 from noria.durable.journal import put_turn
@@ -105,7 +104,13 @@ def _open(world: World, declared: Declared, signal: Signal, decision: Decision, 
             world.documents,
             name,
             lambda s: replace(
-                s, phase="turning", turn=turn.id, last_turn_at=now, last_decision=said, last_decision_event=started.id, next_action="trains a challenger"
+                s,
+                phase="turning",
+                turn=turn.id,
+                last_turn_at=now,
+                last_decision=said,
+                last_decision_event=started.id,
+                next_action="trains a challenger",
             ),
             also=writes,
         )

@@ -27,7 +27,7 @@ from noria.loop.steering import steer
 from noria.loop.work import Evaluated
 from noria.loop.workshop import Order, Workshop
 from noria.loop.world import Declared, World
-from noria.ports.records import Put, Write
+from noria.ports.records import Write
 from noria.stages.governance.approvals import approval_of
 from noria.stages.governance.judge import judge
 from noria.stages.registry import aliases, versions
@@ -65,12 +65,14 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
         misses = "; ".join(result.reason for result in verdict.results if result.outcome is Outcome.FAIL)
         trip.end(TurnState.REFUSED, f"refused: {misses}", writes=[story.line("refused", "turn.refused", [misses], after="verdict")])
 
-    version = trip.step("registry", lambda: _registered(trip, declared, world, gathered, candidate, judged, verdict, features, story), ModelVersion)
-    if gathered.champion is None:
+    version = trip.step(
+        "registry", lambda: _registered(trip, declared, world, gathered, candidate, judged, verdict, features, story), ModelVersion
+    )
+    if champion is None:
         trip.commit("serving", lambda: _crowned(world, story, trip, version, None, "the first version that passed its gates"), bool)
         trip.end(TurnState.DONE, f"v{version.number} was born and is champion")
 
-    rollout = trip.commit("serving", lambda: _rollout_begun(trip, declared, world, version, gathered.champion, story), Rollout)
+    rollout = trip.commit("serving", lambda: _rollout_begun(trip, declared, world, version, champion.number, story), Rollout)
     rollout = trip.wait("rollout", lambda: steer(trip, declared, world, rollout.id), Rollout, every=world.cadence.look)
     if rollout.phase is RolloutPhase.PROMOTED:
         trip.commit("monitoring", lambda: _crowned(world, story, trip, version, gathered.champion, rollout.reason), bool)
@@ -144,7 +146,9 @@ class Story:
         card = judged.scorecard
         marks = {name: mark.value for name, mark in card.metrics.items()}
         tried = f"{len(recipe.trials)} trials" if recipe.trials else "no search"
-        params = ", ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in recipe.params.items())
+        params = ", ".join(
+            f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in recipe.params.items()
+        )
         run = Run(
             id=candidate.run,
             loop=self._turn.loop,
@@ -180,7 +184,10 @@ class Story:
             self.line(
                 "evaluation",
                 "scorecard.made",
-                [*(_mark(name, mark) for name, mark in list(card.metrics.items())[:3]), *(_versus(card.champion, n, d) for n, d in list(card.versus_champion.items())[:1])],
+                [
+                    *(_mark(name, mark) for name, mark in list(card.metrics.items())[:3]),
+                    *(_versus(card.champion, n, d) for n, d in list(card.versus_champion.items())[:1]),
+                ],
                 after="training",
                 numbers={**marks, "p99 ms": card.latency_p99_ms},
                 made_from=card.made_from,
@@ -316,7 +323,16 @@ def _crowned(
     )
     at = trip.clock.now()
     aliases.move(
-        world.records, version.model, CHAMPION, version.number, expect=before, by="noria", reason=reason, at=at, turn=trip.turn.id, also=[line]
+        world.records,
+        version.model,
+        CHAMPION,
+        version.number,
+        expect=before,
+        by="noria",
+        reason=reason,
+        at=at,
+        turn=trip.turn.id,
+        also=[line],
     )
     _no_challenger(world, trip, version.model, "became champion")
     return True, _answered(world, story, version, trip)
@@ -330,7 +346,12 @@ def _answered(world: World, story: Story, version: ModelVersion, trip: Trip) -> 
         why = f"answered by the promotion of v{version.number}"
         writes.append(world.documents.write(replace(incident, closed_at=now, closed_because=why)))
         closed = world.ledger.event(
-            "incident.closed", loop=version.model, subject=incident.id, reasons=(incident.title, why), because=(story.id("champion"),), id=f"{incident.id}:closed"
+            "incident.closed",
+            loop=version.model,
+            subject=incident.id,
+            reasons=(incident.title, why),
+            because=(story.id("champion"),),
+            id=f"{incident.id}:closed",
         )
         writes.append(world.ledger.line(closed))
     for state in world.documents.find(MonitorState, where={"loop": version.model}):

@@ -114,9 +114,7 @@ def tuned(loop: Loop, features: FeatureSet, frame: pl.DataFrame, bench: Bench) -
     )
 
 
-def trained(
-    loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame, recipe: Recipe, blobs: Blobs, scratch: Path
-) -> Candidate:
+def trained(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame, recipe: Recipe, blobs: Blobs, scratch: Path) -> Candidate:
     """The candidate: fitted on every row before the judging ones, packaged, its serving form checked."""
     made_with = provenance.capture(order.code, Path(order.file).parent, blobs=blobs, seed=loop.seed)
     split = splits.for_training(features, frame)
@@ -188,7 +186,9 @@ def tuning_metric(loop: Loop, task: Task) -> str:
     """The metric that matters most to this loop: the tuner's, else the first one that a gate names."""
     if loop.tune is not None and loop.tune.metric:
         return loop.tune.metric
-    named_by_gates = [name for gate in loop.gates for name in ([gate.metric] if gate.metric else []) + list(_limits(gate.check, gate.limits))]
+    named_by_gates = [
+        name for gate in loop.gates for name in ([gate.metric] if gate.metric else []) + list(_limits(gate.check, gate.limits))
+    ]
     return next(iter(named_by_gates), metrics.main_metric(task))
 
 

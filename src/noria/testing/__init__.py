@@ -1,0 +1,1 @@
+"""Shipped promises: a contract suite per port, and keepers in memory."""
