@@ -42,12 +42,10 @@ def harvest(
     asked = predictions.filter(pl.col("role").is_in(_ANSWERED)).unique("request_id", keep="last", maintain_order=True)
     told = outcomes.filter(pl.col("value").is_not_null()).sort("time", maintain_order=True).unique("request_id", keep="last")
     rows = asked.join(told.select("request_id", pl.col("value").alias("__outcome")), on="request_id", how="inner", maintain_order="left")
-    own = [field for field in fields if field.name != label]
-    target = next((field for field in fields if field.name == label), Field(name=label, kind=_label_kind(task, classes)))
-    columns = [_input(rows, field) for field in own]
-    return pl.DataFrame([*columns, _label(rows["__outcome"], target, classes)]).select(
-        dict.fromkeys([*(field.name for field in fields), label])
-    )
+    held = list(fields)
+    if label not in {field.name for field in fields}:
+        held.append(Field(name=label, kind=_label_kind(task, classes)))
+    return pl.DataFrame([_label(rows["__outcome"], field, classes) if field.name == label else _input(rows, field) for field in held])
 
 
 def _label_kind(task: Task, classes: Sequence[str]) -> Kind:

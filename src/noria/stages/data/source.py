@@ -26,7 +26,7 @@ def open_source(spec: Dataset) -> pl.LazyFrame:
         DataInvalid: no such file, a format Noria does not read, a declared column that is not
             there, or a column of a type that no model can take.
     """
-    return _normalised(_checked(spec, _raw(spec)))
+    return _normalised(spec, _checked(spec, _raw(spec)))
 
 
 def schema_of(spec: Dataset) -> tuple[Field, ...]:
@@ -126,11 +126,10 @@ def _kind(spec: Dataset, name: str, dtype: pl.DataType) -> Kind:
         raise DataInvalid(f"dataset {spec.name!r}, column {name!r}: {error.message}", fix="leave the column out of the source") from error
 
 
-def _normalised(rows: pl.LazyFrame) -> pl.LazyFrame:
-    return rows.select(_cast(name, dtype) for name, dtype in rows.collect_schema().items())
+def _normalised(spec: Dataset, rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select(_cast(name, _kind(spec, name, dtype)) for name, dtype in rows.collect_schema().items())
 
 
-def _cast(name: str, dtype: pl.DataType) -> pl.Expr:
-    kind = kind_of(dtype)
+def _cast(name: str, kind: Kind) -> pl.Expr:
     column = pl.col(name).cast(DTYPES[kind])
     return column.fill_nan(None) if kind is Kind.FLOAT else column

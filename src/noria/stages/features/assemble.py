@@ -14,6 +14,7 @@ from noria.core.data import DatasetVersion
 from noria.core.declaration.dataset import Columns, Label
 from noria.core.declaration.features import Feature, FeatureView, OnDemand
 from noria.core.errors import DataInvalid
+from noria.core.moments import from_ms, to_ms
 from noria.core.schema import Field, Task
 from noria.core.training import FeatureSet
 from noria.packaging.encoding import learn_fields
@@ -87,8 +88,8 @@ def assemble(
         task=task,
         classes=classes,
         rows=table.height,
-        start=table.item(0, TIME),
-        end=table.item(-1, TIME),
+        start=from_ms(to_ms(table.item(0, TIME))),
+        end=from_ms(to_ms(table.item(-1, TIME))),
         train_until=train_until,
     )
 
@@ -182,7 +183,7 @@ def _base_rows(
     if not any(field.name == label.column for field in base.schema):
         raise DataInvalid(f"dataset {base.name!r} has no label column {label.column!r}")
     rows = scan(base, blobs=blobs, known_by=now, since=since).filter(told)
-    rows = rows.select(dict.fromkeys([*asked, label.column])).sort(base.time, maintain_order=True)
+    rows = rows.select([*asked, label.column]).sort(base.time, maintain_order=True)
     found = rows.collect()
     if found.is_empty():
         raise DataInvalid(
@@ -195,11 +196,8 @@ def _base_rows(
 def _boundary(times: pl.Series, test: float) -> datetime:
     """The moment from which rows judge: the newest `test` share, and whatever shares its first moment."""
     place = math.ceil(times.len() * (1 - test))
-    if place >= times.len():
-        end: datetime = times[-1]
-        return end + timedelta(milliseconds=1)
-    found: datetime = times[place]
-    return found
+    moments_ms = times.to_physical()
+    return from_ms(moments_ms[place] if place < times.len() else moments_ms[-1] + 1)
 
 
 def _inputs(base: DatasetVersion, asked: Sequence[str], rows: pl.DataFrame) -> tuple[Field, ...]:
