@@ -18,7 +18,7 @@ Row = Mapping[str, Scalar]
 class Scorer(Protocol):
     """A model's serving form. Called from one thread at a time."""
 
-    def score(self, matrix: Any) -> Any:
+    def score(self, matrix: Any, /) -> Any:
         """Answers to a float64 matrix (rows, features): shape (rows,), or (rows, classes) for multi-class."""
         ...
 
@@ -26,7 +26,7 @@ class Scorer(Protocol):
 class Lookup(Protocol):
     """Where features that are not in the request come from. Called from one thread at a time."""
 
-    def served(self, rows: Sequence[Row], now_ms: int) -> Mapping[str, list[Any]]:
+    def served(self, rows: Sequence[Row], now_ms: int, /) -> Mapping[str, list[Any]]:
         """Feature name to one value per row: looked up as of `now_ms`, or computed from the row."""
         ...
 

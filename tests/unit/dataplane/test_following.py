@@ -1,0 +1,106 @@
+"""The desk follows the published plan, and starts from its own copy when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from noria.dataplane.following import PlanFollower
+from noria.stages.serving.plans import publish, read_plan
+
+
+@pytest.fixture
+def following(office, tmp_path):
+    """Run a scenario with a follower over an open desk; its files are in tmp_path."""
+
+    def run(scenario):
+        async def whole():
+            desk = office.open()
+            follower = PlanFollower(desk, tmp_path / "plan.json", tmp_path / "kept.json", poll_s=0.005, retry_s=0.0)
+            try:
+                await scenario(desk, follower)
+            finally:
+                await desk.close()
+
+        asyncio.run(whole())
+
+    return run
+
+
+def test_a_new_plan_comes_to_work_and_is_kept(following, office, tmp_path) -> None:
+    async def scenario(desk, follower):
+        await follower.look()
+        assert not desk.ready
+        for revision in (1, 2):
+            publish(office.plan(revision), tmp_path / "plan.json")
+            await follower.look()
+            assert desk.revision == revision
+        assert read_plan(tmp_path / "kept.json").revision == 2
+
+    following(scenario)
+
+
+def test_without_a_published_plan_the_kept_one_comes_to_work(following, office, tmp_path) -> None:
+    publish(office.plan(7), tmp_path / "kept.json")
+
+    async def scenario(desk, follower):
+        await follower.look()
+        assert desk.revision == 7
+
+    following(scenario)
+
+
+def test_a_spoilt_plan_leaves_the_one_before_at_work_and_is_reported(following, office, tmp_path) -> None:
+    async def scenario(desk, follower):
+        publish(office.plan(1), tmp_path / "plan.json")
+        await follower.look()
+        (tmp_path / "plan.json").write_text("{")
+        await follower.look()
+        assert desk.revision == 1
+        assert "cannot be read" in desk.problems()["plan"]
+        publish(office.plan(2), tmp_path / "plan.json")
+        await follower.look()
+        assert (desk.revision, desk.problems()) == (2, {})
+
+    following(scenario)
+
+
+def test_a_plan_that_goes_away_leaves_the_one_before_at_work(following, office, tmp_path) -> None:
+    async def scenario(desk, follower):
+        publish(office.plan(1), tmp_path / "plan.json")
+        await follower.look()
+        (tmp_path / "plan.json").unlink()
+        await follower.look()
+        assert (desk.revision, desk.problems()) == (1, {})
+
+    following(scenario)
+
+
+def test_a_version_that_did_not_load_is_tried_again_and_such_a_plan_is_not_kept(following, office, tmp_path) -> None:
+    async def scenario(desk, follower):
+        office.unloadable = {1}
+        publish(office.plan(1), tmp_path / "plan.json")
+        await follower.look()
+        assert "late" in desk.problems()
+        assert not (tmp_path / "kept.json").exists()
+        office.unloadable = set()
+        await follower.look()
+        assert desk.problems() == {}
+        assert (tmp_path / "kept.json").exists()
+
+    following(scenario)
+
+
+def test_it_watches_until_it_is_cancelled_and_looks_at_once_when_told(following, office, tmp_path) -> None:
+    async def scenario(desk, follower):
+        watching = asyncio.ensure_future(follower.follow())
+        publish(office.plan(1), tmp_path / "plan.json")
+        follower.look_now()
+        while desk.revision != 1:
+            await asyncio.sleep(0.002)
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+
+    following(scenario)

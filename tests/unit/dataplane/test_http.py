@@ -1,0 +1,227 @@
+"""The HTTP face: right statuses, errors as JSON, and never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from noria.dataplane import http
+from noria.dataplane.http import create_app
+
+ROW = {"tail": "N1", "distance": 1_000.0}
+
+
+class Answer:
+    def __init__(self, status: int, headers: dict[bytes, bytes], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        return self.json["error"]
+
+
+async def call(app, method: str, path: str, body: bytes | dict = b"", *, headers=(), pieces: int = 1) -> Answer:
+    data = body if isinstance(body, bytes) else orjson.dumps(body)
+    size = -(-len(data) // pieces) or 1
+    cut = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
+    coming = [{"type": "http.request", "body": piece, "more_body": place < len(cut) - 1} for place, piece in enumerate(cut)]
+    sent: list[dict] = []
+
+    async def receive():
+        return coming.pop(0) if coming else {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    await app({"type": "http", "method": method, "path": path, "headers": list(headers)}, receive, send)
+    return Answer(sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"])
+
+
+@pytest.fixture
+def serving(at_work):
+    """Run a scenario against the app of an open desk."""
+
+    def run(scenario, *, token: str = "", **plan):
+        async def whole(office):
+            await scenario(create_app(office.desk, token=token), office)
+
+        at_work(whole, **plan)
+
+    return run
+
+
+def test_a_prediction_is_answered(serving) -> None:
+    async def scenario(app, office):
+        answer = await call(app, "POST", "/predict/late", {"id": "mine", "inputs": ROW})
+        assert (answer.status, answer.headers[b"content-type"]) == (200, b"application/json")
+        assert answer.json == {"id": "mine", "version": 1, "prediction": pytest.approx(0.11), "role": "champion", "label": "on-time"}
+        assert int(answer.headers[b"content-length"]) == len(answer.body)
+
+    serving(scenario)
+
+
+def test_an_id_is_made_where_none_is_given(serving) -> None:
+    async def scenario(app, office):
+        answer = await call(app, "POST", "/predict/late", {"inputs": ROW})
+        assert answer.json["id"].startswith("req_")
+        assert office.journal.predictions()[0].request_id == answer.json["id"]
+
+    serving(scenario)
+
+
+def test_rows_are_answered_in_their_order(serving) -> None:
+    async def scenario(app, office):
+        rows = [{"id": f"r{n}", "inputs": ROW | {"distance": float(n)}} for n in range(5)]
+        answer = await call(app, "POST", "/predict/late", {"rows": rows}, pieces=3)
+        assert [row["id"] for row in answer.json["rows"]] == [f"r{n}" for n in range(5)]
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code", "fields"),
+    [
+        ("/predict/late", b"{", 400, "not-json", None),
+        ("/predict/late", b'{"inputs": {"tail": "N1", "distance": NaN}}', 400, "not-json", None),
+        ("/predict/late", b"[]", 422, "request-invalid", {"body"}),
+        ("/predict/late", {}, 422, "request-invalid", {"inputs"}),
+        ("/predict/late", {"inputs": []}, 422, "request-invalid", {"inputs"}),
+        ("/predict/late", {"inputs": ROW, "input": 1}, 422, "request-invalid", {"input"}),
+        ("/predict/late", {"id": 7, "inputs": ROW}, 422, "request-invalid", {"id"}),
+        ("/predict/late", {"inputs": {"tail": "N1"}}, 422, "request-invalid", {"distance"}),
+        ("/predict/late", {"rows": 1}, 422, "request-invalid", {"rows"}),
+        ("/predict/late", {"rows": [{"inputs": ROW}, {"inputs": {}}]}, 422, "request-invalid", {"rows[1].tail", "rows[1].distance"}),
+        ("/predict/late", {"rows": [{"inputs": ROW}] * 1_001}, 422, "request-invalid", {"rows"}),
+        ("/predict/lat", {"inputs": ROW}, 404, "not-found", None),
+        ("/predict/late", b" " * (http.BODY_LIMIT + 1), 413, "too-large", None),
+        ("/feedback/late", {}, 422, "request-invalid", {"outcomes"}),
+        ("/feedback/late", {"outcomes": [1]}, 422, "request-invalid", {"outcomes[0].outcome"}),
+        ("/feedback/late", {"outcomes": [{"id": "a", "value": 1}, {"id": "b"}]}, 422, "request-invalid", {"outcomes[1].value"}),
+        ("/feedback/late", {"outcomes": [{"id": "a", "value": 1, "time": "noon"}]}, 422, "request-invalid", {"outcomes[0].time"}),
+        ("/feedback/late", {"outcomes": [{"value": 1}]}, 422, "request-invalid", {"outcomes[0].id"}),
+        ("/feedback/late", {"outcomes": [{"id": "a", "value": 1}] * 10_001}, 422, "request-invalid", {"outcomes"}),
+        ("/feedback/lat", {"outcomes": [{"id": "a", "value": 1}]}, 404, "not-found", None),
+        ("/nowhere", {}, 404, "not-found", None),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_answered_says_why(serving, path, body, status, code, fields) -> None:
+    async def scenario(app, office):
+        answer = await call(app, "POST", path, body)
+        assert (answer.status, answer.error["code"]) == (status, code)
+        assert answer.error["message"]
+        assert fields is None or set(answer.error["fields"]) == fields
+        assert office.scorer.calls == []
+
+    serving(scenario)
+
+
+def test_the_known_deployments_are_named(serving) -> None:
+    async def scenario(app, office):
+        answer = await call(app, "POST", "/predict/latte", {"inputs": ROW})
+        assert answer.error["message"] == "there is no deployment 'latte'; there are: late"
+
+    serving(scenario)
+
+
+def test_a_verb_that_a_page_does_not_know_is_refused(serving) -> None:
+    async def scenario(app, office):
+        assert (await call(app, "GET", "/predict/late")).status == 405
+        assert (await call(app, "POST", "/plan")).status == 405
+
+    serving(scenario)
+
+
+def test_a_champion_that_fails_is_no_traceback(serving) -> None:
+    async def scenario(app, office):
+        answer = await call(app, "POST", "/predict/late", {"inputs": ROW | {"distance": 666.0}})
+        assert (answer.status, answer.error["code"]) == (503, "unavailable")
+        assert b"Traceback" not in answer.body
+
+    serving(scenario)
+
+
+def test_a_fault_of_the_server_itself_is_no_traceback(serving, monkeypatch, caplog) -> None:
+    async def scenario(app, office):
+        monkeypatch.setattr(office.desk, "predict", None)
+        answer = await call(app, "POST", "/predict/late", {"inputs": ROW})
+        assert answer.status == 500
+        assert b"NoneType" not in answer.body
+        assert "NoneType" in caplog.text
+
+    serving(scenario)
+
+
+def test_outcomes_are_accepted_with_their_own_time_or_now(serving) -> None:
+    async def scenario(app, office):
+        told = [{"id": "a", "value": 1}, {"id": "b", "value": "late", "time": "2026-03-02T00:00:00Z"}]
+        answer = await call(app, "POST", "/feedback/late", {"outcomes": told})
+        assert (answer.status, answer.json) == (200, {"accepted": 2})
+        (outcomes,) = office.journal.outcomes()
+        assert outcomes.times == [1_772_323_200_000, 1_772_409_600_000]
+
+    serving(scenario)
+
+
+def test_with_a_token_only_health_is_open(serving) -> None:
+    async def scenario(app, office):
+        body = {"inputs": ROW}
+        assert (await call(app, "GET", "/health/live")).status == 200
+        assert (await call(app, "POST", "/predict/late", body)).status == 401
+        assert (await call(app, "POST", "/predict/late", body, headers=[(b"authorization", b"Bearer wrong")])).status == 401
+        assert (await call(app, "POST", "/predict/late", body, headers=[(b"authorization", b"Bearer secret")])).status == 200
+
+    serving(scenario, token="secret")
+
+
+def test_ready_waits_for_the_first_plan(office) -> None:
+    async def scenario():
+        app = create_app(office.open())
+        assert (await call(app, "GET", "/health/live")).status == 200
+        assert (await call(app, "GET", "/health/ready")).status == 503
+        assert (await call(app, "POST", "/predict/late", {"inputs": ROW})).status == 503
+        await office.desk.apply(office.plan())
+        assert (await call(app, "GET", "/health/ready")).status == 200
+        await office.desk.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_plan_page_shows_what_is_at_work(serving) -> None:
+    async def scenario(app, office):
+        page = (await call(app, "GET", "/plan")).json
+        assert (page["revision"], page["versions"], page["problems"]) == (1, {"late": [1, 2]}, {})
+
+    serving(scenario, challenger=2)
+
+
+def test_metrics_add_up(serving) -> None:
+    async def scenario(app, office):
+        for distance in (1.0, 2.0):
+            await call(app, "POST", "/predict/late", {"inputs": ROW | {"distance": distance}})
+        text = (await call(app, "GET", "/metrics")).body.decode()
+        assert "noria_rows_requests_total 2.0" in text
+        assert 'noria_predictions_total{deployment="late",role="champion",version="1"} 2.0' in text
+        assert 'noria_prediction_latency_seconds_bucket{deployment="late",le="+Inf",role="champion",version="1"} 2.0' in text
+        assert "noria_plan_revision 1.0" in text
+
+    serving(scenario)
+
+
+def test_a_caller_who_leaves_gets_no_answer(serving) -> None:
+    async def scenario(app, office):
+        async def receive():
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            raise AssertionError("nobody is there")
+
+        await app({"type": "http", "method": "POST", "path": "/predict/late", "headers": []}, receive, send)
+
+    serving(scenario)

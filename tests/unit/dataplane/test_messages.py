@@ -1,0 +1,35 @@
+"""Messages survive any cut that a socket makes."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from noria.dataplane.messages import Question, Reply, Unpacker, packed, question, reply
+
+values = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=5)
+questions = st.builds(
+    Question,
+    number=st.integers(0, 2**40),
+    rows=st.lists(st.dictionaries(st.text(max_size=5), values, max_size=3), max_size=3),
+    now_ms=st.integers(0, 2**42),
+    timeout_ms=st.floats(0, 1e6),
+    deadline_s=st.floats(0, 1e9),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(asked=st.lists(questions, max_size=4), data=st.data())
+def test_questions_come_back_whole_however_the_stream_is_cut(asked, data) -> None:
+    stream = b"".join(map(packed, asked))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    unpacker = Unpacker()
+    assert [question(body) for piece in pieces for body in unpacker.feed(piece)] == asked
+
+
+def test_replies_carry_numbers_probabilities_and_failures() -> None:
+    said = Reply(7, [0.5, (0.25, 0.75), None], {"wind": [1.5, None, np.float64(2.5)]}, "")
+    (body,) = Unpacker().feed(packed(said))
+    assert reply(body) == Reply(7, [0.5, (0.25, 0.75), None], {"wind": [1.5, None, 2.5]}, "")
