@@ -210,3 +210,8 @@ def test_a_rolled_segment_is_synced_too(tmp_path: Path, monkeypatch: pytest.Monk
     writer.sync()
     assert len(set(synced)) >= 2
     writer.close()
+
+
+def test_a_segment_in_which_nothing_was_written_is_removed_at_the_end(tmp_path: Path) -> None:
+    FileJournalWriter(tmp_path, "plane").close()
+    assert list(tmp_path.iterdir()) == []

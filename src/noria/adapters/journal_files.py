@@ -74,10 +74,12 @@ class FileJournalWriter:
             self._synced = covered
 
     def close(self) -> None:
-        """Sync and let go of the segment; closing twice is closing once."""
+        """Sync and let go of the segment, or remove it if nothing was written; closing twice is closing once."""
         if self._descriptor < 0:
             return
         self.sync()
+        if self._size == len(MAGIC):
+            self._path.unlink(missing_ok=True)
         for descriptor in (*self._retired, self._descriptor):
             os.close(descriptor)
         self._retired, self._descriptor = [], -1
@@ -85,6 +87,7 @@ class FileJournalWriter:
     def _open_segment(self) -> tuple[int, int]:
         self._sequence += 1
         path = self._folder / f"{self._name}-{self._sequence:06d}-{secrets.token_hex(4)}{SUFFIX}"
+        self._path = path
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(descriptor, MAGIC)

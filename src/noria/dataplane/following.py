@@ -56,13 +56,17 @@ class PlanFollower:
                 await asyncio.wait_for(self._now.wait(), self._poll_s)
 
     async def look(self) -> None:
-        """Bring the plan to work if it is new, or if the last try left problems and it is time to retry."""
+        """Bring the plan to work if it is new, or if the last try left problems and it is time to retry.
+
+        The first time the kept plan goes before: should a version of the published one not load,
+        its deployment has the version that served last.
+        """
         stamp, now_s = self._stamp(), asyncio.get_running_loop().time()
-        if stamp == self._seen and self._desk.ready and not (self._desk.unopened and now_s >= self._retry_at_s):
+        if stamp == self._seen and self._desk.planned and not (self._desk.unopened and now_s >= self._retry_at_s):
             return
+        if not self._desk.planned and (kept := self._kept()) is not None:
+            await self._desk.apply(kept)
         plan = self._published()
-        if plan is None and not self._desk.ready:
-            plan = self._kept()
         if plan is not None:
             await self._desk.apply(plan)
             self._retry_at_s = asyncio.get_running_loop().time() + self._retry_s

@@ -146,7 +146,7 @@ class HiredChallenger:
                 self._line.hang_up()
             failures = 0 if time.monotonic() - began_s > _RESTART_S[-1] else failures + 1
             await asyncio.sleep(_RESTART_S[min(failures, len(_RESTART_S)) - 1])
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(Unavailable, OSError):
                 await self._spawn()
 
     async def _end(self) -> None:

@@ -21,6 +21,9 @@ from noria.ports.journal import JournalWriter
 from noria.stages.serving.desk import Desk
 from noria.stages.serving.model import Lookup, Scorer, loader
 
+KEEP_ALIVE_S = 75
+"""An idle connection is kept this long: longer than load balancers and clients keep theirs."""
+
 DRAIN_S = 10
 """Requests under way have this long when the process is asked to end."""
 
@@ -79,6 +82,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=DRAIN_S,
         )
     )

@@ -92,6 +92,19 @@ def test_a_version_that_did_not_load_is_tried_again_and_such_a_plan_is_not_kept(
     following(scenario)
 
 
+def test_after_a_restart_the_version_that_served_last_stands_in_for_one_that_does_not_load(following, office, tmp_path) -> None:
+    publish(office.plan(1, champion=1), tmp_path / "kept.json")
+    publish(office.plan(2, champion=2), tmp_path / "plan.json")
+    office.unloadable = {2}
+
+    async def scenario(desk, follower):
+        await follower.look()
+        assert (desk.revision, desk.ready, desk.versions()) == (2, True, {"late": (1,)})
+        assert read_plan(tmp_path / "kept.json").revision == 1
+
+    following(scenario)
+
+
 def test_it_watches_until_it_is_cancelled_and_looks_at_once_when_told(following, office, tmp_path) -> None:
     async def scenario(desk, follower):
         watching = asyncio.ensure_future(follower.follow())

@@ -20,7 +20,7 @@ from noria.ports.journal import Chunk, JournalReader
 from noria.stages.serving.frames import Outcomes, Predictions, decode
 from noria.stages.serving.log_tables import outcomes_table, predictions_table
 from noria.stages.serving.parts import OUTCOMES, PREDICTIONS, Part, all_parts, compacted_to, covered, parts
-from noria.stages.serving.whole_files import sync_file, sync_folder
+from noria.stages.serving.whole_files import alone, sync_file, sync_folder
 
 MERGED_ROWS = 100_000
 """Rows of a merged part, at most."""
@@ -65,23 +65,24 @@ class Compacted:
 def compact(reader: JournalReader, folder: Path, *, limit: int = 200_000) -> Compacted:
     """Bring at most `limit` frames that the journal holds and the log does not into `folder`, and forget finished sources.
 
-    For one process at a time. Calling it again after a crash loses nothing and doubles nothing.
+    Processes take turns. Calling it again after a crash loses nothing and doubles nothing.
     """
-    finish(folder)
-    since = compacted_to(all_parts(folder))
-    written: list[Part] = []
-    unreadable = 0
-    for chunk in reader.read(since, limit=limit):
-        made, passed_over = _write(chunk, folder)
-        _commit(made)
-        written.extend(made)
-        unreadable += passed_over
-        limit -= len(chunk.frames)
-        if limit <= 0:
-            break
-    for source in compacted_to([*all_parts(folder)]):
-        reader.forget(source)
-    return Compacted(arrived=_arrived(written), unreadable=unreadable)
+    with alone(folder):
+        finish(folder)
+        since = compacted_to(all_parts(folder))
+        written: list[Part] = []
+        unreadable = 0
+        for chunk in reader.read(since, limit=limit):
+            made, passed_over = _write(chunk, folder)
+            _commit(made)
+            written.extend(made)
+            unreadable += passed_over
+            limit -= len(chunk.frames)
+            if limit <= 0:
+                break
+        for source in compacted_to([*all_parts(folder)]):
+            reader.forget(source)
+        return Compacted(arrived=_arrived(written), unreadable=unreadable)
 
 
 def finish(folder: Path) -> None:
@@ -103,17 +104,18 @@ def tidy(folder: Path, deployment: str, before: datetime, *, rows: int = MERGED_
 
     The merged file's name covers theirs, so a crash before they are removed shows no row twice.
     """
-    finish(folder)
-    removed = 0
-    for table in (PREDICTIONS, OUTCOMES):
-        place = folder / deployment / table
-        for run in _runs(parts(place), to_ms(before), rows):
-            _merge(run)
-            removed -= 1
-        for part in covered(place):
-            part.path.unlink()
-            removed += 1
-    return removed
+    with alone(folder):
+        finish(folder)
+        removed = 0
+        for table in (PREDICTIONS, OUTCOMES):
+            place = folder / deployment / table
+            for run in _runs(parts(place), to_ms(before), rows):
+                _merge(run)
+                removed -= 1
+            for part in covered(place):
+                part.path.unlink()
+                removed += 1
+        return removed
 
 
 def _write(chunk: Chunk, folder: Path) -> tuple[list[Part], int]:

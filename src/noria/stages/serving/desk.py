@@ -78,9 +78,14 @@ class Desk:
         self.revision: int | None = None
 
     @property
-    def ready(self) -> bool:
+    def planned(self) -> bool:
         """Whether a plan was applied, so that an unknown deployment is really unknown."""
         return self.revision is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be answered: a plan was applied, and not all of its deployments failed to load."""
+        return self.planned and (bool(self._open) or not self.unopened)
 
     def counters(self) -> Counters:
         """A copy of the counters of this process."""
@@ -175,13 +180,14 @@ class Desk:
         """Let everything under way end, end the challengers and sync the journal."""
         before, self._open = self._open, {}
         await self._dismiss(before, {})
+        await asyncio.sleep(0)
         self._scribe.close()
 
     def _at_work(self, deployment: str) -> OpenRoute:
         at_work = self._open.get(deployment)
         if at_work is not None:
             return at_work
-        if not self.ready:
+        if not self.planned:
             raise Unavailable("no routing plan has arrived yet", fix="wait until /health/ready says so")
         if deployment in self.unopened:
             raise Unavailable(f"{deployment!r} could not be loaded: {self.unopened[deployment]}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from noria.stages.serving.parts import OUTCOMES, PREDICTIONS, Part, parts
 
 __all__ = ["Arrived", "Compacted", "compact", "labelled", "outcomes", "predictions", "tidy"]
 
+_LISTINGS = 5
 _EARLY_OUTCOME = timedelta(days=1)
 
 
@@ -35,7 +37,7 @@ def predictions(
         columns: Only these, in this order; one that no part has is null throughout.
     """
     wanted = None if columns is None else {*columns, "request_id", "role", "time", "version"}
-    table = _read(parts(folder / deployment / PREDICTIONS), since, until, wanted)
+    table = _read(lambda: parts(folder / deployment / PREDICTIONS), since, until, wanted)
     if table is None:
         table = pl.DataFrame(schema=dict(PREDICTION_COLUMNS))
     if roles is not None:
@@ -48,7 +50,7 @@ def predictions(
 
 def outcomes(folder: Path, deployment: str, *, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
     """Outcomes with since ≤ time < until, one per request id: the last that was told."""
-    table = _read(_as_told(parts(folder / deployment / OUTCOMES)), since, until, None)
+    table = _read(lambda: _as_told(parts(folder / deployment / OUTCOMES)), since, until, None)
     if table is None:
         return pl.DataFrame(schema=dict(OUTCOME_COLUMNS))
     return table.unique("request_id", keep="last", maintain_order=True)
@@ -75,7 +77,17 @@ def labelled(
     return joined if columns is None else joined.select([*columns, "outcome"])
 
 
-def _read(found: Sequence[Part], since: datetime | None, until: datetime | None, wanted: set[str] | None) -> pl.DataFrame | None:
+def _read(
+    found: Callable[[], Sequence[Part]], since: datetime | None, until: datetime | None, wanted: set[str] | None
+) -> pl.DataFrame | None:
+    """The rows of a span; parts that were merged between listing and reading are looked up again."""
+    for _ in range(_LISTINGS - 1):
+        with contextlib.suppress(FileNotFoundError):
+            return _rows_within(found(), since, until, wanted)
+    return _rows_within(found(), since, until, wanted)
+
+
+def _rows_within(found: Sequence[Part], since: datetime | None, until: datetime | None, wanted: set[str] | None) -> pl.DataFrame | None:
     """The rows of a span, from the parts whose names reach into it; None when there is no such part."""
     low = None if since is None else to_ms(since)
     high = None if until is None else to_ms(until)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -17,6 +20,15 @@ def write_whole(file: Path, content: bytes) -> None:
         os.fsync(writing.fileno())
     fresh.replace(file)
     sync_folder(file.parent)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock: of all processes that ask for it, one at a time goes on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def sync_file(file: Path) -> None:

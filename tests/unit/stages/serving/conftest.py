@@ -84,7 +84,7 @@ class Winds:
 
 
 class FakeChallenger:
-    """Answers 0.9; each `next_` says otherwise for one call: an exception, a list of answers, or seconds to sleep."""
+    """Answers 0.9, unless the next line of its `script`, or `always`, is an exception, a list of answers or seconds to sleep."""
 
     def __init__(self, version: ServedVersion) -> None:
         self.version = version

@@ -172,6 +172,22 @@ def test_at_most_the_limit_is_compacted_in_one_call(tmp_path) -> None:
     assert log.predictions(tmp_path, "late").height == 10
 
 
+def test_parts_that_are_merged_while_they_are_read_are_looked_up_again(tmp_path, monkeypatch) -> None:
+    journal = ListJournal(p=[])
+    for number in range(3):
+        journal.sources["p"] += frames(predicted(number, hour=number))
+        log.compact(journal, tmp_path)
+    read = log.pl.read_parquet
+
+    def merged_meanwhile(*args, **named):
+        monkeypatch.setattr(log.pl, "read_parquet", read)
+        log.tidy(tmp_path, "late", START + timedelta(days=1))
+        return read(*args, **named)
+
+    monkeypatch.setattr(log.pl, "read_parquet", merged_meanwhile)
+    assert log.predictions(tmp_path, "late").height == 3
+
+
 def test_sources_that_are_compacted_may_be_forgotten(tmp_path) -> None:
     journal = ListJournal(p=frames(predicted(1)), q=frames(predicted(2)))
     log.compact(journal, tmp_path)
