@@ -68,13 +68,13 @@ def ece(y: Array, score: Array) -> Measured:
 
 
 def resampled_ece(y: Array, score: Array, units: Codes, count: int) -> Replicate:
-    """Prepare the calibration error for any weighting of the units."""
+    """Prepare the gaps of the calibration error, one for each bin, for any weighting of the units."""
     cells = np.bincount(units * CALIBRATION_BINS + _bins(score), weights=score - y, minlength=count * CALIBRATION_BINS)
     gaps = cells.reshape(count, CALIBRATION_BINS)
     rows = np.bincount(units, minlength=count).astype(np.float64)
 
     def replicate(weights: Array) -> Array:
-        return np.abs(weights @ gaps).sum(axis=1) / (weights @ rows)
+        return (weights @ gaps) / (weights @ rows)[:, None]
 
     return replicate
 

@@ -51,7 +51,7 @@ def estimate(
         spread = spread_of(measured.influence, measured.samples, clusters)
     else:
         units, count = units_of(clusters, len(outcomes))
-        spread = resampled_spread([known.resampled(outcomes, scores, units, count)], measured.value, count, seed=seed, resamples=resamples)
+        spread = resampled_spread([known.resampled(outcomes, scores, units, count)], count, seed=seed, resamples=resamples, level=level)
     low, high = interval(measured.value, spread, level=level, bounds=known.bounds, share_of=_decisive_rows(known, measured))
     return Estimate(value=measured.value, low=low, high=high, n=len(outcomes), se=spread.se, level=level)
 

@@ -18,11 +18,17 @@ MOST_UNITS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A standard error with the degrees of freedom behind it; `bias` is known from resampling only."""
+    """A standard error with the degrees of freedom behind it.
+
+    Attributes:
+        bias: For resampled metrics: how much too high the value is on average.
+        noise: For resampled metrics: what chance alone adds at most, at the level of the interval.
+    """
 
     se: float
     freedom: int
     bias: float = 0.0
+    noise: float = math.nan
 
 
 def spread_of(influence: Array, samples: Codes | None = None, clusters: NDArray | None = None) -> Spread:
@@ -45,17 +51,26 @@ def spread_of(influence: Array, samples: Codes | None = None, clusters: NDArray 
     return Spread(math.sqrt(float((squares * sizes / (sizes - 1)).sum())), len(influence) - 1)
 
 
-def resampled_spread(replicates: Sequence[Replicate], value: float, count: int, *, seed: int, resamples: int) -> Spread:
-    """The standard error of a metric, or of the difference of two on the same resamples, by the bootstrap.
+def resampled_spread(replicates: Sequence[Replicate], count: int, *, seed: int, resamples: int, level: float) -> Spread:
+    """The standard error of a sum of absolute gaps, or of the difference of two on the same resamples, by the bootstrap.
 
-    Units (see `units_of`) are drawn with replacement. The mean of the resamples also tells the bias (Efron & Tibshirani 1993, chapter 10).
+    Units (see `units_of`) are drawn with replacement. The resamples also tell the bias (Efron &
+    Tibshirani 1993, chapter 10), and the noise of all gaps together: a sum of absolute values is
+    above 0 by chance alone, and by the triangle inequality no further above the true sum than that.
     """
     if count < 2:
         return Spread(math.nan, 0)
     weights = _draws(np.random.default_rng(seed), resamples, count)
-    first, *others = (replicate(weights) for replicate in replicates)
-    values = first - others[0] if others else first
-    return Spread(float(values.std(ddof=1) * np.sqrt(count / (count - 1))), count - 1, float(values.mean()) - value)
+    few = math.sqrt(count / (count - 1))
+    values, noise = np.zeros(resamples), 0.0
+    bias = 0.0
+    for sign, replicate in zip((1.0, -1.0), replicates, strict=False):
+        gaps, drawn = replicate(np.ones((1, count))), replicate(weights)
+        sums = np.abs(drawn).sum(axis=1)
+        values += sign * sums
+        bias += sign * float(sums.mean() - np.abs(gaps).sum())
+        noise = float(np.quantile(np.abs(drawn - gaps).sum(axis=1), (1.0 + level) / 2.0))
+    return Spread(float(values.std(ddof=1)) * few, count - 1, bias, noise * few)
 
 
 def interval(value: float, spread: Spread, *, level: float, bounds: tuple[float, float], share_of: int = 0) -> tuple[float, float]:
@@ -70,9 +85,9 @@ def interval(value: float, spread: Spread, *, level: float, bounds: tuple[float,
     wide = critical(level, spread.freedom)
     if share_of:
         return _wilson(value, value * (1.0 - value) / spread.se**2 if spread.se else float(share_of), wide)
-    middle = value - spread.bias
-    low, high = max(bounds[0], middle - wide * spread.se), min(bounds[1], middle + wide * spread.se)
-    return min(low, value), max(high, value)
+    reach = wide * spread.se
+    low = value - (reach if math.isnan(spread.noise) else max(reach, spread.noise))
+    return max(bounds[0], low), max(value, min(bounds[1], value - spread.bias + reach))
 
 
 def critical(level: float, freedom: int) -> float:

@@ -38,10 +38,10 @@ Formula = Callable[[Array, Array], Measured]
 """(y, score) to its measure; y is 0/1, class codes or values, score is (rows,) or (rows, classes)."""
 
 Replicate = Callable[[Array], Array]
-"""Weights of the units, shape (resamples, units), to values, shape (resamples,)."""
+"""Weights of the units, shape (resamples, units), to gaps whose sizes add up to the metric, shape (resamples, gaps)."""
 
 Resampled = Callable[[Array, Array, Codes, int], Replicate]
-"""(y, score, unit of each row, number of units) to the function that values any weighting of the units."""
+"""(y, score, unit of each row, number of units) to the gaps of any weighting of the units."""
 
 
 def mean_of(per_row: Array) -> Measured:

@@ -25,7 +25,7 @@ class Metric:
         tasks: Tasks that offer it.
         higher_is_better: Which way is up.
         formula: Its value, and each row's influence on it.
-        resampled: For metrics that are not smooth: how to value any weighting of the rows.
+        resampled: For a metric that is a sum of absolute gaps, which has no derivative at 0: its gaps for any weighting of the rows.
         bounds: The smallest and largest value that it can take.
         signed: Whether 0 is best and either side is worse.
     """

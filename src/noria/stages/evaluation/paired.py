@@ -51,7 +51,7 @@ def compare(
     else:
         units, count = units_of(clusters, len(outcomes))
         replicates = [known.resampled(outcomes, score, units, count) for score in (new, old)]
-        spread = resampled_spread(replicates, ours.value - theirs.value, count, seed=seed, resamples=resamples)
+        spread = resampled_spread(replicates, count, seed=seed, resamples=resamples, level=level)
     reach = critical(level, spread.freedom) * spread.se
     return Estimate(value=gain, low=gain - reach, high=gain + reach, n=len(outcomes), se=spread.se, level=level)
 

@@ -26,7 +26,7 @@ def at_most(gate: Gate, card: Scorecard) -> GateResult:
 
 def latency(gate: Gate, card: Scorecard) -> GateResult:
     """99 of 100 single-row answers come in time."""
-    return _measured(gate, "p99_ms", card.latency_p99_ms, "the slowest 1 % of answers take {0:.3g} ms", "ms")
+    return _measured(gate, "p99_ms", card.latency_p99_ms, "99 % of answers come within {0:.3g} ms", "ms")
 
 
 def size(gate: Gate, card: Scorecard) -> GateResult:
