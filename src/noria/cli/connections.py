@@ -109,6 +109,7 @@ class Pool:
         self._idle: list[_Connection] = []
         self._open: set[_Connection] = set()
         self._knocking: set[asyncio.Task[None]] = set()
+        self._knocks = 0
         self._watch: asyncio.TimerHandle | None = None
         self._closed = False
         self.resent = 0
@@ -183,9 +184,10 @@ class Pool:
         """Give waiting requests to idle connections, and open more while there are too few."""
         while self._waiting and self._idle:
             self._idle.pop().send(self._waiting.popleft())
-        wanted = min(len(self._waiting), self._most - len(self._open)) - len(self._knocking)
+        wanted = min(len(self._waiting), self._most - len(self._open)) - self._knocks
         loop = asyncio.get_running_loop()
         for _ in range(0 if self._closed else wanted):
+            self._knocks += 1
             task = loop.create_task(self._knock())
             self._knocking.add(task)
             task.add_done_callback(self._knocking.discard)
@@ -194,6 +196,14 @@ class Pool:
 
     async def _knock(self) -> None:
         """Open one connection; when the last one who knocks loses patience, nobody is waited for any more."""
+        try:
+            reached = await self._reach()
+        finally:
+            self._knocks -= 1
+        if not (reached or self._open or self._knocks):
+            self._give_up()
+
+    async def _reach(self) -> bool:
         loop = asyncio.get_running_loop()
         until, pause_s = loop.time() + self._patience_s, _FIRST_PAUSE_S
         while loop.time() < until:
@@ -203,9 +213,8 @@ class Pool:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             else:
-                return
-        if not self._open and len(self._knocking) == 1:
-            self._give_up()
+                return True
+        return False
 
     def _give_up(self) -> None:
         while self._waiting:

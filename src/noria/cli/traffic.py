@@ -163,12 +163,15 @@ class Stream:
     Args:
         connections: How many requests are under way at a time; one on each, nothing is pipelined.
         retries: How often a request that nobody acknowledged is sent again.
+        timeout_s: The longest wait for one answer before it is asked for again.
         patience_s: How long a data plane that takes no connection is waited for.
     """
 
-    def __init__(self, host: str, port: int, *, connections: int = 16, retries: int = 8, patience_s: float = 30.0) -> None:
+    def __init__(
+        self, host: str, port: int, *, connections: int = 16, retries: int = 8, timeout_s: float = 15.0, patience_s: float = 30.0
+    ) -> None:
         self._address = f"{host}:{port}"
-        self._pool = Pool(host, port, connections=connections, retries=retries, patience_s=patience_s)
+        self._pool = Pool(host, port, connections=connections, retries=retries, timeout_s=timeout_s, patience_s=patience_s)
 
     async def __aenter__(self) -> Stream:
         return self
