@@ -40,8 +40,8 @@ def edges_of(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
 
 def categories_of(values: pl.Series, most: int = CATEGORIES) -> tuple[str, ...]:
     """Choose the most frequent texts, in alphabetical order."""
-    counts = values.drop_nulls().cast(pl.String).value_counts(sort=True, name="rows")
-    return tuple(sorted(counts.head(most)[values.name].to_list()))
+    counts = values.alias("text").drop_nulls().cast(pl.String).value_counts(name="rows").sort("rows", "text", descending=[True, False])
+    return tuple(sorted(counts["text"].head(most).to_list()))
 
 
 def codes_of(values: pl.Series, *, edges: tuple[float, ...], categories: tuple[str, ...]) -> Codes:

@@ -83,8 +83,8 @@ def answers_of(scores: ArrayLike) -> pl.Series:
     if values.ndim == 1:
         return pl.Series("prediction", values)
     whole = np.isfinite(values).all(axis=1)
-    best = pl.Series("prediction", np.where(whole, values, 0.0).argmax(axis=1)).cast(pl.String)
-    return best.to_frame().select(pl.when(pl.Series(whole)).then(pl.col("prediction"))).to_series()
+    likeliest = np.where(whole[:, None], values, 0.0).argmax(axis=1)
+    return pl.Series("prediction", likeliest).cast(pl.String).set(pl.Series(~whole), None)
 
 
 def _chunks(times: ArrayLike, chunk: timedelta) -> Codes:

@@ -1,0 +1,113 @@
+from datetime import UTC, datetime
+from itertools import count
+
+import pytest
+
+from noria.core.watching import Level, MonitorPhase, MonitorState, Reading
+from noria.stages.monitoring.incidents import NOTICE, PAGE, update
+
+AT = datetime(2013, 6, 1, tzinfo=UTC)
+IMPORTANCE = {"temp": 0.3, "dewp": 0.1, "carrier": 0.58, "tail": 0.02}
+
+
+def state(name, phase=MonitorPhase.FIRING):
+    monitor, _, subject = name.partition(":")
+    return MonitorState(loop="l", monitor=monitor, subject=subject, phase=phase)
+
+
+def reading(name, effect=1.0, note="78% of rows at 24 or above, 10% in the reference"):
+    monitor, _, subject = name.partition(":")
+    return Reading(
+        loop="l",
+        monitor=monitor,
+        subject=subject,
+        time=AT,
+        value=0.5,
+        threshold=0.1,
+        level=Level.BREACH,
+        rows=900,
+        effect=effect,
+        note=note,
+    )
+
+
+def seen(firing, open_incidents=(), effects=None, **options):
+    ids = count(1)
+    states = [state(one) if isinstance(one, str) else one for one in firing]
+    names = [f"{one.monitor}:{one.subject}" for one in states if one.phase is MonitorPhase.FIRING]
+    return update(
+        open_incidents,
+        states,
+        [reading(name, **({"effect": effects[name]} if effects else {})) for name in names],
+        loop="l",
+        at=AT,
+        importance=options.pop("importance", IMPORTANCE),
+        new_id=lambda: f"incident_{next(ids)}",
+        **options,
+    )
+
+
+def test_features_that_drift_together_are_one_incident_largest_effect_times_importance_first():
+    (incident,) = seen(["drift:dewp", "drift:temp"], effects={"drift:dewp": 1.0, "drift:temp": 1.0})
+    assert incident.subjects == ("drift:temp", "drift:dewp")
+    assert incident.title == "temp and dewp drifted"
+    assert incident.cause.startswith("temp: 78% of rows at 24 or above")
+    assert incident.numbers == {"drift:temp": 0.5, "drift:dewp": 0.5}
+    assert incident.severity == PAGE
+
+
+def test_one_feature_of_little_importance_is_a_notice_and_one_of_next_to_none_is_nothing():
+    (incident,) = seen(["drift:dewp"])
+    assert incident.severity == NOTICE
+    assert seen(["drift:tail"]) == []
+    assert seen(["drift:tail", "missing:tail"]) == []
+
+
+def test_a_feature_that_drifts_and_goes_missing_counts_once():
+    (incident,) = seen(["drift:dewp", "missing:dewp"])
+    assert incident.severity == NOTICE
+
+
+def test_fallen_quality_is_a_page_and_drifted_answers_or_an_old_model_a_notice():
+    quality, fresh = seen(["quality:roc_auc", "prediction-drift:prediction", "freshness:training data"])
+    assert (quality.severity, quality.title) == (PAGE, "roc_auc fell; the model's answers drifted")
+    assert (fresh.severity, fresh.title) == (NOTICE, "training data is old")
+    (answers,) = seen(["prediction-drift:prediction"])
+    assert answers.severity == NOTICE
+
+
+def test_later_alerts_widen_the_open_incident_and_may_make_it_graver():
+    (first,) = seen(["drift:dewp"])
+    (wider,) = seen(["drift:dewp", "drift:temp"], [first])
+    assert wider.id == first.id and wider.severity == PAGE and set(wider.subjects) == {"drift:dewp", "drift:temp"}
+    assert seen(["drift:dewp", "drift:temp"], [wider]) == []
+
+
+def test_a_page_stays_a_page_until_it_closes():
+    (page,) = seen(["drift:temp"])
+    assert seen([state("drift:temp", MonitorPhase.RECOVERING)], [page]) == []
+    assert seen([state("drift:temp", MonitorPhase.RECOVERING), "drift:dewp"], [page])[0].severity == PAGE
+
+
+@pytest.mark.parametrize("phase", [MonitorPhase.OK, MonitorPhase.PENDING])
+def test_it_closes_when_all_its_monitors_are_well(phase):
+    (incident,) = seen(["drift:temp"])
+    (closed,) = seen([state("drift:temp", phase)], [incident])
+    assert closed.closed_at == AT and closed.closed_because
+
+
+def test_pending_or_recovering_monitors_open_nothing():
+    assert seen([state("drift:temp", MonitorPhase.PENDING), state("quality:roc_auc", MonitorPhase.RECOVERING)]) == []
+
+
+def test_without_importances_all_features_count_alike():
+    names = [state(f"drift:x{i}", MonitorPhase.OK) for i in range(9)]
+    (incident,) = seen([*names, "drift:temp"], importance={})
+    assert incident.severity == NOTICE
+    (page,) = seen([*names, "drift:temp", "drift:dewp"], importance={})
+    assert page.severity == PAGE
+
+
+def test_a_long_list_of_features_is_cut_in_the_title():
+    (incident,) = seen([f"drift:x{i}" for i in range(9)], importance={})
+    assert incident.title.endswith("and 6 more drifted")
