@@ -56,7 +56,7 @@ def snapshot(
     """
     schema = schema_of(spec)
     source = _source(spec)
-    told = _traffic(previous, traffic, schema, blobs)
+    told = _traffic(spec, previous, traffic, schema, blobs)
     harvested = _unseen(told, source, spec.key)
     parts = _keep(source, "source", blobs, scratch)
     for rows, part in harvested:
@@ -88,12 +88,12 @@ def _source(spec: Dataset) -> pl.DataFrame:
 
 
 def _traffic(
-    previous: DatasetVersion | None, traffic: pl.DataFrame | None, schema: Sequence[Field], blobs: Blobs
+    spec: Dataset, previous: DatasetVersion | None, traffic: pl.DataFrame | None, schema: Sequence[Field], blobs: Blobs
 ) -> list[tuple[pl.DataFrame, Part | None]]:
     """Harvested rows, oldest first, with the part that holds them already."""
     kept = [] if previous is None else [part for part in previous.parts if part.origin == "traffic"]
     told: list[tuple[pl.DataFrame, Part | None]] = [(_aligned(pl.read_parquet(blobs.path(part.digest)), schema), part) for part in kept]
-    return told if traffic is None else [*told, (_aligned(traffic, schema), None)]
+    return told if traffic is None else [*told, (_aligned(traffic, schema).sort(spec.time, spec.key, maintain_order=True), None)]
 
 
 def _unseen(told: Sequence[tuple[pl.DataFrame, Part | None]], source: pl.DataFrame, key: str) -> list[tuple[pl.DataFrame, Part | None]]:
