@@ -1,0 +1,91 @@
+"""Cuts a feature set along time: rows that train, newer ones that tune, the newest that judge."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from noria.core.declaration.training import Split
+from noria.core.errors import DataInvalid
+from noria.core.schema import Kind, Task
+from noria.core.training import FeatureSet
+from noria.packaging.encoding import encode
+
+VALID_SHARE = 0.15
+"""Newest share of the training rows that tuning and early stopping look at."""
+
+KEY, TIME, LABEL = "__key", "__time", "__label"
+
+
+def for_tuning(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
+    """Training rows in time order: the older 85 % as X, the newest 15 % as X_valid.
+
+    Raises:
+        DataInvalid: fewer than two rows to train on, or labels that are not numbers.
+    """
+    rows = _before(feature_set, frame)
+    cut = min(max(1, round(rows.height * (1 - VALID_SHARE))), rows.height - 1)
+    if cut < 1:
+        raise DataInvalid(f"{rows.height} rows before {feature_set.train_until} are too few to tune on", fix="take more data")
+    return _split(feature_set, rows[:cut], rows[cut:])
+
+
+def for_training(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
+    """Every row before the judging ones, in time order, without a validation part.
+
+    Raises:
+        DataInvalid: there is no row to train on, or labels are not numbers.
+    """
+    rows = _before(feature_set, frame)
+    if rows.is_empty():
+        raise DataInvalid(f"no row is older than {feature_set.train_until}", fix="take more data, or a smaller `test` share")
+    return _split(feature_set, rows, None)
+
+
+def holdout(feature_set: FeatureSet, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
+    """Matrix, labels and raw rows of the newest rows, which judge and never train, in time order."""
+    rows = _in_order(frame).filter(pl.col(TIME) >= _as_stored(frame, feature_set.train_until))
+    return encode(rows, feature_set.features), labels(rows, feature_set.task), rows
+
+
+def labels(frame: pl.DataFrame, task: Task) -> np.ndarray:
+    """The label column, which the features station has turned into numbers: float64 for regression, else int64 codes.
+
+    Raises:
+        DataInvalid: a label is missing, or not a number.
+    """
+    column = frame[LABEL]
+    if column.null_count() or not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        raise DataInvalid(
+            f"labels are {column.dtype} with {column.null_count()} missing, not numbers", fix="assemble the feature set again"
+        )
+    return column.cast(pl.Float64 if task is Task.REGRESSION else pl.Int64).to_numpy().copy()
+
+
+def _split(feature_set: FeatureSet, rows: pl.DataFrame, newer: pl.DataFrame | None) -> Split:
+    features = feature_set.features
+    return Split(
+        X=encode(rows, features),
+        y=labels(rows, feature_set.task),
+        columns=tuple(feature.name for feature in features),
+        categorical=tuple(place for place, feature in enumerate(features) if feature.kind is Kind.TEXT),
+        frame=rows,
+        X_valid=None if newer is None else encode(newer, features),
+        y_valid=None if newer is None else labels(newer, feature_set.task),
+    )
+
+
+def _before(feature_set: FeatureSet, frame: pl.DataFrame) -> pl.DataFrame:
+    return _in_order(frame).filter(pl.col(TIME) < _as_stored(frame, feature_set.train_until))
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame if frame[TIME].is_sorted() else frame.sort(TIME, maintain_order=True)
+
+
+def _as_stored(frame: pl.DataFrame, moment: datetime) -> pl.Expr:
+    return (
+        pl.lit(moment).cast(frame.schema[TIME]) if getattr(frame.schema[TIME], "time_zone", None) else pl.lit(moment.replace(tzinfo=None))
+    )
