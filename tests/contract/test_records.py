@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from noria.adapters.sqlite import Sqlite
+from noria.core.errors import NotAllowed, Unavailable
+from noria.ports.records import Put
 from noria.testing.memory import MemoryRecords
 from noria.testing.records import RecordsContract, SharedRecordsContract
 
@@ -80,6 +82,51 @@ class TestPostgres(SharedRecordsContract):
         assert records.get("k", "a").body == b"90"
         assert len(records.lines()) == 90
         records.close()
+
+    def test_a_connection_that_was_cut_while_it_lay_idle_is_replaced(self, tmp_path, monkeypatch):
+        import psycopg
+
+        monkeypatch.setattr("noria.adapters.postgres._FRESH_S", 0.0)
+        records = self.open(tmp_path)
+        records.commit(Put(kind="k", key="a", body=b"1"))
+        with psycopg.connect(self.server, autocommit=True) as db:
+            db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        records.commit(Put(kind="k", key="a", body=b"2", expect=1))
+        assert records.get("k", "a").body == b"2"
+        records.close()
+
+    def test_a_connection_that_is_cut_in_use_says_so_and_the_next_call_goes_on(self, tmp_path):
+        import psycopg
+
+        records = self.open(tmp_path)
+        with psycopg.connect(self.server, autocommit=True) as db:
+            db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        with pytest.raises(Unavailable, match="does not answer"):
+            records.commit(Put(kind="k", key="a", body=b"1"))
+        records.commit(Put(kind="k", key="a", body=b"1", expect=0))
+        records.close()
+
+    def test_each_format_leads_to_the_next_and_a_newer_one_is_refused(self, tmp_path, monkeypatch):
+        from noria.adapters import postgres
+
+        old = self.open(tmp_path)
+        old.commit(Put(kind="k", key="a", body=b"1"))
+        old.close()
+        with monkeypatch.context() as patch:
+            patch.setattr(postgres, "MIGRATIONS", (*postgres.MIGRATIONS, ("ALTER TABLE noria_events ADD COLUMN extra text",)))
+            for _ in range(2):
+                records = self.open(tmp_path)
+                assert records.get("k", "a").body == b"1"
+                records.close()
+        with pytest.raises(NotAllowed, match="format 2"):
+            self.open(tmp_path)
+
+    def test_a_server_that_is_not_there_is_unavailable_and_its_password_is_not_told(self, tmp_path):
+        from noria.adapters.postgres import Postgres
+
+        with pytest.raises(Unavailable, match="database noria does not answer") as caught:
+            Postgres(f"postgresql://ada:secret-word@/noria?host={tmp_path}")
+        assert "secret-word" not in str(caught.value)
 
 
 @pytest.fixture(scope="session")

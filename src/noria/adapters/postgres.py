@@ -40,6 +40,7 @@ INDEX_LIMIT = 8
 _MIGRATING, _APPENDING = 7_700_001, 7_700_002
 _CONNECT_S = 10
 _FRESH_S = 1.0
+_RARE_ENOUGH = 2_000
 _LINE_FIELDS = frozenset({"loop", "kind", "subject", "turn"})
 
 
@@ -80,18 +81,12 @@ class Postgres:
     ) -> list[Record]:
         """Documents of a kind whose index has all of `where`, ordered by key (or backwards), keys beyond `after`."""
         order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
-        tests, args = ["d.kind = %s"], list[Any]([kind])
-        for name, value in (where or {}).items():
-            tests.append("EXISTS (SELECT 1 FROM noria_terms t WHERE t.kind = d.kind AND t.name = %s AND t.value = %s AND t.key = d.key)")
-            args += [str(name), str(value)]
-        if after:
-            tests.append(f"d.key {beyond} %s")
-            args.append(after)
-        query = (
-            f"SELECT d.key, d.revision, d.body, d.terms FROM noria_documents d WHERE {' AND '.join(tests)} ORDER BY d.key {order} LIMIT %s"
-        )
         with self._connection() as db:
-            rows = db.execute(query, [*args, max(limit, 0)]).fetchall()
+            asked = _rarest_first(db, kind, [(name, str(value)) for name, value in (where or {}).items()])
+            source, args = _source(kind, asked)
+            if after:
+                source, args = f"{source} AND s.key {beyond} %s", [*args, after]
+            rows = db.execute(f"{source} ORDER BY s.key {order} LIMIT %s", [*args, max(limit, 0)]).fetchall()
         return [_record(kind, row) for row in rows]
 
     def commit(self, *writes: Write) -> None:
@@ -120,7 +115,8 @@ class Postgres:
         ids: Sequence[str] = (),
     ) -> list[Line]:
         """Events beyond position `after` (before it when `newest_first` and after > 0), selected by loop, kind, subject, turn or ids."""
-        tests, args = ["position > 0"], list[Any]()
+        tests: list[str] = []
+        args: list[Any] = []
         for name, value in (where or {}).items():
             if name not in _LINE_FIELDS:
                 raise ValueError(f"events are selected by {', '.join(sorted(_LINE_FIELDS))}, not by {name!r}")
@@ -129,11 +125,11 @@ class Postgres:
         if ids:
             tests.append("id = ANY(%s)")
             args.append(list(ids))
-        if after > 0:
+        if not newest_first or after > 0:
             tests.append(f"position {'<' if newest_first else '>'} %s")
-            args.append(after)
+            args.append(max(after, 0))
         order = "DESC" if newest_first else "ASC"
-        query = f"SELECT position, id, body FROM noria_events WHERE {' AND '.join(tests)} ORDER BY position {order} LIMIT %s"
+        query = f"SELECT position, id, body FROM noria_events WHERE {' AND '.join(tests) or 'true'} ORDER BY position {order} LIMIT %s"
         with self._connection() as db:
             rows = db.execute(query, [*args, max(limit, 0)]).fetchall()
         return [Line(position=position, id=id, body=bytes(body)) for position, id, body in rows]
@@ -259,6 +255,31 @@ def _append(cursor: psycopg.Cursor[Any], events: Sequence[Append]) -> None:
         "INSERT INTO noria_events (id, loop, kind, subject, turn, body) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING",
         [(event.id, event.loop, event.kind, event.subject, event.turn, event.body) for event in events],
     )
+
+
+def _rarest_first(db: psycopg.Connection[Any], kind: str, asked: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Put the term that selects least in front: it leads the search, the others only confirm."""
+    if len(asked) < 2:
+        return asked
+    count = "(SELECT count(*) FROM (SELECT 1 FROM noria_terms WHERE kind = %s AND name = %s AND value = %s LIMIT %s) t)"
+    args = [arg for term in asked for arg in (kind, *term, _RARE_ENOUGH)]
+    counts = db.execute(f"SELECT {', '.join([count] * len(asked))}", args).fetchone() or ()
+    return [term for _, term in sorted(zip(counts, asked, strict=True), key=lambda pair: pair[0])]
+
+
+def _source(kind: str, asked: list[tuple[str, str]]) -> tuple[str, list[Any]]:
+    """The query without its order: `s` is the table that is walked in key order.
+
+    OFFSET 0 keeps the planner from turning that walk into a join of everything: a loop and a state
+    that each select much say nothing about how much they select together.
+    """
+    if not asked:
+        return "SELECT s.key, s.revision, s.body, s.terms FROM noria_documents s WHERE s.kind = %s", [kind]
+    also = " AND EXISTS (SELECT 1 FROM noria_terms o WHERE o.kind = s.kind AND o.name = %s AND o.value = %s AND o.key = s.key)"
+    query = f"""SELECT s.key, d.revision, d.body, d.terms FROM noria_terms s CROSS JOIN LATERAL (
+        SELECT revision, body, terms FROM noria_documents d WHERE d.kind = s.kind AND d.key = s.key{also * (len(asked) - 1)} OFFSET 0) d
+        WHERE s.kind = %s AND s.name = %s AND s.value = %s"""
+    return query, [arg for term in asked[1:] for arg in term] + [kind, *asked[0]]
 
 
 def _record(kind: str, row: tuple[str, int, bytes, str]) -> Record:

@@ -105,7 +105,8 @@ class Sqlite:
         ids: Sequence[str] = (),
     ) -> list[Line]:
         """Events beyond position `after` (before it when `newest_first` and after > 0), selected by loop, kind, subject, turn or ids."""
-        tests, args = ["position > 0"], list[Any]()
+        tests: list[str] = []
+        args: list[Any] = []
         for name, value in (where or {}).items():
             if name not in _LINE_FIELDS:
                 raise ValueError(f"events are selected by {', '.join(sorted(_LINE_FIELDS))}, not by {name!r}")
@@ -114,10 +115,10 @@ class Sqlite:
         if ids:
             tests.append("id IN (SELECT value FROM json_each(?))")
             args.append(json.dumps(list(ids)))
-        if after > 0:
+        if not newest_first or after > 0:
             tests.append(f"position {'<' if newest_first else '>'} ?")
-            args.append(after)
-        query = f"SELECT position, id, body FROM events WHERE {' AND '.join(tests)} ORDER BY position {'DESC' if newest_first else 'ASC'} LIMIT ?"
+            args.append(max(after, 0))
+        query = f"SELECT position, id, body FROM events WHERE {' AND '.join(tests) or 'true'} ORDER BY position {'DESC' if newest_first else 'ASC'} LIMIT ?"
         with self._connection() as db:
             rows = db.execute(query, [*args, max(limit, 0)]).fetchall()
         return [Line(position=position, id=id, body=body) for position, id, body in rows]
