@@ -34,7 +34,7 @@ class Materialiser:
         self._order = pl.DataFrame(
             [frame[view.entity].cast(pl.String).alias("entity"), *(frame[name].alias(f"at {name}") for name in roles)]
         )
-        self._values = frame.select(value_columns(view, version, frame.drop("__seen"))).with_columns(pl.selectors.float().fill_nan(None))
+        self._values = _plain(frame.select(value_columns(view, version, frame.drop("__seen"))))
         self._done = 0
 
     def advance(self, online: Online, until: datetime) -> int:
@@ -57,17 +57,17 @@ class Materialiser:
             return
         order = self._order[begin:end].with_row_index("place", offset=begin)
         roles = order.columns[2:]
-        newest = order.sort(*roles, maintain_order=True).unique("entity", keep="last", maintain_order=True)
+        newest = order.sort(*roles, maintain_order=True).unique("entity", keep="last").sort("entity")
         values = self._values[newest["place"]]
         times = newest[roles[0]].to_physical()
         for entity, time_ms, row in zip(newest["entity"], times, values.iter_rows(named=True), strict=True):
-            yield entity, OnlineRow(time_ms, {name: _plain(value) for name, value in row.items()})
+            yield entity, OnlineRow(time_ms, row)
 
 
 def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _plain(value: object) -> bool | int | float | str | None:
-    """A moment as ISO 8601 text; the other kinds are plain already."""
-    return value.isoformat() if isinstance(value, datetime) else value  # type: ignore[return-value]
+def _plain(values: pl.DataFrame) -> pl.DataFrame:
+    """Moments as ISO 8601 text, NaN as null; the other kinds are plain already."""
+    return values.with_columns(pl.selectors.float().fill_nan(None), pl.selectors.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.3f+00:00"))
