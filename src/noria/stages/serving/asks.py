@@ -88,6 +88,11 @@ class Ask:
         self.role = role
         self.tried: Tried | None = None
 
+    def fail(self, error: BaseException) -> None:
+        """End its request; a shadow's failure is no affair of the user's."""
+        if self.role is not Role.SHADOW:
+            self.request.fail(error)
+
     def latency_us(self, now_s: float) -> int:
         """Microseconds since its request arrived."""
         return int((now_s - self.request.arrived_s) * 1e6)
@@ -117,5 +122,5 @@ class Tick:
             self._flush(asks)
         except Exception as error:
             for ask in asks:
-                ask.request.fail(error)
+                ask.fail(error)
             raise

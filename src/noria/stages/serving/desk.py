@@ -130,13 +130,14 @@ class Desk:
         return await request.done if rows else []
 
     async def feedback(self, deployment: str, outcomes: Sequence[Feedback]) -> int:
-        """Journal outcomes and return their number when they survive a power cut.
+        """Journal outcomes and return their number when they survive a power cut; no model needs to be loaded.
 
         Raises:
             NotFound: there is no such deployment.
             Unavailable: no plan yet, or the journal did not take them.
         """
-        self._at_work(deployment)
+        if deployment not in self.unopened:
+            self._at_work(deployment)
         for frame in told(outcomes):
             await self._scribe.tell(frame)
         return len(outcomes)

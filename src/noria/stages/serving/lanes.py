@@ -145,7 +145,7 @@ class ChallengerLane:
             await self._send(asks)
         except Exception as error:
             for ask in asks:
-                ask.request.fail(error)
+                ask.fail(error)
             raise
 
     async def _send(self, asks: list[Ask]) -> None:

@@ -75,6 +75,7 @@ class Scribe:
             self._refused = f"the journal takes no outcomes: {error}"
             raise Unavailable(self._refused, fix="tell the outcomes again later") from error
         self._waiters.append(waiter)
+        self._written.set()
         self._urgent.set()
         await waiter
         self._counters.outcomes += len(outcomes.ids)

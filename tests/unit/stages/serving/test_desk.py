@@ -164,6 +164,15 @@ def test_a_shadow_that_fails_is_recorded_as_failed(at_work) -> None:
     at_work(scenario, challenger=2, shadow=True)
 
 
+def test_a_fault_of_the_desk_itself_ends_the_request_and_no_user_waits_for_ever(at_work, monkeypatch, caplog) -> None:
+    async def scenario(office):
+        monkeypatch.setattr(lanes, "frame", None)
+        with pytest.raises(Unavailable, match="the desk failed: TypeError"):
+            await asyncio.wait_for(office.ask(1.0), 5)
+
+    at_work(scenario)
+
+
 def test_rows_beyond_the_shadows_queue_are_counted_as_dropped(at_work, monkeypatch) -> None:
     monkeypatch.setattr(lanes, "SHADOW_LIMIT", 3)
 
@@ -345,6 +354,7 @@ def test_a_deployment_that_never_loaded_says_why(office) -> None:
         await desk.apply(office.plan())
         with pytest.raises(Unavailable, match="v1 is broken"):
             await office.ask(1.0)
+        assert await desk.feedback("late", [desk.outcome("late", "r", 1.0)]) == 1, "outcomes need no model"
         await desk.close()
 
     asyncio.run(scenario())
