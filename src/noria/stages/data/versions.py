@@ -52,7 +52,7 @@ def snapshot(
         scratch: Folder for files on their way to the store.
 
     Raises:
-        DataInvalid: the source cannot be read, or does not have the declared columns.
+        DataInvalid: the source cannot be read, lacks a declared column, or no longer fits what was harvested.
     """
     schema = schema_of(spec)
     source = _source(spec)
@@ -111,7 +111,10 @@ def _unseen(told: Sequence[tuple[pl.DataFrame, Part | None]], source: pl.DataFra
 def _aligned(rows: pl.DataFrame, schema: Sequence[Field]) -> pl.DataFrame:
     absent = [pl.lit(None).alias(field.name) for field in schema if field.name not in rows.columns]
     rows = rows.with_columns(absent)
-    return pl.DataFrame([as_kind(rows[field.name], field.kind) for field in schema])
+    try:
+        return pl.DataFrame([as_kind(rows[field.name], field.kind) for field in schema])
+    except (ValueError, pl.exceptions.PolarsError) as error:
+        raise DataInvalid(f"harvested rows do not fit the source any more: {error}", fix="keep the kinds of its columns") from error
 
 
 def _keep(rows: pl.DataFrame, origin: str, blobs: Blobs, scratch: Path) -> list[Part]:

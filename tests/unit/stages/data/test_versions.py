@@ -133,3 +133,8 @@ def test_a_profile_says_what_each_column_looks_like(take):
     assert (tail.nulls, tail.distinct, tail.top) == (1, 2, (("a", 3), ("b", 1)))
     assert at.quantiles[0] == START.timestamp() * 1000
     assert by_name["late"].top == (("true", 3), ("false", 2))
+
+
+def test_traffic_that_does_not_fit_the_source_is_refused(take):
+    with pytest.raises(DataInvalid, match="do not fit"):
+        take(frame(range(2)), traffic=traffic([3]).with_columns(late=pl.lit("perhaps")))
