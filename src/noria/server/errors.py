@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from noria.core.errors import NoriaError, RequestInvalid
+from noria.server.headers import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,9 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _answer(request, NoriaError("the server made a mistake and has logged it", fix="look into the server's log"))
+    answer = _answer(request, NoriaError("the server made a mistake and has logged it", fix="look into the server's log"))
+    answer.headers.update(HEADERS)  # the outermost layer answers here, so the guard does not see it
+    return answer
 
 
 def _answer(request: Request, error: NoriaError, *, status: int | None = None) -> Response:

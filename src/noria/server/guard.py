@@ -10,25 +10,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from noria.server.errors import HostRefused, Unauthorised, envelope
+from noria.server.headers import HEADERS
 from noria.server.services import Services
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-
-CONTENT_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""Own files only, nothing inline and no eval: Vega runs its expressions through its AST interpreter."""
-
-HEADERS = {
-    "content-security-policy": CONTENT_POLICY,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-}
 
 BODY_LIMIT_BYTES = 64 * 1024
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from math import isfinite
 
 from noria.core.watching import Level, Reading
 from noria.server.charts.theme import HEAT, SOFT, Chart, chart, moment_tip, ms, nothing_yet
@@ -17,7 +18,10 @@ MOST_COLUMNS = 110
 
 def drift_chart(readings: Mapping[str, Sequence[Reading]]) -> Chart:
     """Draw the worst effect of each feature in each span of days, most drifted features first."""
-    judged = {subject: [r for r in series if r.level is not Level.NOT_ENOUGH] for subject, series in readings.items()}
+    judged = {
+        subject: [r for r in series if r.level is not Level.NOT_ENOUGH and isfinite(r.value) and isfinite(r.effect)]
+        for subject, series in readings.items()
+    }
     judged = {subject: series for subject, series in judged.items() if series}
     if not judged:
         return nothing_yet("Drift by feature appears here after the first day of traffic.")
@@ -69,7 +73,7 @@ def _cells(subject: str, series: Sequence[Reading], first: datetime, span: timed
     return [
         {
             "t": ms(first + column * span), "t2": ms(first + (column + 1) * span), "subject": subject,
-            "effect": round(r.effect, 3), "value": round(r.value, 4), "limit": round(r.threshold, 4) if r.threshold == r.threshold else None,
+            "effect": round(r.effect, 3), "value": round(r.value, 4), "limit": round(r.threshold, 4) if isfinite(r.threshold) else None,
         }
         for column, r in worst.items()
     ]  # fmt: skip

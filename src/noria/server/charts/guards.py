@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from noria.core.turning import GuardReading
@@ -10,10 +11,20 @@ from noria.server.charts.theme import ACCENT, BAD, INK, MUTED, OK, SOFT, Chart, 
 
 COLOURS = {"no-harm": OK, "harm": BAD, "undecided": ACCENT, "not-enough-data": MUTED}
 
+FARTHEST = 6.0
+"""Margins to the left and right that are drawn at most."""
+
+UNBOUNDED = 1_000.0
+"""Where an interval without an end is drawn to: beyond the edge."""
+
 
 def guards_chart(looks: Sequence[GuardReading]) -> Chart:
     """Draw each guard's difference in units of its margin: 0 is "as the champion", 1 is the end of tolerance."""
-    rows = [_row(look) for look in looks if look.margin > 0 and look.difference.value == look.difference.value]
+    rows = [
+        _row(look)
+        for look in looks
+        if look.margin > 0 and all(map(isfinite, (look.difference.value, look.difference.low, look.difference.high)))
+    ]
     if not rows:
         return nothing_yet("The guards' confidence sequences appear here at the first look.")
     told = "; ".join(f"{look.guard} {look.verdict} ({look.difference.value:+.4f}, margin {look.margin:g})" for look in looks)
@@ -25,8 +36,8 @@ def guards_chart(looks: Sequence[GuardReading]) -> Chart:
         "scale": {"padding": 0.5},
     }
     colour = {"field": "verdict", "type": "nominal", "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())}, "legend": None}
-    reach = max(1.6, *(min(row["high"], 6.0) for row in rows)) + 0.2
-    least = min(-1.0, *(max(row["low"], -6.0) for row in rows)) - 0.2
+    reach = max(1.6, *(min(row["high"], FARTHEST) for row in rows)) + 0.2
+    least = min(-1.0, *(max(row["low"], -FARTHEST) for row in rows)) - 0.2
     x = {
         "type": "quantitative",
         "scale": {"domain": [least, reach], "clamp": True},
@@ -36,7 +47,7 @@ def guards_chart(looks: Sequence[GuardReading]) -> Chart:
         {"field": f, "title": t}
         for f, t in (("guard", "guard"), ("verdict", "verdict"), ("said", "difference"), ("margin", "margin"), ("n", "challenger requests"))
     ]
-    lines = [{"at": 0, "label": "as the champion", "dash": False}, {"at": 1, "label": "margin", "dash": True}]
+    lines = [{"at": 0, "label": "equal", "dash": False}, {"at": 1, "label": "margin", "dash": True}]
     return chart(
         f"Guards: {told}.",
         height=46 * len(rows) + 10,
@@ -65,7 +76,12 @@ def guards_chart(looks: Sequence[GuardReading]) -> Chart:
 def _row(look: GuardReading) -> dict[str, Any]:
     difference = look.difference
     return {
-        "guard": look.guard, "verdict": look.verdict, "margin": look.margin, "n": look.challenger_n,
-        "value": difference.value / look.margin, "low": difference.low / look.margin, "high": difference.high / look.margin,
+        "guard": look.guard,
+        "verdict": look.verdict,
+        "margin": look.margin,
+        "n": look.challenger_n,
+        "value": difference.value / look.margin,
+        "low": difference.low / look.margin if isfinite(difference.low) else -UNBOUNDED,
+        "high": difference.high / look.margin if isfinite(difference.high) else UNBOUNDED,
         "said": f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]",
-    }  # fmt: skip
+    }

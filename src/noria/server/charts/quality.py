@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from noria.core.watching import Incident, Reading
@@ -34,7 +35,7 @@ def quality_chart(
     metric: str, readings: Sequence[Reading], *, marks: Sequence[Mark], reigns: Sequence[Reign], incidents: Sequence[Incident]
 ) -> Chart:
     """Draw the metric with its interval, the champion's reference, the alert limit, moves of traffic and incidents."""
-    known = [one for one in readings if one.value == one.value]
+    known = [one for one in readings if isfinite(one.value)]
     if not known:
         return nothing_yet(f"Realised {metric} appears here once outcomes come in: send them to /feedback.")
     first, last = known[0].time, known[-1].time
@@ -63,7 +64,7 @@ def _rows(readings: Sequence[Reading]) -> list[dict[str, Any]]:
 
 
 def _finite(value: float) -> float | None:
-    return value if value - value == 0 else None
+    return value if isfinite(value) else None
 
 
 def _band(readings: Sequence[Reading]) -> dict[str, Any]:

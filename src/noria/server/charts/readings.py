@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from noria.core.watching import Level, Reading
 from noria.server.charts.theme import ACCENT, BAD, WARN, Chart, chart, moment_tip, ms, nothing_yet, time_axis
@@ -11,9 +12,9 @@ from noria.server.charts.theme import ACCENT, BAD, WARN, Chart, chart, moment_ti
 def readings_chart(readings: Sequence[Reading]) -> Chart:
     """Draw a subject's readings with their limit; breaches are dots."""
     rows = [
-        {"t": ms(r.time), "v": r.value, "limit": r.threshold if r.threshold == r.threshold else None, "breach": r.level is Level.BREACH}
+        {"t": ms(r.time), "v": r.value, "limit": r.threshold if isfinite(r.threshold) else None, "breach": r.level is Level.BREACH}
         for r in readings
-        if r.value == r.value and r.level is not Level.NOT_ENOUGH
+        if isfinite(r.value) and r.level is not Level.NOT_ENOUGH
     ]
     if not rows:
         return nothing_yet("There are not enough rows for a reading yet.")

@@ -30,7 +30,7 @@ CONFIG: dict[str, Any] = {
         "domain": False, "ticks": False, "title": None, "gridColor": LINE, "labelColor": MUTED, "labelFontSize": 11,
         "labelPadding": 8, "titleColor": MUTED, "titleFontSize": 11, "titleFontWeight": "normal",
     },
-    "axisX": {"grid": False, "labelFlush": True},
+    "axisX": {"grid": False, "labelFlush": True, "labelOverlap": "greedy", "labelSeparation": 14},
     "legend": {"title": None, "orient": "top", "labelColor": SOFT, "labelFontSize": 11, "symbolType": "circle", "symbolSize": 60, "offset": 8},
     "text": {"font": FONT, "fontSize": 11},
 }  # fmt: skip

@@ -26,7 +26,7 @@ def traffic_chart(points: Sequence[TrafficPoint]) -> Chart:
     shares = ", ".join(f"version {v} {sum(n for (_, w), n in counted.items() if w == v) / total:.1%}" for v in versions)
     return chart(
         f"{total:,} requests from {moments[0]:%-d %B %Y} to {moments[-1]:%-d %B %Y}: {shares}.",
-        height=180,
+        height=250,
         data={"values": rows},
         mark={"type": "area", "interpolate": "step-after" if len(moments) < 40 else "monotone", "opacity": 0.85, "line": False},
         encoding={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from math import isfinite
 
 from noria.core.training import Recipe, Trial
 from noria.server.charts.theme import ACCENT, BAD, MUTED, Chart, chart, nothing_yet
@@ -12,13 +13,13 @@ SMALLER_IS_BETTER = ("loss", "error", "brier", "mae", "rmse", "mse")
 
 def tuning_chart(recipe: Recipe) -> Chart:
     """Draw each trial's value and the best so far as a step line."""
-    tried = [trial for trial in recipe.trials if trial.value is not None and trial.value == trial.value]
+    tried = [trial for trial in recipe.trials if trial.value is not None and isfinite(trial.value)]
     if not tried:
         return nothing_yet("No trials: the loop trains with fixed parameters.")
     better = min if any(word in recipe.metric for word in SMALLER_IS_BETTER) else max
     complete = [trial for trial in tried if trial.state == "complete"] or tried
     best = better(trial.value for trial in complete if trial.value is not None)
-    so_far = accumulate((trial.value for trial in complete), lambda a, b: better(a, b))  # type: ignore[type-var]
+    so_far = accumulate((trial.value for trial in complete), lambda a, b: better(a, b))
     steps = [{"n": trial.number, "v": value} for trial, value in zip(complete, so_far, strict=True)]
     x = {"field": "n", "type": "quantitative", "axis": {"title": "trial", "format": "d", "tickMinStep": 1}, "scale": {"nice": False}}
     y = {"field": "v", "type": "quantitative", "scale": {"zero": False}, "axis": {"tickCount": 4, "format": ".3f"}}

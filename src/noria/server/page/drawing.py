@@ -64,7 +64,7 @@ class Drawings:
         moves = [m for m in self._reads.alias_moves(loop) if m.alias == "champion" and m.after is not None]
         promoted = [Mark(at=m.at, kind="promoted", label=f"v{m.after}") for m in moves]
         ended = [r for r in self._reads.rollouts(loop) if r.phase is RolloutPhase.ROLLED_BACK and r.ended_at]
-        return promoted + [Mark(at=r.ended_at, kind="rolled-back", label=f"v{r.challenger} back") for r in ended if r.ended_at]
+        return promoted + [Mark(at=r.ended_at, kind="rolled-back", label=f"v{r.challenger} rolled back") for r in ended if r.ended_at]
 
     def _reigns(self, loop: str, metric: str) -> list[Reign]:
         marks = {v.number: v.scorecard.metrics[metric].value for v in self._reads.versions(loop) if metric in v.scorecard.metrics}

@@ -184,7 +184,11 @@ def _of_version(version: ModelVersion, loop: LoopState) -> dict[str, tuple[str, 
 
 def _serving(seen: Glance) -> str:
     if seen.rollout:
-        return f"requests, v{seen.rollout.challenger} at {percent(seen.rollout.share)}"
+        return (
+            f"v{seen.rollout.challenger} at {percent(seen.rollout.share)}"
+            if seen.rollout.share
+            else f"v{seen.rollout.challenger} in shadow"
+        )
     return "requests"
 
 

@@ -40,7 +40,7 @@ def _loop_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
         seen = [glance(reads, one) for one in sorted(loops, key=lambda one: (one.name != loop, one.champion is None, one.name))]
         told = [{"seen": one, "needs": needs_person(one)} for one in seen]
         ring = wheel(seen[0]) if seen else None
-        events = reads.events(loop=seen[0].loop.name, limit=7) if seen else []
+        events = reads.events(loop=seen[0].loop.name, limit=6) if seen else []
         return pages.page(request, "home.html", told=told, ring=ring, ring_text=as_text(ring) if ring else "", events=events)
 
     @router.get("/loops/{name}")

@@ -42,6 +42,11 @@ def interval(mark: Estimate) -> str:
     return f"{metric(mark.low)} – {metric(mark.high)}"
 
 
+def bounds(mark: Estimate) -> str:
+    """A difference's interval with signs, "[−0.0027, +0.0035]"."""
+    return f"[{signed(mark.low)}, {signed(mark.high)}]"
+
+
 def percent(share: float | None) -> str:
     """A share of one as percent, as short as it is true.
 
@@ -125,6 +130,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "metric": metric,
     "signed": signed,
     "interval": interval,
+    "bounds": bounds,
     "percent": percent,
     "moment": moment,
     "day": day,

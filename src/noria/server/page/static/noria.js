@@ -77,6 +77,7 @@ function theme() {
 
 const places = { h: "/", i: "/incidents", e: "/events" };
 let pending = "";
+let forget = null;
 
 function go(letter) {
   const here = location.pathname.match(/^\/(?:loops|why)\/([^/]+)/)?.[1];
@@ -106,7 +107,8 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
   }
   pending = key === "g" && pending !== "g" ? "g" : "";
-  setTimeout(() => (pending = ""), 900);
+  clearTimeout(forget);
+  forget = setTimeout(() => (pending = ""), 900);
 });
 
 // --- buttons and verbs ----------------------------------------------------------------------

@@ -1,0 +1,137 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+from sample import LOOP, FixedClock, SampleServices
+
+from noria.server.application import create_app
+from noria.testing.memory import MemoryRecords
+
+PAGES = ["/", f"/loops/{LOOP}", f"/loops/{LOOP}/deployment", "/incidents", "/incidents/incident_2winter", f"/why/{LOOP}", "/events"]
+NEWBORN = ["/?loop=taxi-demand", "/loops/taxi-demand", "/loops/taxi-demand/deployment", "/why/taxi-demand"]
+VOID = {"meta", "link", "input", "img", "br", "hr"}
+
+
+class Wellformed(HTMLParser):
+    """Fails on a tag that is closed without being open, or left open; SVG included."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.inline = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.ids += [given["id"]] if "id" in given else []
+        self.inline += [name for name in given if name == "style" or name.startswith("on")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing at {self.getpos()}"
+
+
+def parsed(text):
+    page = Wellformed()
+    page.feed(text)
+    return page
+
+
+def turns(ask):
+    return [f"/turns/{turn['id']}" for turn in ask.get(f"/api/v1/loops/{LOOP}/turns").json()["turns"]]
+
+
+def test_every_page_is_wellformed_with_unique_ids_and_nothing_inline(ask):
+    for path in [*PAGES, *NEWBORN, *turns(ask)]:
+        answer = ask.get(path)
+        assert answer.status_code == 200, path
+        page = parsed(answer.text)
+        assert page.open == [] and len(page.ids) == len(set(page.ids)) and page.inline == [], path
+        assert "http://" not in answer.text.replace("http://www.w3.org", ""), f"{path} reaches out"
+
+
+def test_the_ring_tells_the_live_values(ask):
+    text = ask.get("/").text
+    for station, value in {
+        "data": "86,789",
+        "features": "14",
+        "tuning": "20",
+        "evaluation": "0.7561",
+        "registry": "v3",
+        "serving": "225,453",
+    }.items():
+        assert re.search(rf'data-station="{station}">.*?{value}', text, re.DOTALL), station
+    assert 'class="station working" data-station="serving"' in text and "Turn 6" in text
+    assert "Three weather features drifted together" in text
+
+
+def test_the_overview_tells_turns_policy_and_champion(ask):
+    text = ask.get(f"/loops/{LOOP}").text
+    assert "refused: beats_champion" in text and "cooldown 7d" in text and 'data-chart="/charts/quality.json?loop=late-arrival"' in text
+
+
+def test_a_failed_turn_shows_its_traceback_escaped(ask):
+    text = ask.get(turns(ask)[1]).text
+    assert "KeyError: &#39;seats&#39;" in text and "What went wrong" in text
+
+
+def test_a_refused_turn_says_which_gate_failed_and_why(ask):
+    text = ask.get(turns(ask)[4]).text
+    assert "beats_champion" in text and "+0.0011" in text
+
+
+def test_the_deployment_shows_the_ladder_the_guards_and_the_history(ask):
+    text = ask.get(f"/loops/{LOOP}/deployment").text
+    assert "Shadow" in text and re.search(r'class="now" aria-current="step">.*?10 %', text, re.DOTALL)
+    assert "undecided" in text and "no harm at 50 % on 12,480 requests" in text
+
+
+def test_newborn_loops_teach_the_next_step(ask):
+    assert "No turn yet" in ask.get("/loops/taxi-demand").text
+    assert "No rollout yet" in ask.get("/loops/taxi-demand/deployment").text
+    assert "Nothing to explain yet" in ask.get("/why/taxi-demand").text
+
+
+def test_an_empty_home_says_how_to_begin(tmp_path, ask):
+    empty = type(ask)(create_app(SampleServices(tmp_path, MemoryRecords())))
+    assert "noria up flights.py" in empty.get("/").text
+    assert "All calm" in empty.get("/incidents").text
+    assert "No such event" in empty.get("/events").text
+
+
+def test_an_unchanged_page_answers_304_and_a_changed_one_does_not(ask, services):
+    tag = ask.get("/").headers["etag"]
+    assert ask.get("/", headers={"If-None-Match": tag}).status_code == 304
+    services.clock = FixedClock(services.clock.now().replace(minute=59))
+    assert ask.get("/", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_the_theme_follows_the_cookie_and_nothing_else(ask):
+    assert 'data-theme="dark"' in ask.get("/", headers={"Cookie": "noria-theme=dark"}).text
+    assert "data-theme" not in ask.get("/", headers={"Cookie": 'noria-theme="><script>'}).text
+
+
+def test_events_are_filtered_and_paged(ask):
+    text = ask.get("/events?kind=alias.moved").text
+    assert text.count('class="event ') == 2
+    assert "No such event" in ask.get("/events?kind=<b>").text and "&lt;b&gt;" in ask.get("/events?kind=<b>").text
+
+
+def test_a_missing_page_is_told_to_people_as_a_page(ask):
+    answer = ask.get("/loops/nope", headers={"Accept": "text/html"})
+    assert answer.status_code == 404 and answer.headers["content-type"].startswith("text/html") and "nope" in answer.text
+
+
+def test_own_static_files_are_small_and_own(ask):
+    for name, lines in {"noria.js": 200, "charts.js": 100}.items():
+        answer = ask.get(f"/static/{name}")
+        assert answer.status_code == 200 and answer.text.count("\n") <= lines
+
+
+@pytest.mark.parametrize("path", ["/static/../render.py", "/static/%2e%2e/render.py", "/static/nope.js"])
+def test_static_files_do_not_leave_their_folder(ask, path):
+    assert ask.get(path).status_code == 404
