@@ -121,7 +121,10 @@ class Trip:
         return result
 
     def poll(self, name: str, look: Callable[[], T | None], kind: type[T], *, retries: int = 0) -> T:
-        """Look whether something is there; while it is None the turn waits, due again as soon as a driver comes by."""
+        """Look whether something is there; while it is None the turn waits, due again as soon as a driver comes by.
+
+        So it does when the look's own writes meet a `Conflict`: what moved is seen by the next look.
+        """
         return self._look(name, look, kind, lambda: None, retries)
 
     def wait(self, name: str, look: Callable[[], T | None], kind: type[T], *, every: timedelta | None, retries: int = 0) -> T:
@@ -186,6 +189,8 @@ class Trip:
             text, result = ("", None) if value is None else _kept(value, kind)
         except LeaseLost:
             raise
+        except Conflict as error:
+            self._doze(replace(waiting, state=StepState.WAITING, note=bounded(f"looks again: {error.message}", _NOTE_LIMIT)), None)
         except Exception as error:  # noqa: BLE001 - journalled
             self._fail(waiting, error, retries, seconds=time.perf_counter() - since)
         if result is None:

@@ -278,6 +278,27 @@ def test_writes_of_a_look_are_kept_though_it_finds_nothing(stage):
     assert stage.turn.wake_at == stage.clock.now() + HOUR
 
 
+def test_a_look_whose_writes_conflict_looks_again(stage):
+    stage.records.commit(Put(kind="rollout", key="r", body=b"10"))
+    looks = []
+
+    def look():
+        record = stage.records.get("rollout", "r")
+        if not looks:
+            stage.records.commit(Put(kind="rollout", key="r", body=b"rolled back by ada"))
+        looks.append(record.body)
+        stage.records.commit(Put(kind="rollout", key="r", body=b"50", expect=record.revision))
+        return record.body.decode()
+
+    def script(trip):
+        trip.end(TurnState.DONE, trip.wait("rollout", look, str, every=HOUR))
+
+    stage.drive(script)
+    assert stage.steps["rollout"].note == "looks again: rollout 'r' is at revision 2, not 1"
+    assert stage.drive_while_due(script).outcome == "rolled back by ada"
+    assert stage.steps["rollout"].attempt == 1
+
+
 def test_a_turn_ends_together_with_its_last_writes(stage):
     turn = stage.drive(lambda trip: trip.end(TurnState.REFUSED, "no gate passed", writes=[event("refused")]))
     assert (turn.state, turn.outcome, stage.events) == (TurnState.REFUSED, "no gate passed", ["refused"])
