@@ -60,17 +60,18 @@ def resampled_spread(replicates: Sequence[Replicate], count: int, *, seed: int, 
     """
     if count < 2:
         return Spread(math.nan, 0)
-    weights = _draws(np.random.default_rng(seed), resamples, count)
+    weights = np.vstack([np.ones(count), _draws(np.random.default_rng(seed), resamples, count)])
+    drawn = [replicate(weights) for replicate in replicates]
+    sums = [np.abs(gaps).sum(axis=1) for gaps in drawn]
+    values = sums[0] - sums[1] if len(sums) > 1 else sums[0]
+    noise = np.abs(drawn[0][1:] - drawn[0][0]).sum(axis=1)
     few = math.sqrt(count / (count - 1))
-    values, noise = np.zeros(resamples), 0.0
-    bias = 0.0
-    for sign, replicate in zip((1.0, -1.0), replicates, strict=False):
-        gaps, drawn = replicate(np.ones((1, count))), replicate(weights)
-        sums = np.abs(drawn).sum(axis=1)
-        values += sign * sums
-        bias += sign * float(sums.mean() - np.abs(gaps).sum())
-        noise = float(np.quantile(np.abs(drawn - gaps).sum(axis=1), (1.0 + level) / 2.0))
-    return Spread(float(values.std(ddof=1)) * few, count - 1, bias, noise * few)
+    return Spread(
+        se=float(values[1:].std(ddof=1)) * few,
+        freedom=count - 1,
+        bias=float(values[1:].mean() - values[0]),
+        noise=float(np.quantile(noise, (1.0 + level) / 2.0)) * few,
+    )
 
 
 def interval(value: float, spread: Spread, *, level: float, bounds: tuple[float, float], share_of: int = 0) -> tuple[float, float]:
@@ -84,7 +85,8 @@ def interval(value: float, spread: Spread, *, level: float, bounds: tuple[float,
         return math.nan, math.nan
     wide = critical(level, spread.freedom)
     if share_of:
-        return _wilson(value, value * (1.0 - value) / spread.se**2 if spread.se else float(share_of), wide)
+        effective = value * (1.0 - value) / spread.se**2 if spread.se and 0.0 < value < 1.0 else float(share_of)
+        return _wilson(value, effective, wide)
     reach = wide * spread.se
     low = value - (reach if math.isnan(spread.noise) else max(reach, spread.noise))
     return max(bounds[0], low), max(value, min(bounds[1], value - spread.bias + reach))

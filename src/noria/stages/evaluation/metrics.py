@@ -26,7 +26,7 @@ class Metric:
         higher_is_better: Which way is up.
         formula: Its value, and each row's influence on it.
         resampled: For a metric that is a sum of absolute gaps, which has no derivative at 0: its gaps for any weighting of the rows.
-        bounds: The smallest and largest value that it can take.
+        bounds: The smallest and largest value that it can take; (0, 1) means a share of rows or pairs.
         signed: Whether 0 is best and either side is worse.
     """
 
@@ -126,7 +126,7 @@ _TABLE = (
     Metric(
         name="log_loss", tasks=_CLASSES, higher_is_better=False, formula=_either(binary.log_loss, multiclass.log_loss), bounds=(0.0, inf)
     ),
-    Metric(name="brier", tasks=_YES_NO, higher_is_better=False, formula=binary.brier),
+    Metric(name="brier", tasks=_YES_NO, higher_is_better=False, formula=binary.brier, bounds=(0.0, inf)),
     Metric(name="accuracy", tasks=_CLASSES, higher_is_better=True, formula=_either(binary.accuracy, multiclass.accuracy)),
     Metric(name="macro_f1", tasks=_SEVERAL, higher_is_better=True, formula=multiclass.macro_f1),
     Metric(name="precision", tasks=_YES_NO, higher_is_better=True, formula=binary.precision),

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from noria.core.errors import DataInvalid
-from noria.core.judging import Scorecard
+from noria.core.judging import Scorecard, SliceMark
 from noria.core.moments import from_ms
 from noria.core.schema import Estimate, Task
 from noria.stages.evaluation.estimates import estimate
@@ -39,6 +39,7 @@ def scorecard(
     seed: int,
     latency: tuple[float, float],
     size_bytes: int,
+    slice_metrics: Sequence[str] = (),
     min_slice_rows: int = 200,
 ) -> Scorecard:
     """Mark a candidate by every metric of its task, against the champion, and by slice.
@@ -52,7 +53,9 @@ def scorecard(
         times: Event times, datetime64, shape (rows,).
         frame: The same rows with the columns of `slices`.
         champion_score: The champion's scores for the same rows.
-        metric: The metric of the slices.
+        metric: The metric of the slices; theirs come first, worst first.
+        slice_metrics: More metrics to mark the slices by.
+        min_slice_rows: Smaller slices are left out.
         latency: p50 and p99 in ms, see `noria.stages.evaluation.latency`.
 
     Raises:
@@ -65,6 +68,11 @@ def scorecard(
     blocks = time_blocks(times)
     names = names_for(task)
     moments = times.astype("datetime64[ms]").astype(np.int64)
+
+    def sliced(by: str) -> tuple[SliceMark, ...]:
+        return slice_marks(
+            frame, slices, y, score, champion_score, metric=by, task=task, min_rows=min_slice_rows, clusters=blocks, seed=seed
+        )
 
     def marks(scores: ArrayLike) -> dict[str, Estimate]:
         return {name: estimate(name, y, scores, task=task, seed=seed, clusters=blocks) for name in names}
@@ -82,9 +90,7 @@ def scorecard(
         champion=champion,
         champion_metrics={} if champion_score is None else marks(champion_score),
         versus_champion=versus,
-        slices=slice_marks(
-            frame, slices, y, score, champion_score, metric=metric, task=task, min_rows=min_slice_rows, clusters=blocks, seed=seed
-        ),
+        slices=tuple(mark for by in dict.fromkeys((metric, *slice_metrics)) for mark in sliced(by)),
         latency_p50_ms=latency[0],
         latency_p99_ms=latency[1],
         size_bytes=size_bytes,

@@ -36,7 +36,7 @@ def no_slice_worse(gate: Gate, card: Scorecard) -> GateResult:
     """No slice's whole interval lies below −margin, with Holm's (1979) adjustment over the slices."""
     if not card.champion:
         return GateResult(gate=str(gate), outcome=Outcome.PASS, reason=NO_CHAMPION)
-    slices = [slice for slice in card.slices if _counts(gate, slice)]
+    slices = _asked_about(gate, card)
     told = [(slice, slice.versus) for slice in slices if slice.versus and not math.isnan(slice.versus.se)]
     if not told:
         reason = f"no slice of {gate.column!r} has the {gate.min_rows} rows that it takes: {TOO_FEW}"
@@ -50,8 +50,10 @@ def no_slice_worse(gate: Gate, card: Scorecard) -> GateResult:
     return GateResult(gate=str(gate), outcome=Outcome.PASS, reason=reason, numbers=numbers)
 
 
-def _counts(gate: Gate, slice: SliceMark) -> bool:
-    return slice.column == gate.column and gate.metric in ("", slice.metric) and slice.mark.n >= gate.min_rows
+def _asked_about(gate: Gate, card: Scorecard) -> list[SliceMark]:
+    """The slices of the gate's column that are large enough, by its metric, or by the scorecard's first one when it names none."""
+    by = gate.metric or next((slice.metric for slice in card.slices), "")
+    return [slice for slice in card.slices if (slice.column, slice.metric) == (gate.column, by) and slice.mark.n >= gate.min_rows]
 
 
 def _shown_worse(gains: Sequence[Estimate], margin: float) -> list[int]:

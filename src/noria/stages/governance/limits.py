@@ -12,6 +12,7 @@ from noria.stages.governance.words import spoken
 
 MEGABYTE = 1_000_000
 TOO_FEW = "not enough rows to tell"
+SPOKEN = {"value": "value", "low": "lower end", "high": "upper end"}
 
 
 def at_least(gate: Gate, card: Scorecard) -> GateResult:
@@ -52,7 +53,7 @@ def _marks(gate: Gate, card: Scorecard, *, end: str, holds: Callable[[float, flo
         elif holds(number, limit):
             met.append(f"{name} is {spoken(mark)}, limit {limit:g}")
         else:
-            missed.append(f"{name} is {spoken(mark)}, its {judged} {miss} {limit:g}")
+            missed.append(f"{name} is {spoken(mark)}, its {SPOKEN[judged]} {miss} {limit:g}")
     outcome = Outcome.FAIL if missed else Outcome.PASS
     return GateResult(gate=str(gate), outcome=outcome, reason="; ".join(missed or met), numbers=numbers)
 

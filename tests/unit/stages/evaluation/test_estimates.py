@@ -9,6 +9,7 @@ from scipy import stats
 from noria.core.schema import Task
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.metrics import metric, names_for
+from noria.stages.evaluation.paired import compare
 
 DAYS = 18
 
@@ -105,6 +106,26 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     y, score, _ = rows_of(Task.BINARY, np.random.default_rng(3), 300)
     again = [estimate("ece", y, score, task=Task.BINARY, seed=5) for _ in range(2)]
     assert again[0] == again[1]
+
+
+ANY_SCORE = {Task.BINARY: st.floats(-2, 2), Task.REGRESSION: st.floats(-1e6, 1e6), Task.MULTICLASS: st.tuples(*[st.floats(0, 1)] * 3)}
+
+
+@pytest.mark.parametrize("task", Task)
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_any_few_rows_are_answered_without_a_crash_or_a_warning(task: Task, data: st.DataObject) -> None:
+    rows = data.draw(st.integers(0, 8))
+    y = data.draw(st.lists(st.integers(0, 2 if task is Task.MULTICLASS else 1), min_size=rows, max_size=rows))
+    shape = (rows, 3) if task is Task.MULTICLASS else (rows,)
+    scores = [np.array(data.draw(st.lists(ANY_SCORE[task], min_size=rows, max_size=rows))).reshape(shape) for _ in range(2)]
+    day = data.draw(st.none() | st.lists(st.integers(0, 3), min_size=rows, max_size=rows).map(np.array))
+    for name in names_for(task):
+        found = estimate(name, y, scores[0], task=task, clusters=day)
+        assert found.n == rows
+        assert math.isnan(found.low) or found.low <= found.value <= found.high, name
+        versus = compare(name, y, *scores, task=task, clusters=day)
+        assert math.isnan(versus.low) or versus.low <= versus.value <= versus.high, name
 
 
 @pytest.mark.parametrize("days", [0, DAYS])

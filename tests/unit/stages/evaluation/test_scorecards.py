@@ -16,7 +16,7 @@ from noria.stages.evaluation.scorecards import scorecard, time_blocks, to_text
 START = np.datetime64("2013-03-01T00:00", "ms")
 
 
-def card(rows: int = 2_000, *, champion: bool = True, days: int = 20) -> Scorecard:
+def card(rows: int = 2_000, *, champion: bool = True, days: int = 20, **options) -> Scorecard:
     random = np.random.default_rng(1)
     y = (random.random(rows) < 0.4).astype(int)
     good, weak = (np.clip(0.3 + 0.3 * y + noise * random.normal(size=rows), 0, 1) for noise in (0.2, 0.4))
@@ -34,6 +34,7 @@ def card(rows: int = 2_000, *, champion: bool = True, days: int = 20) -> Scoreca
         seed=7,
         latency=(0.1, 0.4),
         size_bytes=1_234_567,
+        **options,
     )
 
 
@@ -86,6 +87,11 @@ def test_intervals_are_clustered_by_day() -> None:
     )
     careless = estimate("bias", y, score, task=Task.REGRESSION)
     assert made.metrics["bias"].se > 4 * careless.se
+
+
+def test_slices_can_be_marked_by_more_metrics_the_main_one_first() -> None:
+    made = card(slice_metrics=["brier", "roc_auc"], min_slice_rows=10)
+    assert [mark.metric for mark in made.slices] == ["roc_auc", "roc_auc", "brier", "brier"]
 
 
 def test_no_rows_are_no_scorecard() -> None:

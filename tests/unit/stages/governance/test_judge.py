@@ -60,11 +60,11 @@ def test_no_gates_pass() -> None:
     [
         (declared.at_least(roc_auc=0.74), PASS, "roc_auc is 0.74 [0.71, 0.77], limit 0.74"),
         (declared.at_least(roc_auc=0.75), FAIL, "roc_auc is 0.74 [0.71, 0.77], its value below 0.75"),
-        (declared.at_least(bound="bound", roc_auc=0.72), FAIL, "its low below 0.72"),
+        (declared.at_least(bound="bound", roc_auc=0.72), FAIL, "its lower end below 0.72"),
         (declared.at_least(bound="bound", roc_auc=0.71), PASS, "limit 0.71"),
         (declared.at_most(ece=0.04), PASS, "limit 0.04"),
         (declared.at_most(ece=0.03), FAIL, "its value above 0.03"),
-        (declared.at_most(bound="bound", ece=0.05), FAIL, "its high above 0.05"),
+        (declared.at_most(bound="bound", ece=0.05), FAIL, "its upper end above 0.05"),
         (declared.at_least(f1=0.1), FAIL, "f1: not enough rows to tell"),
         (declared.at_least(mcc=0.1), FAIL, "mcc was not measured"),
         (declared.latency(p99_ms=3), PASS, "99 % of answers come within 3 ms"),
@@ -148,6 +148,12 @@ def test_slices_of_other_columns_other_metrics_and_few_rows_do_not_count() -> No
     )
     assert outcome_of(declared.no_slice_worse("origin", by=0.05, metric="roc_auc"), card(slices=slices))[0] is PASS
     assert outcome_of(declared.no_slice_worse("origin", by=0.05, metric="roc_auc", min_rows=100), card(slices=slices))[0] is FAIL
+
+
+def test_a_gate_without_a_metric_means_the_first_one_of_the_scorecard() -> None:
+    slices = (slice_of("EWR", gain(0.0, 0.01)), slice_of("EWR", gain(-0.5, 0.01), metric="f1"))
+    assert outcome_of(declared.no_slice_worse("origin", by=0.05), card(slices=slices))[0] is PASS
+    assert outcome_of(declared.no_slice_worse("origin", by=0.05, metric="f1"), card(slices=slices))[0] is FAIL
 
 
 def test_slices_that_all_cannot_be_told_fail() -> None:
