@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from noria.core.schema import Estimate, Task
 from noria.core.turning import GuardReading
-from noria.stages.evaluation.sequential_marks import MARKS, Floats, Mark, auc_mark, mean_mark
+from noria.stages.evaluation.measured import Array
+from noria.stages.evaluation.sequential_marks import Mark, auc_mark, guarded, mean_mark, metric_mark
 from noria.stages.evaluation.sequential_rates import higher_rate_p, rate_sequence, split_p
 
-Scored = tuple[Floats, Floats]
+Scored = tuple[Array, Array]
 """Outcomes and answers of the same rows; answers are (rows, classes) for multi-class."""
 
 
@@ -102,8 +103,8 @@ def guard_rate(
 
 def guard_mean(
     guard: str,
-    champion: Floats,
-    challenger: Floats,
+    champion: Array,
+    challenger: Array,
     *,
     margin: float,
     alpha: float,
@@ -130,15 +131,15 @@ def guard_auc(
     guard: str, champion: Scored, challenger: Scored, *, margin: float, alpha: float, min_n: int, tau: float | None = None
 ) -> GuardReading:
     """Compare two areas under the ROC curve on different rows (DeLong's variances)."""
-    one, other = (auc_mark(y == 1, score) for y, score in (_answered(*champion), _answered(*challenger)))
+    one, other = auc_mark(*_answered(*champion)), auc_mark(*_answered(*challenger))
     return _unpaired(guard, one, other, margin=margin, alpha=alpha, min_n=min_n, tau=tau)
 
 
 def guard_auc_paired(
     guard: str,
-    y: Floats,
-    champion_score: Floats,
-    challenger_score: Floats,
+    y: Array,
+    champion_score: Array,
+    challenger_score: Array,
     *,
     margin: float,
     alpha: float,
@@ -147,12 +148,12 @@ def guard_auc_paired(
 ) -> GuardReading:
     """Compare two areas under the ROC curve on the same rows (DeLong's covariance), as in shadow."""
     y, champion_score, challenger_score = _both_answered(y, champion_score, challenger_score)
-    one, other = auc_mark(y == 1, champion_score), auc_mark(y == 1, challenger_score)
+    one, other = auc_mark(y, champion_score), auc_mark(y, challenger_score)
     return _paired(guard, one, other, margin=margin, alpha=alpha, min_n=min_n, tau=tau)
 
 
 def guard_loss(
-    guard: str, champion: Floats, challenger: Floats, *, margin: float, alpha: float, min_n: int, tau: float | None = None
+    guard: str, champion: Array, challenger: Array, *, margin: float, alpha: float, min_n: int, tau: float | None = None
 ) -> GuardReading:
     """Compare mean losses of different rows, as they are (no winsorising: a large loss is what is asked about)."""
     one, other = mean_mark(_finite(champion)), mean_mark(_finite(challenger))
@@ -160,7 +161,7 @@ def guard_loss(
 
 
 def guard_loss_paired(
-    guard: str, champion: Floats, challenger: Floats, *, margin: float, alpha: float, min_n: int, tau: float | None = None
+    guard: str, champion: Array, challenger: Array, *, margin: float, alpha: float, min_n: int, tau: float | None = None
 ) -> GuardReading:
     """Compare mean losses of the same rows, difference by difference."""
     both = np.isfinite(champion) & np.isfinite(challenger)
@@ -174,19 +175,20 @@ def guard_metric(
 
     Args:
         champion, challenger: Outcomes and answers; binary outcomes are 0/1 and answers probabilities,
-            multi-class outcomes are class codes. Rows without a finite outcome or answer are left out.
+            multi-class outcomes are class codes. Rows without an answer, or with an outcome that is
+            no number or no class that the answers have, are left out.
         margin: In units of the metric.
 
     Raises:
-        ValueError: the metric has no sequential test; `MARKS` lists those that have.
+        NotFound: the task does not offer the metric.
+        ValueError: the metric has no sequential test.
     """
-    if name not in MARKS[task]:
-        raise ValueError(f"{name!r} cannot be guarded for a {task} task; choose one of {', '.join(MARKS[task])}")
-    mark = MARKS[task][name]
+    known = guarded(name, task)
     if paired:
         y, one, other = _both_answered(champion[0], champion[1], challenger[1])
-        return _paired(name, mark(y, one), mark(y, other), margin=margin, alpha=alpha, min_n=min_n)
-    return _unpaired(name, mark(*_answered(*champion)), mark(*_answered(*challenger)), margin=margin, alpha=alpha, min_n=min_n)
+        return _paired(name, metric_mark(known, y, one), metric_mark(known, y, other), margin=margin, alpha=alpha, min_n=min_n)
+    one_mark, other_mark = metric_mark(known, *_answered(*champion)), metric_mark(known, *_answered(*challenger))
+    return _unpaired(name, one_mark, other_mark, margin=margin, alpha=alpha, min_n=min_n)
 
 
 def sample_ratio(challenger_n: int, champion_n: int, *, share: float) -> float:
@@ -240,20 +242,24 @@ def _verdict(difference: Estimate, margin: float) -> str:
     return "no-harm" if difference.high < margin else "undecided"
 
 
-def _finite(values: Floats) -> Floats:
+def _finite(values: Array) -> Array:
     values = np.asarray(values, dtype=np.float64)
     return values[np.isfinite(values)]
 
 
-def _answered(y: Floats, score: Floats) -> Scored:
-    kept = np.isfinite(y) & _whole(score)
+def _answered(y: Array, score: Array) -> Scored:
+    y, score = np.asarray(y, dtype=np.float64), np.asarray(score, dtype=np.float64)
+    kept = _known(y, score)
     return y[kept], score[kept]
 
 
-def _both_answered(y: Floats, one: Floats, other: Floats) -> tuple[Floats, Floats, Floats]:
-    kept = np.isfinite(y) & _whole(one) & _whole(other)
+def _both_answered(y: Array, one: Array, other: Array) -> tuple[Array, Array, Array]:
+    y, one, other = (np.asarray(values, dtype=np.float64) for values in (y, one, other))
+    kept = _known(y, one) & _known(y, other)
     return y[kept], one[kept], other[kept]
 
 
-def _whole(score: Floats) -> NDArray[np.bool_]:
-    return np.logical_and.reduce(np.isfinite(score.reshape(len(score), -1)), axis=1)
+def _known(y: Array, score: Array) -> NDArray[np.bool_]:
+    if score.ndim == 1:
+        return np.isfinite(y) & np.isfinite(score)
+    return (y >= 0) & (y < score.shape[1]) & np.logical_and.reduce(np.isfinite(score), axis=1)

@@ -1,4 +1,4 @@
-"""Metrics as sums over rows: a value, and each row's part in its error.
+"""Metrics as sums over rows, ready to be compared: each row's part in a metric's error.
 
 The variance of a metric is the sum of its squared parts. So two versions on different rows add
 their sums, and two versions on the same rows subtract part from part first: pairing for free.
@@ -6,22 +6,24 @@ their sums, and two versions on the same rows subtract part from part first: pai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from noria.core.schema import Task
-
-Floats = NDArray[np.float64]
+from noria.stages.evaluation.measured import Array, Measured, mean_of
+from noria.stages.evaluation.metrics import Metric, metric
+from noria.stages.evaluation.ranking import roc_auc
 
 SMALLEST_CLASS = 20
-"""Rows that the smaller class needs before its ranks are near enough to normal."""
+"""Rows of the rarer outcome that a normal approximation needs; with several classes a quarter of it."""
+
+_OF_CLASSES = frozenset({"roc_auc", "pr_auc", "precision", "recall", "f1", "macro_f1", "mcc"})
+_OF_CHOICES = frozenset({"precision", "f1", "mcc"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mark:
     """A metric on some rows.
 
@@ -32,139 +34,65 @@ class Mark:
     """
 
     value: float
-    parts: Floats
+    parts: Array
     ready: bool = True
 
 
-def mean_mark(losses: Floats) -> Mark:
+def mean_mark(losses: Array) -> Mark:
     """The mean of per-row losses, shape (rows,)."""
-    n = len(losses)
-    if n < 2:
-        return Mark(value=float(losses.mean()) if n else np.nan, parts=np.zeros(n), ready=False)
-    mean = float(losses.mean())
-    return Mark(value=mean, parts=(losses - mean) / np.sqrt(n * (n - 1.0)))
+    if len(losses) < 2:
+        return _unknown(len(losses))
+    return _signed(mean_of(losses), len(losses), sign=1.0)
 
 
-def root_mark(squares: Floats) -> Mark:
-    """The root of the mean of per-row squares, by the delta method."""
-    inner = mean_mark(squares)
-    root = float(np.sqrt(inner.value))
-    return Mark(value=root, parts=inner.parts / (2 * root) if root > 0 else inner.parts * 0, ready=inner.ready)
+def auc_mark(y: Array, score: Array) -> Mark:
+    """The area under the ROC curve, negated, with DeLong's variance (DeLong et al. 1988)."""
+    return _signed(roc_auc(y, score), len(y), sign=-1.0, ready=_rarest(y) >= SMALLEST_CLASS)
 
 
-def ratio_mark(top: Floats, bottom: Floats) -> Mark:
-    """One minus a ratio of two sums over rows (precision, recall, F1), by the delta method."""
-    total = float(bottom.sum())
-    if total == 0:
-        return Mark(value=np.nan, parts=np.zeros(len(top)), ready=False)
-    ratio = float(top.sum()) / total
-    return Mark(value=1 - ratio, parts=(ratio * bottom - top) / total, ready=int(np.count_nonzero(bottom)) >= SMALLEST_CLASS)
+def metric_mark(known: Metric, y: Array, score: Array) -> Mark:
+    """Any metric with an influence function."""
+    sign = -1.0 if known.higher_is_better else 1.0
+    return _signed(known.measured(y, score), len(y), sign=sign, ready=_enough_of_each(known.name, y, score))
 
 
-def auc_mark(positive: NDArray[np.bool_], score: Floats) -> Mark:
-    """One minus the area under the ROC curve, with DeLong's variance (DeLong et al. 1988; ranks: Sun & Xu 2014)."""
-    m, n = int(positive.sum()), int((~positive).sum())
-    if min(m, n) < 2:
-        return Mark(value=np.nan, parts=np.zeros(len(score)), ready=False)
-    ranks = rankdata(score)
-    above = (ranks[positive] - rankdata(score[positive])) / n
-    below = 1 - (ranks[~positive] - rankdata(score[~positive])) / m
-    area = float(above.mean())
-    parts = np.empty(len(score))
-    parts[positive] = (area - above) / np.sqrt(m * (m - 1.0))
-    parts[~positive] = (area - below) / np.sqrt(n * (n - 1.0))
-    return Mark(value=1 - area, parts=parts, ready=min(m, n) >= SMALLEST_CLASS)
+def guarded(name: str, task: Task) -> Metric:
+    """The metric of that name, if it can be compared sequentially.
+
+    Raises:
+        NotFound: the task does not offer it.
+        ValueError: it is not smooth, or has no better side.
+    """
+    known = metric(name, task)
+    if known.resampled is not None or known.signed:
+        raise ValueError(f"{name!r} has no sequential test, so a rollout cannot guard it; guard a smooth metric, such as roc_auc or mae")
+    return known
 
 
-def precision_mark(positive: NDArray[np.bool_], score: Floats) -> Mark:
-    """One minus average precision, with its influence function."""
-    m = int(positive.sum())
-    if m < 2:
-        return Mark(value=np.nan, parts=np.zeros(len(score)), ready=False)
-    order = np.argsort(-score, kind="stable")
-    hit = positive[order]
-    last = np.searchsorted(-score[order], -score[order], side="right")
-    precision = np.cumsum(hit)[last - 1] / last
-    average = float(precision[hit].mean())
-    first = np.searchsorted(-score[order], -score[order], side="left")
-    gained = _from(np.where(hit, (1 - precision) / last, 0.0))[first]
-    lost = _from(np.where(hit, precision / last, 0.0))[first]
-    parts = np.empty(len(score))
-    parts[order] = -np.where(hit, precision - average + gained, -lost) / m
-    return Mark(value=1 - average, parts=parts, ready=min(m, len(score) - m) >= SMALLEST_CLASS)
+def _signed(measured: Measured, rows: int, *, sign: float, ready: bool = True) -> Mark:
+    """With the n / (n − 1) of each sample, so that these are the textbook (and DeLong's) variances."""
+    if len(measured.influence) != rows or not np.isfinite(measured.value):
+        return _unknown(rows)
+    samples = np.zeros(rows, dtype=np.intp) if measured.samples is None else measured.samples
+    sizes = np.bincount(samples)
+    unbiased = np.sqrt(sizes / np.maximum(sizes - 1, 1))
+    return Mark(value=sign * measured.value, parts=sign * measured.influence * unbiased[samples], ready=ready)
 
 
-def _from(values: Floats) -> Floats:
-    return np.cumsum(values[::-1])[::-1]
+def _unknown(rows: int) -> Mark:
+    return Mark(value=float("nan"), parts=np.zeros(rows), ready=False)
 
 
-def _macro(mark: Callable[[NDArray[np.bool_], Floats], Mark]) -> Callable[[Floats, Floats], Mark]:
-    def over_classes(y: Floats, score: Floats) -> Mark:
-        if score.ndim == 1:
-            return mark(y == 1, score)
-        marks = [mark(y == k, score[:, k]) for k in range(score.shape[1]) if np.any(y == k)]
-        if not marks:
-            return Mark(value=np.nan, parts=np.zeros(len(y)), ready=False)
-        parts = np.mean([one.parts for one in marks], axis=0)
-        return Mark(value=float(np.mean([one.value for one in marks])), parts=parts, ready=all(one.ready for one in marks))
-
-    return over_classes
+def _enough_of_each(name: str, y: Array, score: Array) -> bool:
+    if name not in _OF_CLASSES:
+        return True
+    if score.ndim == 2:
+        return _rarest(y) >= SMALLEST_CLASS / 4
+    chosen = (score >= 0.5).astype(np.float64)
+    return _rarest(y) >= SMALLEST_CLASS and (name not in _OF_CHOICES or _rarest(chosen) >= SMALLEST_CLASS)
 
 
-def _log_loss(y: Floats, score: Floats) -> Mark:
-    right = np.where(y == 1, score, 1 - score) if score.ndim == 1 else score[np.arange(len(y)), y.astype(np.intp)]
-    return mean_mark(-np.log(np.clip(right, 1e-6, 1.0)))
-
-
-def _brier(y: Floats, score: Floats) -> Mark:
-    if score.ndim == 1:
-        return mean_mark((score - y) ** 2)
-    return mean_mark(((score - np.eye(score.shape[1])[y.astype(np.intp)]) ** 2).sum(axis=1))
-
-
-def _chosen(score: Floats) -> Floats:
-    return (score >= 0.5).astype(np.float64) if score.ndim == 1 else score.argmax(axis=1).astype(np.float64)
-
-
-def _accuracy(y: Floats, score: Floats) -> Mark:
-    wrong = _chosen(score) != y
-    return mean_mark(wrong.astype(np.float64))
-
-
-def _precision(y: Floats, score: Floats) -> Mark:
-    return ratio_mark(y * _chosen(score), _chosen(score))
-
-
-def _recall(y: Floats, score: Floats) -> Mark:
-    return ratio_mark(y * _chosen(score), y)
-
-
-def _f1(y: Floats, score: Floats) -> Mark:
-    return ratio_mark(2 * y * _chosen(score), y + _chosen(score))
-
-
-def _r2(y: Floats, score: Floats) -> Mark:
-    unexplained = ratio_mark((y - score) ** 2, (y - y.mean()) ** 2)
-    return Mark(value=1 - unexplained.value, parts=-unexplained.parts, ready=unexplained.ready)
-
-
-_PROBABILITY: Mapping[str, Callable[[Floats, Floats], Mark]] = {
-    "roc_auc": _macro(auc_mark),
-    "pr_auc": _macro(precision_mark),
-    "average_precision": _macro(precision_mark),
-    "log_loss": _log_loss,
-    "brier": _brier,
-    "accuracy": _accuracy,
-}
-
-MARKS: Mapping[Task, Mapping[str, Callable[[Floats, Floats], Mark]]] = {
-    Task.BINARY: {**_PROBABILITY, "precision": _precision, "recall": _recall, "f1": _f1},
-    Task.MULTICLASS: _PROBABILITY,
-    Task.REGRESSION: {
-        "mae": lambda y, answer: mean_mark(np.abs(y - answer)),
-        "mse": lambda y, answer: mean_mark((y - answer) ** 2),
-        "rmse": lambda y, answer: root_mark((y - answer) ** 2),
-        "r2": _r2,
-    },
-}
-"""Task to metric name to its mark of (outcomes, answers): what a rollout can guard."""
+def _rarest(y: NDArray[np.float64]) -> int:
+    """Rows of the rarest class; 0 when there is one class only."""
+    counts = np.unique(y, return_counts=True)[1]
+    return int(counts.min()) if len(counts) > 1 else 0

@@ -82,7 +82,7 @@ def answers_of(scores: ArrayLike) -> pl.Series:
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim == 1:
         return pl.Series("prediction", values)
-    whole = np.isfinite(values).all(axis=1)
+    whole = np.logical_and.reduce(np.isfinite(values), axis=1)
     likeliest = np.where(whole[:, None], values, 0.0).argmax(axis=1)
     return pl.Series("prediction", likeliest).cast(pl.String).set(pl.Series(~whole), None)
 
