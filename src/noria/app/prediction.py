@@ -10,7 +10,7 @@ from noria.adapters.journal_files import FileJournalWriter
 from noria.adapters.lmdb import Lmdb
 from noria.app.settings import Settings
 from noria.core.traffic import ServedVersion
-from noria.loop.source import load, named
+from noria.loop.source import load, named, scoped
 from noria.packaging import package
 from noria.packaging.scorer import Scorer
 from noria.ports.blobs import Blobs
@@ -40,6 +40,11 @@ def lookups(home: Path, blobs: Blobs, cache: Path) -> Callable[[ServedVersion], 
     def make(version: ServedVersion) -> Lookup:
         file = restore_code(version.code, cache / "code" / version.code.removeprefix("sha256:")[:16], blobs=blobs)
         loop = named(load(file), version.loop)
-        return Lookup(list(loop.features), online=Lmdb(home / "online.lmdb", readonly=True), inputs=version.signature.inputs)
+        return Lookup(
+            scoped(loop, version.code),
+            online=Lmdb(home / "online.lmdb", readonly=True),
+            inputs=version.signature.inputs,
+            fields=version.signature.features,
+        )
 
     return make

@@ -72,7 +72,7 @@ def _traffic(world: World, declared: Declared, now: datetime) -> pl.DataFrame | 
     if rows.is_empty() or told.is_empty():
         return None
     signature = champion.candidate.signature
-    return harvest(rows, told, fields=signature.inputs, label=loop.label.column, task=signature.task)
+    return harvest(rows, told, fields=signature.inputs, label=loop.label.column, task=signature.task, classes=signature.classes)
 
 
 def _any_version(world: World, model: str) -> ModelVersion | None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from noria.core.data import DatasetVersion
 from noria.core.declaration.dataset import Dataset
+from noria.core.declaration.features import FeatureView
 from noria.core.errors import NoriaError
-from noria.loop.source import anchored, views
+from noria.loop.source import anchored, scoped
 from noria.loop.world import Declared, World
 from noria.stages.data.versions import snapshot
 from noria.stages.features.materialise import Materialiser
@@ -30,7 +31,9 @@ class Keeper:
     def advance(self, declared: Declared, now: datetime) -> int:
         """Write every feature value that became known by `now`; returns rows written."""
         written = 0
-        for view in views(declared.loop):
+        for view in scoped(declared.loop, declared.code):
+            if not isinstance(view, FeatureView):
+                continue
             try:
                 version = self._version(declared, view.dataset, now)
                 place = (declared.code, view.name, version.digest)

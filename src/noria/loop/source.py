@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from noria.core.declaration.dataset import Columns, Dataset
-from noria.core.declaration.features import FeatureView
+from noria.core.declaration.features import Feature, FeatureView
 from noria.core.declaration.loop import Loop
 from noria.core.errors import DeclarationInvalid, NotFound
 
@@ -47,6 +47,16 @@ def named(loops: list[Loop], name: str) -> Loop:
 def views(loop: Loop) -> list[FeatureView]:
     """The feature views among a loop's features."""
     return [feature for feature in loop.features if isinstance(feature, FeatureView)]
+
+
+def scoped(loop: Loop, code: str) -> list[Feature]:
+    """The loop's features with its views named for the online store: by loop and code.
+
+    So a version that was made by older code goes on reading what that code computes, and two loops
+    may call their views alike.
+    """
+    place = f"{loop.name}/{code.removeprefix('sha256:')[:12]}"
+    return [replace(f, name=f"{place}/{f.name}") if isinstance(f, FeatureView) else f for f in loop.features]
 
 
 def datasets(loop: Loop) -> dict[str, Dataset]:

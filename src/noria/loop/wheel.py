@@ -23,6 +23,7 @@ from noria.loop.triggers import weigh_signals
 from noria.loop.watching import Watched, watch, watched_champion
 from noria.loop.world import Declared, World
 from noria.stages.registry import aliases
+from noria.stages.serving.plans import read_plan
 
 IDLE_S, BUSY_S = 0.5, 0.03
 logger = logging.getLogger("noria.wheel")
@@ -103,7 +104,7 @@ class Wheel:
         return busy
 
     def _attend(self, loops: dict[str, Declared], now: datetime) -> None:
-        for declared in loops.values():
+        for declared in self._in_use(loops):
             self._keeper.advance(declared, now)
         if self._compacted_at is None or now - self._compacted_at >= self._world.cadence.compact:
             ingest(self._world)
@@ -115,10 +116,20 @@ class Wheel:
             if weigh_signals(self._world, declared, now) is not None:
                 tell_phase(self._world.documents, name)
 
+    def _in_use(self, loops: dict[str, Declared]) -> list[Declared]:
+        """Every declaration whose features are asked for: those in force, and those that serving versions were made by."""
+        used = {(name, declared.code): declared for name, declared in loops.items()}
+        plan = read_plan(self._world.plan_file)
+        for name, route in plan.routes.items() if plan else ():
+            for version in (route.champion, route.challenger):
+                if version is not None and name in loops and (name, version.code) not in used:
+                    used[name, version.code] = self._as_of(name, version.code, loops[name])
+        return list(used.values())
+
     def _drive(self, turn: Turn, declared: Declared) -> bool:
         """Drive one turn by the code that it began with; returns whether it wants another pass soon."""
         if turn.code != declared.code:
-            declared = self._as_of(turn, declared)
+            declared = self._as_of(turn.loop, turn.code, declared)
         world = self._world
 
         def script(trip: Trip) -> None:
@@ -129,10 +140,10 @@ class Wheel:
             tell_phase(world.documents, turn.loop)
         return after.state is TurnState.OPEN and (after.wake_at is None or after.wake_at <= world.clock.now())
 
-    def _as_of(self, turn: Turn, declared: Declared) -> Declared:
-        place = f"{turn.loop}@{turn.code}"
+    def _as_of(self, name: str, code: str, declared: Declared) -> Declared:
+        place = f"{name}@{code}"
         if place not in self._declared:
-            state = LoopState(name=turn.loop, description="", file=str(declared.file), code=turn.code, task=None, phase="")
+            state = LoopState(name=name, description="", file=str(declared.file), code=code, task=None, phase="")
             self._declared[place] = in_force(self._world, state)
         return self._declared[place]
 

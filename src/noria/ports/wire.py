@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 def dump(value: Any) -> bytes:
     """Write any value of `noria.core` (or plain JSON types) as JSON text."""
-    return json.dumps(msgspec.to_builtins(value), separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(msgspec.to_builtins(value, enc_hook=_scalar), separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def load(data: bytes | str, kind: type[T]) -> T:
@@ -36,7 +36,14 @@ def load(data: bytes | str, kind: type[T]) -> T:
 
 def plain(value: Any) -> Any:
     """The value as plain JSON types, NaN and infinities as None: for pages and other languages."""
-    return _finite(msgspec.to_builtins(value))
+    return _finite(msgspec.to_builtins(value, enc_hook=_scalar))
+
+
+def _scalar(value: Any) -> Any:
+    """A number of another library (they have `item`) as Python's own."""
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} cannot be stored as JSON")
 
 
 def _finite(value: Any) -> Any:
