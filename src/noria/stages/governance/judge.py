@@ -40,10 +40,11 @@ def judge(gates: Sequence[Gate], card: Scorecard, *, approval: Approval | None =
 
 
 def _asked(gate: Gate, approval: Approval | None) -> GateResult:
-    """Wait for a person, then do as they say."""
-    who = gate.by or "a person"
-    if approval is None or (gate.by and approval.by != gate.by):
-        return GateResult(gate=str(gate), outcome=Outcome.NEEDS_APPROVAL, reason=f"waits for {who}: noria approve")
+    """Wait for a person, then do as they say; what anybody else says opens nothing."""
+    if approval is None:
+        return GateResult(gate=str(gate), outcome=Outcome.NEEDS_APPROVAL, reason=f"waits for {gate.by or 'a person'}: noria approve")
+    if gate.by and approval.by != gate.by:
+        return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason=f"decided by {approval.by}, but only {gate.by} may")
     said = "approved" if approval.granted else "refused"
     reason = f"{said} by {approval.by}" + (f": {approval.reason}" if approval.reason else "")
     return GateResult(gate=str(gate), outcome=Outcome.PASS if approval.granted else Outcome.FAIL, reason=reason)

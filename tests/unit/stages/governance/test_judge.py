@@ -190,7 +190,9 @@ def test_an_approval_gate_waits_and_then_does_as_it_is_told() -> None:
 def test_only_the_named_person_can_open_an_approval_gate() -> None:
     gate = declared.approval(by="Ann")
     bob = Approval(turn="t1", granted=True, by="Bob", reason="", at=NOW)
-    assert outcome_of(gate, card(), approval=bob)[0] is WAIT
+    assert outcome_of(gate, card()) == (WAIT, "waits for Ann: noria approve")
+    assert outcome_of(gate, card(), approval=bob) == (FAIL, "decided by Bob, but only Ann may")
+    assert outcome_of(gate, card(), approval=Approval(turn="t1", granted=True, by="Ann", reason="", at=NOW))[0] is PASS
 
 
 def test_fail_beats_needs_approval_beats_pass() -> None:
