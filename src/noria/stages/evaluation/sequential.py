@@ -2,7 +2,8 @@
 
 Every guard compares a challenger with the champion and answers with a `GuardReading`. Its
 interval is a confidence sequence: it covers the true difference at all looks together with
-probability 1 − alpha, so looking often costs nothing.
+probability 1 − alpha, so looking often costs nothing. For rates that is exact; for means and
+metrics it holds as the central limit theorem does, which is why a verdict waits for `min_n` rows.
 
 The verdict, with the difference signed so that positive is worse for the challenger:
 
