@@ -167,6 +167,7 @@ def test_the_keyboard_leads_everywhere(page, site):
     page.keyboard.press("?")
     page.get_by_role("heading", name="Keyboard").wait_for()
     page.keyboard.press("Escape")
+    page.locator("#help").wait_for(state="hidden")
     page.keyboard.press("g")
     page.keyboard.press("e")
     page.wait_for_url("**/events")

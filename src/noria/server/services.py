@@ -44,7 +44,7 @@ class Services(Protocol):
     def home(self) -> Path: ...  # noqa: D102
 
     def turn(self, loop: str, *, by: str, reason: str) -> str:
-        """Start a turn by hand and return its id.
+        """Ask for a turn by hand and return the id of the signal that starts it.
 
         Raises:
             NotFound: no such loop.

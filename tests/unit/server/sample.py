@@ -187,13 +187,14 @@ def _version(life: Life, number: int, auc: float, champion: float | None, at: da
 
 
 PLAN = (
-    ("snapshot", "80,789 rows of flights, 9 expectations met", 6.2),
+    ("data", "80,789 rows of flights, 9 expectations met", 6.2),
     ("features", "14 features for 80,789 rows, point in time", 9.8),
-    ("tune", "20 trials, best roc_auc 0.7513", 148.0),
-    ("train", "LightGBM, 412 kB, ONNX form agrees to 4e-7", 21.4),
-    ("evaluate", "roc_auc on 18,240 newest rows", 4.4),
-    ("judge", "4 gates", 0.2),
-    ("register", "", 0.6),
+    ("tuning", "trial 20 of 20, best roc_auc 0.7513", 148.0),
+    ("training", "LightGBM, 412 kB, ONNX form agrees to 4e-7", 21.4),
+    ("evaluation", "roc_auc on 18,240 newest rows", 4.4),
+    ("governance", "4 gates", 0.2),
+    ("registry", "", 0.6),
+    ("serving", "the routing plan is published", 0.3),
     ("rollout", "", 0.0),
 )
 
@@ -212,6 +213,14 @@ def _steps(life: Life, turn: str, at: datetime, *, until: str, last: StepState, 
             return
 
 
+def _results(life: Life, turn: str, results: dict[str, object]) -> None:
+    """Leave values behind in the steps of a turn, as the journal keeps them."""
+    for record in life.records.find("step", where={"turn": turn}):
+        step = wire.load(record.body, Step)
+        if step.name in results:
+            life.put("step", record.key, replace(step, result=wire.dump(results[step.name]).decode()), turn=turn)
+
+
 def _turn(life: Life, number: int, at: datetime, cause: Cause, reason: str, state: TurnState, outcome: str, step: str, hours: float | None, because: tuple[str, ...] = ()) -> str:  # fmt: skip
     id = life.id("turn", at)
     events = tuple(life.events[one] for one in because)
@@ -223,7 +232,7 @@ def _turn(life: Life, number: int, at: datetime, cause: Cause, reason: str, stat
              wake_at=None if ended else NOW + timedelta(hours=6)),
         loop=LOOP, state=state.value,
     )  # fmt: skip
-    life.tell(f"signal{number}", at, "signal.raised", LOOP, reason, because=because, turn=id)
+    life.tell(f"signal{number}", at, "signal.given", LOOP, reason, because=because, turn=id)
     life.tell(f"turn{number}", at, "turn.started", LOOP, f"turn {number} started: {reason}", because=(f"signal{number}",), turn=id)
     return id
 
@@ -264,7 +273,7 @@ def _turns(life: Life) -> None:
         life, 1, day(-1), Cause.BIRTH, "the loop has no champion yet", TurnState.DONE, "version 1 is the champion", "rollout", 0.2
     )
     _steps(
-        life, first, day(-1), until="rollout", last=StepState.DONE, notes={"register": "version 1", "rollout": "first version: no canary"}
+        life, first, day(-1), until="rollout", last=StepState.DONE, notes={"registry": "version 1", "rollout": "first version: no canary"}
     )
     _version(life, 1, 0.7384, None, day(-1), first)
     life.tell(
@@ -281,10 +290,18 @@ def _turns(life: Life) -> None:
         psi=0.31,
         limit=0.14,
     )
-    second = _turn(life, 2, day(80.4), Cause.DRIFT, "drift of precip and visibility", TurnState.REFUSED, "refused: beats_champion('roc_auc') failed", "judge", 0.08, ("drift2",))  # fmt: skip
-    _steps(life, second, day(80.4), until="judge", last=StepState.DONE, notes={"judge": "1 of 4 gates failed"})
-    _version(life, 2, 0.7402, 0.7391, day(80.5), second)
-    life.tell("gates2", day(80.5), "verdict.reached", f"{LOOP}@2", "difference +0.0011 [-0.0051, +0.0073]: its lower end is not above 0", because=("turn2",), turn=second, difference=0.0011)  # fmt: skip
+    second = _turn(life, 2, day(80.4), Cause.DRIFT, "drift of precip and visibility", TurnState.REFUSED, "refused: beats_champion('roc_auc') failed", "governance", 0.08, ("drift2",))  # fmt: skip
+    _steps(life, second, day(80.4), until="governance", last=StepState.DONE, notes={"governance": "1 of 4 gates failed"})
+    _results(
+        life,
+        second,
+        {
+            "tuning": _recipe(life, 0.7413),
+            "evaluation": {"scorecard": _scorecard(0.7402, 0.7391, day(80.5)), "reference": ""},
+            "governance": _verdict(0.7402, 0.7391),
+        },
+    )
+    life.tell("gates2", day(80.5), "verdict.reached", LOOP, "difference +0.0011 [-0.0051, +0.0073]: its lower end is not above 0", because=("turn2",), turn=second, difference=0.0011)  # fmt: skip
     life.tell(
         "refused2",
         day(80.5),
@@ -311,35 +328,35 @@ def _turns(life: Life) -> None:
         Cause.QUALITY,
         "quality: roc_auc fell by 0.040",
         TurnState.DONE,
-        "version 3 is the champion",
+        "version 2 is the champion",
         "rollout",
         110,
         ("quality3",),
     )
-    _steps(life, third, day(101.3), until="rollout", last=StepState.DONE, notes={"register": "version 3", "rollout": "100 % after 4 steps"})
-    _version(life, 3, 0.7561, 0.7052, day(101.4), third)
+    _steps(life, third, day(101.3), until="rollout", last=StepState.DONE, notes={"registry": "version 2", "rollout": "100 % after 4 steps"})
+    _version(life, 2, 0.7561, 0.7052, day(101.4), third)
     life.tell(
         "gates3",
         day(101.4),
         "verdict.reached",
-        f"{LOOP}@3",
+        f"{LOOP}@2",
         "difference +0.0509 [+0.0447, +0.0571] on 18,240 paired rows",
         because=("turn3",),
         turn=third,
         difference=0.0509,
     )
-    life.tell("canary3", day(102), "rollout.started", f"{LOOP}@3", "shadow, then 1 %", because=("gates3",), turn=third)
+    life.tell("canary3", day(102), "rollout.started", f"{LOOP}@2", "shadow, then 1 %", because=("gates3",), turn=third)
     life.tell(
         "step3",
         day(104),
         "rollout.step",
-        f"{LOOP}@3",
+        f"{LOOP}@2",
         "no harm on errors, latency and roc_auc: 50 %",
         because=("canary3",),
         turn=third,
         touched=6210,
     )
-    _alias(life, 1, 3, day(105.9), "noria", "no harm at 50 % on 12,480 requests", third, ("step3", "gates3"))
+    _alias(life, 1, 2, day(105.9), "noria", "no harm at 50 % on 12,480 requests", third, ("step3", "gates3"))
     _rollout(
         life,
         third,
@@ -363,28 +380,28 @@ def _turns(life: Life) -> None:
         Cause.SCHEDULE,
         "the champion's newest row is 91 days old",
         TurnState.ROLLED_BACK,
-        "version 4 harmed roc_auc at 10 %",
+        "version 3 harmed roc_auc at 10 %",
         "rollout",
         40,
     )
-    _steps(life, fourth, day(192), until="rollout", last=StepState.DONE, notes={"register": "version 4", "rollout": "rolled back at 10 %"})
-    _version(life, 4, 0.7688, 0.7544, day(192.1), fourth)
+    _steps(life, fourth, day(192), until="rollout", last=StepState.DONE, notes={"registry": "version 3", "rollout": "rolled back at 10 %"})
+    _version(life, 3, 0.7688, 0.7544, day(192.1), fourth)
     life.tell(
         "gates4",
         day(192.1),
         "verdict.reached",
-        f"{LOOP}@4",
+        f"{LOOP}@3",
         "difference +0.0144 [+0.0082, +0.0206]",
         because=("turn4",),
         turn=fourth,
         difference=0.0144,
     )
-    life.tell("canary4", day(192.3), "rollout.started", f"{LOOP}@4", "shadow, then 1 %", because=("gates4",), turn=fourth)
+    life.tell("canary4", day(192.3), "rollout.started", f"{LOOP}@3", "shadow, then 1 %", because=("gates4",), turn=fourth)
     life.tell(
         "harm4",
         day(193.6),
         "rollout.harm",
-        f"{LOOP}@4",
+        f"{LOOP}@3",
         "roc_auc is worse by 0.061 [0.037, 0.085], margin 0.02",
         because=("canary4",),
         turn=fourth,
@@ -395,18 +412,18 @@ def _turns(life: Life) -> None:
         "rolled4",
         day(193.6),
         "rollout.rolled-back",
-        f"{LOOP}@4",
+        f"{LOOP}@3",
         "the challenger harms roc_auc, so the champion keeps all traffic",
         because=("harm4",),
         turn=fourth,
     )
-    _rollout(life, fourth, day(192.3), 3, 4, RolloutPhase.ROLLED_BACK, 1, 0.0, ended_at=day(193.6), looks=_guards(1.0, harm=True), touched=911, failed=3, reason="roc_auc is worse by 0.061 [0.037, 0.085]")  # fmt: skip
+    _rollout(life, fourth, day(192.3), 2, 3, RolloutPhase.ROLLED_BACK, 1, 0.0, ended_at=day(193.6), looks=_guards(1.0, harm=True), touched=911, failed=3, reason="roc_auc is worse by 0.061 [0.037, 0.085]")  # fmt: skip
 
     failed = _turn(
-        life, 5, day(230), Cause.MANUAL, "tried a new feature", TurnState.FAILED, "training failed: KeyError 'seats'", "train", 0.05
+        life, 5, day(230), Cause.MANUAL, "tried a new feature", TurnState.FAILED, "training failed: KeyError 'seats'", "training", 0.05
     )
     trace = 'Traceback (most recent call last):\n  File "flights.py", line 41, in train\n    X = data.frame["seats"] / data.frame["plane_age"]\nKeyError: \'seats\''
-    _steps(life, failed, day(230), until="train", last=StepState.FAILED, notes={"train": "KeyError: 'seats'"}, error=trace)
+    _steps(life, failed, day(230), until="training", last=StepState.FAILED, notes={"training": "KeyError: 'seats'"}, error=trace)
     life.tell("failed5", day(230), "turn.failed", LOOP, "training failed: KeyError 'seats'", because=("turn5",), turn=failed)
 
     life.tell("declined", day(262), "policy.declined", LOOP, "not retrained: 3,120 new labels, 5,000 are needed", labels=3120, needed=5000)
@@ -438,9 +455,9 @@ def _turns(life: Life) -> None:
         day(272.3),
         until="rollout",
         last=StepState.WAITING,
-        notes={"register": "version 5", "rollout": "10 %: 1,240 of 500 rows, roc_auc undecided"},
+        notes={"registry": "version 4", "rollout": "10 %: 1,240 of 500 rows, roc_auc undecided"},
     )
-    _version(life, 5, 0.7634, 0.7471, day(272.4), sixth)
+    _version(life, 4, 0.7634, 0.7471, day(272.4), sixth)
     life.tell(
         "decision",
         day(272.3),
@@ -455,19 +472,19 @@ def _turns(life: Life) -> None:
         "gates6",
         day(272.4),
         "verdict.reached",
-        f"{LOOP}@5",
+        f"{LOOP}@4",
         "difference +0.0163 [+0.0101, +0.0225] on 18,240 paired rows",
         because=("turn6", "decision"),
         turn=sixth,
         difference=0.0163,
     )
-    life.tell("canary6", day(273), "rollout.started", f"{LOOP}@5", "shadow, then 1 %", because=("gates6",), turn=sixth)
-    life.tell("step6", day(274), "rollout.step", f"{LOOP}@5", "no harm at 1 %: 10 %", because=("canary6",), turn=sixth, touched=640)
-    _rollout(life, sixth, day(273), 3, 5, RolloutPhase.CANARY, 1, 0.1, looks=_guards(1.0), touched=1_240, failed=2)
+    life.tell("canary6", day(273), "rollout.started", f"{LOOP}@4", "shadow, then 1 %", because=("gates6",), turn=sixth)
+    life.tell("step6", day(274), "rollout.step", f"{LOOP}@4", "no harm at 1 %: 10 %", because=("canary6",), turn=sixth, touched=640)
+    _rollout(life, sixth, day(273), 2, 4, RolloutPhase.CANARY, 1, 0.1, looks=_guards(1.0), touched=1_240, failed=2)
 
 
 def _quality(n: int) -> float:
-    """The realised metric on day `n`: sinks until version 3, again towards winter."""
+    """The realised metric on day `n`: sinks until version 2, again towards winter."""
     if n < 60:
         return 0.738
     if n < 106:
@@ -531,7 +548,7 @@ def _watching(life: Life) -> None:
 def _incidents(life: Life) -> None:
     told = (
         ("incident_0storm", "Two weather features drifted together", "precip and visibility moved on the same days; carriers and routes did not: weather, not the pipeline", ("drift:precip", "drift:visibility"), 80, 88, "all monitors recovered"),
-        ("incident_1decay", "Realised roc_auc fell below its reference", "0.6981 against 0.7384, while few features drifted: the relation itself changed", ("quality:roc_auc",), 101, 106, "version 3 was promoted"),
+        ("incident_1decay", "Realised roc_auc fell below its reference", "0.6981 against 0.7384, while few features drifted: the relation itself changed", ("quality:roc_auc",), 101, 106, "version 2 was promoted"),
         ("incident_2winter", "Three weather features drifted together", "visibility, precip and wind_speed moved on the same days; their source is the weather dataset", ("drift:precip", "drift:visibility", "drift:wind_speed"), 272, None, ""),
     )  # fmt: skip
     for id, title, cause, subjects, opened, closed, because in told:
@@ -548,13 +565,13 @@ def _traffic(life: Life) -> None:
         for quarter in range(4):
             start = day(n + quarter / 4)
             total = int((238 if start.weekday() < 5 else 196) * (0.3, 1.3, 1.4, 1.0)[quarter] * rng.uniform(0.92, 1.08))
-            champion = "1" if n < 106 else "3"
+            champion = "1" if n < 106 else "2"
             challenger, share = (
-                ("3", (0.01, 0.1, 0.5, 0.5)[min(3, n - 102)])
+                ("2", (0.01, 0.1, 0.5, 0.5)[min(3, n - 102)])
                 if 102 <= n < 106
                 else ("4", 0.1)
                 if n in (192, 193)
-                else ("5", 0.1 if n > 273 else 0.01)
+                else ("4", 0.1 if n > 273 else 0.01)
                 if n >= 273
                 else ("", 0.0)
             )
@@ -570,7 +587,7 @@ def _traffic(life: Life) -> None:
 def _loops(life: Life) -> None:
     state = LoopState(
         name=LOOP, description="Will this flight arrive more than 15 minutes late?", file="flights.py", code="sha256:" + "9f" * 32, task=Task.BINARY,
-        phase="rolling-out", champion=3, challenger=5, turn=life.records.find("turn", newest_first=True, limit=1)[0].key,
+        phase="rolling-out", champion=2, challenger=4, turn=life.records.find("turn", newest_first=True, limit=1)[0].key,
         next_action="look at the guards again at 15:42, then 50 %", last_decision="retrain: 3 features drifted, 7,412 new labels, the last turn was 42 days ago",
         last_decision_event=life.events["decision"], declared=DECLARED, watched_until=day(DAYS - 1), last_turn_at=day(272.3), quality_metric="roc_auc",
     )  # fmt: skip

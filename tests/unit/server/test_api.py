@@ -11,7 +11,7 @@ TOKEN = {"Authorization": "Bearer sample-token"}
 def test_loops_are_listed_and_read_by_name(ask):
     names = [loop["name"] for loop in ask.get("/api/v1/loops").json()["loops"]]
     assert names == [LOOP, "taxi-demand"]
-    assert ask.get(f"/api/v1/loops/{LOOP}").json()["champion"] == 3
+    assert ask.get(f"/api/v1/loops/{LOOP}").json()["champion"] == 2
 
 
 def test_an_unknown_loop_is_an_error_with_a_fix(ask):
@@ -25,14 +25,14 @@ def test_a_turn_is_told_with_its_steps_in_order(ask):
     newest = ask.get(f"/api/v1/loops/{LOOP}/turns").json()["turns"][0]
     assert newest["number"] == 6
     told = ask.get(f"/api/v1/turns/{newest['id']}").json()
-    assert [step["name"] for step in told["steps"]][:3] == ["snapshot", "features", "tune"]
+    assert [step["name"] for step in told["steps"]][:3] == ["data", "features", "tuning"]
 
 
 def test_versions_rollouts_and_aliases_are_told_newest_first(ask):
-    assert [v["number"] for v in ask.get(f"/api/v1/loops/{LOOP}/versions").json()["versions"]] == [5, 4, 3, 2, 1]
-    assert ask.get(f"/api/v1/versions/{LOOP}/3").json()["scorecard"]["metrics"]["roc_auc"]["value"] == pytest.approx(0.7561)
-    assert ask.get(f"/api/v1/loops/{LOOP}/rollouts").json()["rollouts"][0]["challenger"] == 5
-    assert [m["after"] for m in ask.get(f"/api/v1/loops/{LOOP}/aliases").json()["moves"]] == [3, 1]
+    assert [v["number"] for v in ask.get(f"/api/v1/loops/{LOOP}/versions").json()["versions"]] == [4, 3, 2, 1]
+    assert ask.get(f"/api/v1/versions/{LOOP}/2").json()["scorecard"]["metrics"]["roc_auc"]["value"] == pytest.approx(0.7561)
+    assert ask.get(f"/api/v1/loops/{LOOP}/rollouts").json()["rollouts"][0]["challenger"] == 4
+    assert [m["after"] for m in ask.get(f"/api/v1/loops/{LOOP}/aliases").json()["moves"]] == [2, 1]
 
 
 def test_readings_are_the_newest_in_order_of_time(ask):
@@ -49,7 +49,7 @@ def test_readings_and_traffic_can_begin_at_a_moment(ask):
 
 def test_incidents_are_chosen_by_state(ask):
     assert [one["id"] for one in ask.get("/api/v1/incidents?state=open").json()["incidents"]] == ["incident_2winter"]
-    assert ask.get("/api/v1/incidents/incident_1decay").json()["closed_because"] == "version 3 was promoted"
+    assert ask.get("/api/v1/incidents/incident_1decay").json()["closed_because"] == "version 2 was promoted"
 
 
 def test_events_are_read_page_by_page_without_gap_or_repeat(ask):
@@ -173,7 +173,7 @@ def test_health_says_when_the_records_cannot_be_read(ask, services):
 
 def test_metrics_are_in_the_prometheus_format(ask):
     text = ask.get("/metrics").text
-    assert f'noria_loop_champion_version{{loop="{LOOP}"}} 3.0' in text
+    assert f'noria_loop_champion_version{{loop="{LOOP}"}} 2.0' in text
     assert f'noria_incidents_open{{loop="{LOOP}"}} 1.0' in text
     assert f'noria_loop_phase{{loop="{LOOP}",phase="rolling-out"}} 1.0' in text
 

@@ -56,9 +56,9 @@ def verbs_router(services: Services) -> APIRouter:
     """Routes that change something; all of them ask for the token."""
     router = APIRouter(tags=["verbs"], responses=VERB_ERRORS, dependencies=[Depends(bearer(services))])
 
-    @router.post("/loops/{name}/turn", summary="Start a turn by hand", status_code=202)
+    @router.post("/loops/{name}/turn", summary="Ask for a turn by hand; answers with the signal that starts it", status_code=202)
     def turn(name: str, order: Order) -> JSONResponse:
-        started = answer({"turn": services.turn(name, by=order.by, reason=order.reason)})
+        started = answer({"signal": services.turn(name, by=order.by, reason=order.reason)})
         started.status_code = 202
         return started
 

@@ -20,7 +20,7 @@ WORK: dict[str, str] = {
     "features": "feature join assemble",
     "tuning": "tun",
     "training": "train package fit work workshop job code",
-    "evaluation": "eval scor compare",
+    "evaluation": "eval scor compare told",
     "governance": "judge gate verdict approv govern",
     "registry": "regist alias",
     "serving": "rollout shadow canary deploy serv promot route plan",
