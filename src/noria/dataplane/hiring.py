@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -55,8 +54,6 @@ class HiredChallenger:
         self._version = version
         self._log = log_folder / f"v{version.number}.log"
         self._start_s = start_s
-        self._folder = Path(tempfile.mkdtemp(prefix="noria-"))
-        self._server: asyncio.AbstractServer | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._line: _Line | None = None
         self._called = asyncio.Event()
@@ -74,12 +71,9 @@ class HiredChallenger:
         Raises:
             Unavailable: it ended, or did not call in time; the message holds the end of its output.
         """
-        (self._folder / "version.json").write_bytes(wire.dump(self._version))
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: _Line(self._connected), str(self._folder / "line"))
         await self._spawn()
-        self._keeper = loop.create_task(self._keep())
+        self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
     async def answer(self, rows: Sequence[Row], now_ms: int, timeout_ms: float) -> tuple[list[Answer | None], dict[str, list[Any]]]:
         """Ask the process.
@@ -98,27 +92,35 @@ class HiredChallenger:
         return said.answers, said.served
 
     async def close(self) -> None:
-        """End the process and remove what belongs to it."""
+        """End the process."""
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-        if self._server is not None:
-            self._server.close()
         await self._end()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _connected(self, line: _Line) -> None:
         self._line = line
         self._called.set()
 
     async def _spawn(self) -> None:
+        """Start the process; its socket's file is there only until it has called."""
         self._called.clear()
+        with tempfile.TemporaryDirectory(prefix="noria-") as folder:
+            line, version = Path(folder, "line"), Path(folder, "version.json")
+            version.write_bytes(wire.dump(self._version))
+            server = await asyncio.get_running_loop().create_unix_server(lambda: _Line(self._connected), str(line))
+            try:
+                await self._launch(line, version)
+            finally:
+                server.close()
+
+    async def _launch(self, line: Path, version: Path) -> None:
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
-                str(self._folder / "line"),
-                str(self._folder / "version.json"),
+                str(line),
+                str(version),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
