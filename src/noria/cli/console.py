@@ -23,7 +23,9 @@ console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Home = Annotated[Path | None, typer.Option("--home", help="The home folder; found from the current folder when left out.", envvar="NORIA_HOME")]
+Home = Annotated[
+    Path | None, typer.Option("--home", help="The home folder; found from the current folder when left out.", envvar="NORIA_HOME")
+]
 LoopName = Annotated[str | None, typer.Argument(help="The loop; may be left out when the home has only one.")]
 By = Annotated[str, typer.Option("--by", help="Who orders it, for the record.", default_factory=getpass.getuser)]
 Because = Annotated[str, typer.Option("--because", "-m", help="Why, for the record.")]

@@ -95,9 +95,7 @@ def _declaration() -> Path:
     return shipped if shipped.exists() else beside
 
 
-def _through_the_year(
-    world: World, replay: Replay, traffic: Path, sabotage: str, until: str | None, where: dict[str, str]
-) -> Progress:
+def _through_the_year(world: World, replay: Replay, traffic: Path, sabotage: str, until: str | None, where: dict[str, str]) -> Progress:
     """Replay in one thread, show in this one."""
     failure: list[BaseException] = []
     last = _date(until) or _last_moment(traffic)
@@ -113,7 +111,7 @@ def _through_the_year(
     def go() -> None:
         try:
             uvloop.run(year())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again where the view is
             failure.append(error)
 
     going = threading.Thread(target=go, name="replay", daemon=True)
@@ -164,4 +162,3 @@ def _account(settings: Settings, progress: Progress, where: dict[str, str]) -> N
     report = check_parity(opened, LOOP, 2_000)
     console.print(f"{report.equal:.2%} of {report.rows:,} logged feature vectors are bit-equal when computed again offline")
     console.print(f"page {where['server']} · ask [bold]noria why {LOOP} --home {settings.folder}[/]", soft_wrap=True)
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from noria import __version__
@@ -17,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-PANELS = {
+PANELS: dict[str, list[Callable[..., None]]] = {
     "Start and stop": [upping.init, upping.up, upping.stop, demo.demo, replaying.replay, upping.server, upping.serve],
     "Look": [reports.status, reports.why, replaying.parity, reports.doctor],
     "Order": [orders.turn, orders.approve, orders.promote, orders.rollback, orders.pause, orders.resume, orders.drill, orders.cancel],

@@ -32,4 +32,6 @@ class Opened:
         if name is None and len(known) == 1:
             return known[0]
         listed = ", ".join(known) or "none yet"
-        raise NotFound(f"which loop? there are: {listed}" if name is None else f"no loop {name!r} here; there are: {listed}", fix="name one")
+        raise NotFound(
+            f"which loop? there are: {listed}" if name is None else f"no loop {name!r} here; there are: {listed}", fix="name one"
+        )

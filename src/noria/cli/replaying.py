@@ -24,13 +24,13 @@ from noria.core.moments import to_ms
 from noria.core.traffic import Role
 from noria.loop.deploy import CHAMPION
 from noria.loop.enrol import in_force
+from noria.loop.source import anchored, datasets
 from noria.loop.states import state_of
+from noria.ports.clock import TurnableClock
 from noria.stages.data.versions import snapshot
 from noria.stages.features.parity import compare, recompute
 from noria.stages.registry import aliases, versions
 from noria.stages.serving import log
-from noria.loop.source import anchored, datasets
-from noria.ports.clock import TurnableClock
 
 OUTCOMES_EVERY = timedelta(hours=6)
 """Outcomes are told in batches, each with its own time."""
@@ -82,7 +82,10 @@ class Replay:
         began = time.perf_counter()
         told: list[dict[str, Any]] = []
         tell_at: datetime | None = None
-        async with Stream(self._settings.host, self._settings.serve_port, connections=self._connections) as stream, self._control() as control:
+        async with (
+            Stream(self._settings.host, self._settings.serve_port, connections=self._connections) as stream,
+            self._control() as control,
+        ):
             for part in recorded:
                 if self.stopped or (until is not None and part.start >= until):
                     break
@@ -129,7 +132,9 @@ class Replay:
         progress.errors += list(sent.errors)[: max(0, 5 - len(progress.errors))]
 
     def _control(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self._where["server"], headers={"authorization": f"Bearer {token(self._settings)}"}, timeout=120.0)
+        return httpx.AsyncClient(
+            base_url=self._where["server"], headers={"authorization": f"Bearer {token(self._settings)}"}, timeout=120.0
+        )
 
     async def _settled(self, control: httpx.AsyncClient, at: datetime) -> None:
         """Wait until the control plane has nothing left to do at `at`; one that restarts is waited for."""
@@ -156,7 +161,9 @@ class Replay:
 
 @plainly
 def replay(
-    traffic: Annotated[Path, typer.Argument(help="Parquet of recorded requests: id, time, inputs, label and when it was told.", exists=True)],
+    traffic: Annotated[
+        Path, typer.Argument(help="Parquet of recorded requests: id, time, inputs, label and when it was told.", exists=True)
+    ],
     loop: LoopName = None,
     home: Home = None,
     until: Annotated[datetime | None, typer.Option(help="Stop at this event time.")] = None,
@@ -197,7 +204,11 @@ def parity(
     name = opened.loop(loop)
     report = check_parity(opened, name, rows)
     text = f"[bold]{name}[/]: {report.equal:.2%} of {report.rows:,} logged feature vectors are bit-equal offline"
-    answer(report, as_json=as_json, text=text + "".join(f"\n  {feature}: {count:,} differ" for feature, count in report.differing.items() if count))
+    answer(
+        report,
+        as_json=as_json,
+        text=text + "".join(f"\n  {feature}: {count:,} differ" for feature, count in report.differing.items() if count),
+    )
 
 
 def check_parity(opened: Opened, name: str, rows: int) -> Any:
@@ -232,4 +243,3 @@ def in_words(progress: Progress) -> str:
 def _chained(first: Slice, rest: Any) -> Any:
     yield first
     yield from rest
-

@@ -106,7 +106,10 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
         "missing": missing,
     }
     lines = [f"home      {found['home']}", f"records   {opened.settings.records}"]
-    lines += [f"{name:9} {'pid ' + str(pid) if pid else '[dim]not running[/]'}{' · answers' if answering.get(name) else ''}" for name, pid in processes.items()]
+    lines += [
+        f"{name:9} {'pid ' + str(pid) if pid else '[dim]not running[/]'}{' · answers' if answering.get(name) else ''}"
+        for name, pid in processes.items()
+    ]
     lines.append(f"blobs     {checked - len(missing)} of {checked} in place")
     lines += [f"[red]missing[/]   {escape(one)}" for one in missing]
     answer(found, as_json=as_json, text="\n".join(lines))
@@ -136,12 +139,20 @@ def _show(one: Status) -> None:
     if one.turn is not None:
         table = Table.grid(padding=(0, 1))
         for step in one.steps:
-            table.add_row("   ", MARKS.get(step.state, "·"), step.name, f"[dim]{step.seconds:.1f} s[/]" if step.seconds else "", escape(step.note))
-        console.print(f"  turn {one.turn.number}    {one.turn.state} · on a {one.turn.signal.cause} signal · {escape(one.turn.outcome)}", soft_wrap=True)
+            table.add_row(
+                "   ", MARKS.get(step.state, "·"), step.name, f"[dim]{step.seconds:.1f} s[/]" if step.seconds else "", escape(step.note)
+            )
+        console.print(
+            f"  turn {one.turn.number}    {one.turn.state} · on a {one.turn.signal.cause} signal · {escape(one.turn.outcome)}",
+            soft_wrap=True,
+        )
         console.print(table)
     if one.rollout is not None:
         place = "shadow" if one.rollout.share == 0 else f"{one.rollout.share:.0%} of traffic"
-        console.print(f"  rollout   v{one.rollout.challenger} against v{one.rollout.champion} · {place} · {escape(one.rollout.reason)}", soft_wrap=True)
+        console.print(
+            f"  rollout   v{one.rollout.challenger} against v{one.rollout.champion} · {place} · {escape(one.rollout.reason)}",
+            soft_wrap=True,
+        )
         for guard in one.rollout.looks:
             console.print(f"            {escape(said(guard))}", soft_wrap=True)
     for incident in one.incidents:

@@ -87,12 +87,15 @@ def server(home: Home = None) -> None:
     _become("noria.server", read(home or find_home()))
 
 
-def _settings(
-    file: Path, home: Path | None, host: str | None, port: int | None, serve_port: int | None, records: str | None
-) -> Settings:
+def _settings(file: Path, home: Path | None, host: str | None, port: int | None, serve_port: int | None, records: str | None) -> Settings:
     settings = read(home or os.environ.get("NORIA_HOME") or file.resolve().parent / ".noria")
-    given = {"host": host, "port": port, "serve_port": serve_port, "records": records}
-    return replace(settings, **{name: value for name, value in given.items() if value is not None})
+    return replace(
+        settings,
+        host=host or settings.host,
+        port=port or settings.port,
+        serve_port=serve_port or settings.serve_port,
+        records=records or settings.records,
+    )
 
 
 def _in_background(settings: Settings) -> None:

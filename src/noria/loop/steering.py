@@ -31,7 +31,7 @@ def steer(trip: Trip, declared: Declared, world: World, rollout_id: str) -> Roll
     seen = look(rollout, declared.loop.rollout, evidence(world, rollout), trip.clock.now())
     trip.note(seen.rollout.reason)
     if seen.rollout != rollout:
-        world.records.commit(world.documents.write(seen.rollout, expect=revision), *told(world, seen))
+        trip.write(world.documents.write(seen.rollout, expect=revision), *told(world, seen))
     return seen.rollout if seen.rollout.phase in ENDED else None
 
 

@@ -13,7 +13,7 @@ from noria.core.state import LoopState
 from noria.core.turning import Cause, Event, Rollout, Signal, Turn, TurnState
 from noria.loop import drills, rollout
 from noria.loop.deploy import CHAMPION, bring_out, open_rollout
-from noria.loop.enrol import enrol
+from noria.loop.enrol import enrol, in_force
 from noria.loop.states import amend, open_turns, state_of
 from noria.loop.steering import told
 from noria.loop.wheel import tell_phase
@@ -68,7 +68,14 @@ class Verbs:
             f"approval.{word}", loop=found.loop, subject=found.id, by=by, reasons=(reason,), because=(f"{found.id}:verdict",), turn=found.id
         )
         approval = approvals.approve(
-            self._world.records, found.id, granted=granted, by=by, reason=reason, at=now, also=[self._world.ledger.line(event)]
+            self._world.records,
+            found.id,
+            granted=granted,
+            by=by,
+            reason=reason,
+            at=now,
+            only=self._approver(found),
+            also=[self._world.ledger.line(event)],
         )
         self._world.engine.wake(found.id)
         return approval
@@ -181,6 +188,12 @@ class Verbs:
         """Bring the plan out at once: a rollback works also while no control plane runs."""
         bring_out(self._world)
         tell_phase(self._world.documents, loop)
+
+    def _approver(self, turn: Turn) -> str:
+        """Who alone may decide on the turn, by the declaration that it began with; "" for anyone."""
+        state = replace(state_of(self._world.documents, turn.loop), code=turn.code)
+        gates = in_force(self._world, state).loop.gates
+        return next((gate.by for gate in gates if gate.check == "approval" and gate.by), "")
 
     def _waiting(self, turn: str) -> Turn:
         found = self._world.documents.get(Turn, turn)

@@ -135,7 +135,7 @@ def _quality(world: World, declared: Declared, watched: Watched, one: Watch, end
         until=until,
         roles=(Role.CHAMPION, Role.FALLBACK),
         versions=[watched.version.number],
-    )
+    ).drop_nulls(["answers" if signature.task is Task.MULTICLASS else "answer", "outcome"])
     meaning = metric(one.metric, signature.task)
     return quality.realised(
         one.metric,

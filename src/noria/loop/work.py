@@ -150,6 +150,7 @@ def evaluated(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFram
     scorer = package.load(candidate.artifact, blobs=blobs)
     score = scorer.score(X)
     metric = tuning_metric(loop, features.task)
+    by_slice = [gate for gate in loop.gates if gate.check == "no-slice-worse"]
     champion_score = None
     if order.champion is not None:
         champion_score = _champion_score(order, judged, features, blobs)
@@ -162,7 +163,9 @@ def evaluated(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFram
         made_from=(candidate.artifact, features.digest),
         champion=f"{loop.name}@{order.champion.number}" if order.champion else "",
         champion_score=champion_score,
-        slices=tuple(dict.fromkeys(gate.column for gate in loop.gates if gate.column)),
+        slices=tuple(dict.fromkeys(gate.column for gate in by_slice)),
+        slice_metrics=tuple(dict.fromkeys(gate.metric or metric for gate in by_slice)),
+        min_slice_rows=min((gate.min_rows for gate in by_slice), default=200),
         metric=metric,
         seed=loop.seed,
         latency=measure(scorer.score, X[: 2 * LATENCY_ROWS], calls=LATENCY_ROWS),

@@ -27,9 +27,12 @@ class Gate:
     bound: str = "value"
 
     def __str__(self) -> str:
-        said = {k: f"{k}={v:g}" for k, v in self.limits.items()}
-        inner = ", ".join([*(x for x in (repr(self.metric) if self.metric else "", repr(self.column) if self.column else "") if x), *said.values()])
-        return f"{self.check.replace('-', '_')}({inner})"
+        words = [repr(word) for word in (self.metric, self.column) if word]
+        words += [f"{name}={limit:g}" for name, limit in self.limits.items()]
+        words += [f"margin={self.margin:g}"] if self.margin else []
+        words += [f"by={self.by!r}"] if self.by else []
+        words += [f"bound={self.bound!r}"] if self.bound != "value" else []
+        return f"{self.check.replace('-', '_')}({', '.join(words)})"
 
 
 def at_least(*, bound: str = "value", **limits: float) -> Gate:
