@@ -23,9 +23,8 @@ async function draw(place) {
     if (shown.get(place) === body) return;
     const { spec, text } = JSON.parse(body);
     place.setAttribute("aria-label", text);
-    const fresh = document.createElement("div");
-    if (Object.keys(spec).length) await embed(place, fresh, spec);
-    else fresh.className = "waits", fresh.append(Object.assign(document.createElement("p"), { textContent: text }));
+    if (Object.keys(spec).length) await embed(place, spec);
+    else place.replaceChildren(waits(text));
     shown.set(place, body);
     place.dataset.drawn = "true";
   } catch (error) {
@@ -33,11 +32,17 @@ async function draw(place) {
   }
 }
 
-async function embed(place, fresh, spec) {
+function waits(text) {
+  const words = Object.assign(document.createElement("div"), { className: "waits" });
+  words.append(line("p", text));
+  return words;
+}
+
+async function embed(place, spec) {
   vega ??= import("/static/vega.js").catch((error) => { vega = null; throw error; });
   await vega;
   // Measured out of sight in its own place, then swapped in: no flicker.
-  fresh.className = "fresh";
+  const fresh = Object.assign(document.createElement("div"), { className: "fresh" });
   place.append(fresh);
   await window.vegaEmbed(fresh, spec, { actions: false, renderer: "svg", ast: true, defaultStyle: false, tooltip: tell });
   place.replaceChildren(fresh);
