@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ CATEGORY_LIMIT = 1_000
 _NAN = float("nan")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_Convert = Callable[[Sequence[Scalar]], Iterable[float]]
+_Convert = Callable[[Sequence[Scalar]], Sequence[Any]]
 
 
 def kind_of(dtype: pl.DataType) -> Kind:
@@ -118,37 +119,48 @@ class RowEncoder:
         Raises:
             RequestInvalid: a value does not fit its field, or a column has not `rows` values.
         """
-        cells = array("d")
-        for name, convert in self._plan:
-            column = columns.get(name)
-            if column is None:
-                cells.extend([_NAN] * rows)
-                continue
-            try:
-                cells.extend(convert(column))
-            except (TypeError, ValueError, OverflowError):
-                cells.extend(_mended(name, column))
+        cells: list[Any] = []
+        try:
+            for name, convert in self._plan:
+                column = columns.get(name)
+                cells += [_NAN] * rows if column is None else convert(column)
+            numbers = _array(cells)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._misfit(columns, error) from error
         width = len(self._plan)
-        if len(cells) != rows * width:
-            raise RequestInvalid(f"expected {rows} values in each column", fields=_wrong_lengths(self._plan, columns, rows))
+        if len(numbers) != rows * width:
+            raise RequestInvalid(f"expected {rows} values in each column", fields=_wrong_lengths(columns, rows))
         if rows == 1:
-            return np.frombuffer(cells).reshape(1, width)
-        return np.ascontiguousarray(np.frombuffer(cells).reshape(width, rows).T)
+            return np.frombuffer(numbers).reshape(1, width)
+        return np.ascontiguousarray(np.frombuffer(numbers).reshape(width, rows).T)
+
+    def _misfit(self, columns: Mapping[str, Sequence[Scalar]], error: Exception) -> RequestInvalid:
+        """Which columns do not fit, found one by one, now that time does not matter."""
+        fields = {}
+        for name, convert in self._plan:
+            try:
+                _array(convert(columns.get(name, ())))
+            except (TypeError, ValueError, OverflowError) as reason:
+                fields[name] = f"{reason}"[:200]
+        return RequestInvalid(f"{', '.join(map(repr, fields))} cannot be a feature: {error}", fields=fields)
+
+
+def _array(cells: Sequence[Any]) -> array[float]:
+    try:
+        return array("d", cells)
+    except TypeError:
+        return array("d", [_NAN if cell is None else cell for cell in cells])
 
 
 def _converter(feature: Field) -> _Convert:
-    """How one column becomes floats."""
+    """How one column becomes floats; numbers stay what they are until they all go into one array."""
     if feature.kind is Kind.TEXT:
         codes: dict[Scalar, float] = {value: float(code) for code, value in enumerate(feature.categories)}
         code_of = codes.get
         return lambda column: [code_of(value, _NAN) for value in column]
     if feature.kind is Kind.TIME:
         return lambda column: [_seconds(value) for value in column]
-    return _plain_numbers
-
-
-def _plain_numbers(column: Sequence[Scalar]) -> array[float]:
-    return array("d", column)  # type: ignore[arg-type]
+    return lambda column: column
 
 
 def _seconds(value: Scalar | datetime) -> float:
@@ -163,14 +175,5 @@ def _seconds(value: Scalar | datetime) -> float:
     return float((value - _EPOCH) // _MICROSECOND) / 1e6
 
 
-def _mended(name: str, column: Sequence[Scalar]) -> array[float]:
-    """Numbers with None as NaN: the slower second look at a column that `array` refused."""
-    try:
-        return _plain_numbers([_NAN if value is None else value for value in column])
-    except (TypeError, ValueError, OverflowError) as error:
-        reason = f"{error}"[:200]
-        raise RequestInvalid(f"{name!r} holds a value that does not fit: {reason}", fields={name: reason}) from error
-
-
-def _wrong_lengths(plan: Iterable[tuple[str, object]], columns: Mapping[str, Sequence[Scalar]], rows: int) -> dict[str, str]:
-    return {name: f"{len(columns[name])} values" for name, _ in plan if name in columns and len(columns[name]) != rows}
+def _wrong_lengths(columns: Mapping[str, Sequence[Scalar]], rows: int) -> dict[str, str]:
+    return {name: f"{len(column)} values" for name, column in columns.items() if len(column) != rows}
