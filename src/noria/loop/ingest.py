@@ -27,6 +27,12 @@ def ingest(world: World) -> int:
                 count_traffic(world, deployment, arrived.start, arrived.end)
 
 
+def tidy_log(world: World, loops: Iterable[str], now: datetime) -> None:
+    """Merge the prediction log's small files, so that reading a month stays quick."""
+    for name in loops:
+        log.tidy(world.log_folder, name, now)
+
+
 def count_traffic(world: World, loop: str, since: datetime, until: datetime) -> None:
     """Count again every bucket from `since` to `until`: right whatever was counted before."""
     width = world.cadence.bucket

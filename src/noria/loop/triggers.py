@@ -22,7 +22,7 @@ from noria.stages.serving import log
 def weigh_signals(world: World, declared: Declared, now: datetime) -> Turn | None:
     """Weigh every new signal of the loop; opens at most one turn and returns it."""
     name = declared.loop.name
-    signals = world.documents.find(Signal, where={"loop": name, "state": "new"})
+    signals = new_signals(world, name)
     if not signals:
         return None
     gone = [signal for signal in signals if not _stands(world, signal)]
@@ -38,6 +38,11 @@ def weigh_signals(world: World, declared: Declared, now: datetime) -> Turn | Non
             return _open(world, declared, signal, decision, now)
         _decline(world, signal, decision)
     return None
+
+
+def new_signals(world: World, loop: str) -> list[Signal]:
+    """Signals that were neither used nor have lapsed."""
+    return world.documents.find(Signal, where={"loop": loop, "state": "new"})
 
 
 def gather_facts(world: World, declared: Declared, now: datetime) -> Facts:

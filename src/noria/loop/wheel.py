@@ -16,16 +16,18 @@ from noria.loop import turn as turning
 from noria.loop.deploy import CHAMPION, bring_out, open_rollout
 from noria.loop.duty import Duty
 from noria.loop.enrol import in_force
-from noria.loop.ingest import ingest
+from noria.loop.ingest import ingest, tidy_log
 from noria.loop.keeping import Keeper
 from noria.loop.states import amend
-from noria.loop.triggers import weigh_signals
+from noria.loop.triggers import new_signals, weigh_signals
 from noria.loop.watching import Watched, watch, watched_champion
 from noria.loop.world import Declared, World
 from noria.stages.registry import aliases
 from noria.stages.serving.plans import read_plan
 
 IDLE_S, BUSY_S = 0.5, 0.03
+TIDY_EVERY = 28
+"""Compactions between two merges of the prediction log's small files."""
 logger = logging.getLogger("noria.wheel")
 
 
@@ -42,7 +44,9 @@ class Wheel:
         self._keeper = Keeper(world)
         self._declared: dict[str, Declared] = {}
         self._champions: dict[str, Watched] = {}
+        self._weighed: dict[str, set[str]] = {}
         self._compacted_at: datetime | None = None
+        self._compactions = 0
         self._moved = threading.Condition()
         self._passes_begun = 0
         self._quiet_after = -1
@@ -109,12 +113,20 @@ class Wheel:
         if self._compacted_at is None or now - self._compacted_at >= self._world.cadence.compact:
             ingest(self._world)
             self._compacted_at = now
+            self._compactions += 1
+            if self._compactions % TIDY_EVERY == 0:
+                tidy_log(self._world, loops, now)
         for name, declared in loops.items():
             champion = self._champion(name)
-            if champion is not None and watch(self._world, declared, champion, now):
+            looked = champion is not None and watch(self._world, declared, champion, now) > 0
+            if looked or self._unweighed(name):
+                weigh_signals(self._world, declared, now)
+                self._weighed[name] = {signal.id for signal in new_signals(self._world, name)}
                 tell_phase(self._world.documents, name)
-            if weigh_signals(self._world, declared, now) is not None:
-                tell_phase(self._world.documents, name)
+
+    def _unweighed(self, name: str) -> bool:
+        """Whether a signal came since the loop's signals were last weighed; those that stand are weighed again at each look."""
+        return bool({signal.id for signal in new_signals(self._world, name)} - self._weighed.get(name, set()))
 
     def _in_use(self, loops: dict[str, Declared]) -> list[Declared]:
         """Every declaration whose features are asked for: those in force, and those that serving versions were made by."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import threading
 from datetime import timedelta
@@ -26,13 +27,16 @@ def main(arguments: list[str]) -> None:
     duty = Duty(world.records, wall=world.wall, owner=process_name(), span=timedelta(seconds=settings.lease_s))
     wheel = Wheel(world, duty=duty)
     turning = threading.Thread(target=wheel.run, name="wheel", daemon=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it is done: what follows must still run
     with running(settings.folder, "server" if len(arguments) == 1 else arguments[1]):
         turning.start()
         services = ControlServices(settings, world, wheel)
         app = create_app(services) if settings.on_loopback else create_app(services, hosts=None)
-        uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
-        wheel.stop()
-        turning.join(timeout=10)
+        try:
+            uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
+        finally:
+            wheel.stop()
+            turning.join(timeout=10)
 
 
 if __name__ == "__main__":
