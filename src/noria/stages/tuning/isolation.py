@@ -119,6 +119,7 @@ def _child(outlet: Connection, objective: Objective, params: dict[str, Param], t
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _limit_threads(threads)
+    _refuse_polars()
     outlet.send_bytes(json.dumps(_called(objective, params)).encode())
     outlet.close()
     sys.stdout.flush()
@@ -149,3 +150,18 @@ def _limit_threads(threads: int) -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=threads)
+
+
+def _refuse_polars() -> None:
+    """Make Polars' queries fail at once: its threads stayed in the parent, so they would wait for ever."""
+
+    def collect(*_: object, **__: object) -> None:
+        raise RuntimeError(
+            "Polars cannot run inside a tuning trial, which is a fork without its threads: "
+            "take arrays from data.X and data.y, and make columns in a feature view or an on-demand transform"
+        )
+
+    lazy_frame = getattr(sys.modules.get("polars"), "LazyFrame", None)
+    for name in ("collect", "_collect_eager"):  # an eager frame's queries end in the second one since Polars 2
+        if hasattr(lazy_frame, name):
+            setattr(lazy_frame, name, collect)

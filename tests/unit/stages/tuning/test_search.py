@@ -158,6 +158,13 @@ def test_lightgbm_trains_in_children_while_polars_is_busy_in_the_parent() -> Non
     assert [trial.error for trial in recipe.trials] == [""] * 16
 
 
+def test_a_train_function_that_queries_polars_is_told_instead_of_hanging() -> None:
+    frame = pl.DataFrame({"a": range(1_000)}).filter(pl.col("a") > 3)
+    with pytest.raises(JobFailed, match="Polars cannot run inside a tuning trial"):
+        seek(Tune({"n": integer(0, 9)}, trials=2, timeout_s=20), lambda params: float(frame.filter(pl.col("a") > 9).height))
+    assert frame.filter(pl.col("a") > 9).height == 990
+
+
 def test_each_trial_has_its_share_of_the_cores() -> None:
     def threads(params: dict[str, Param]) -> float:
         return float(os.environ["OMP_NUM_THREADS"])
