@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import isfinite
 
 from noria.core.watching import Level, Reading
@@ -14,6 +15,7 @@ STEPS = (-1.0, 0.0, 1.0, 2.0, 4.0)
 
 MOST_SUBJECTS = 20
 MOST_COLUMNS = 110
+TICKS = 6
 
 
 def drift_chart(readings: Mapping[str, Sequence[Reading]]) -> Chart:
@@ -26,13 +28,15 @@ def drift_chart(readings: Mapping[str, Sequence[Reading]]) -> Chart:
     if not judged:
         return nothing_yet("Drift by feature appears here after the first day of traffic.")
     subjects = sorted(judged, key=lambda s: -_recent(judged[s]))[:MOST_SUBJECTS]
-    first = min(series[0].time for series in judged.values())
+    chunk = _chunk(judged.values())
+    first = min(series[0].time for series in judged.values()) - chunk
     last = max(series[-1].time for series in judged.values())
-    span = timedelta(days=max(1, -(-((last - first).days + 1) // MOST_COLUMNS)))
-    rows = [cell for subject in subjects for cell in _cells(subject, judged[subject], first, span)]
+    span = chunk * max(1, -(-((last - first) // chunk) // MOST_COLUMNS))
+    rows = [cell for subject in subjects for cell in _cells(subject, judged[subject], first, span, chunk)]
     beyond = [s for s in subjects if judged[s][-1].effect > 0]
     said = f"Beyond its limit now: {', '.join(beyond)}." if beyond else "No feature is beyond its limit now."
-    moment = {"type": "temporal", "scale": {"type": "utc"}, "axis": {"tickCount": 8, "format": "%-d %b"}}
+    ticks = [_date(first + (last - first) * (2 * k + 1) / (2 * TICKS)) for k in range(TICKS)]
+    moment = {"type": "temporal", "scale": {"type": "utc"}, "axis": {"values": ticks, "format": "%-d %b"}}
     return chart(
         f"Drift of {len(judged)} features from {first:%-d %B %Y} to {last:%-d %B %Y}. {said}",
         height=max(60, 20 * len(subjects)),
@@ -58,16 +62,27 @@ def drift_chart(readings: Mapping[str, Sequence[Reading]]) -> Chart:
     )  # fmt: skip
 
 
+def _date(moment: datetime) -> dict[str, int | bool]:
+    """A day as an axis of Vega-Lite takes it."""
+    return {"year": moment.year, "month": moment.month, "date": moment.day, "utc": True}
+
+
 def _recent(series: Sequence[Reading]) -> float:
     """What orders the features: the mean effect of the last week, then of all."""
     week = [one.effect for one in series[-7:]]
     return sum(week) / len(week) + 0.01 * max(one.effect for one in series)
 
 
-def _cells(subject: str, series: Sequence[Reading], first: datetime, span: timedelta) -> list[dict[str, object]]:
+def _chunk(all_series: Iterable[Sequence[Reading]]) -> timedelta:
+    """How long one reading's chunk is: the shortest distance between two readings of a feature, a day if there is none."""
+    distances = [b.time - a.time for series in all_series for a, b in pairwise(series)]
+    return min((distance for distance in distances if distance > timedelta()), default=timedelta(days=1))
+
+
+def _cells(subject: str, series: Sequence[Reading], first: datetime, span: timedelta, chunk: timedelta) -> list[dict[str, object]]:
     worst: dict[int, Reading] = {}
     for reading in series:
-        column = (reading.time - first) // span
+        column = (reading.time - chunk - first) // span
         if column not in worst or reading.effect > worst[column].effect:
             worst[column] = reading
     return [

@@ -49,7 +49,7 @@ def quality_chart(
         *_marks([mark for mark in marks if first <= mark.at <= last]),
     ]
     said = f"Realised {metric} from {first:%-d %B %Y} to {last:%-d %B %Y}: now {newest.value:.4f}, between {newest.low:.4f} and {newest.high:.4f}."
-    return chart(said, height=260, layer=[layer for layer in layers if layer])
+    return chart(said, height=260, layer=[layer for layer in layers if layer["data"]["values"]])
 
 
 def _y(field: str = "v") -> dict[str, Any]:

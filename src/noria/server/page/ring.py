@@ -30,6 +30,9 @@ WORK: dict[str, str] = {
 
 CENTRE_X, CENTRE_Y, RADIUS, LABEL_RADIUS = 380.0, 262.0, 172.0, 206.0
 
+DETAIL_LENGTH = 38
+"""Characters that fit into the ring on one line."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
@@ -53,13 +56,14 @@ class Station:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """The ring with its centre; `done` is the share of the circle that lies behind the current turn."""
+    """The ring with its centre; `done` is the share of the circle that lies behind the current turn, `detail` what its step says."""
 
     stations: tuple[Station, ...]
     turning: bool
     done: float
     headline: str
     subline: str
+    detail: str
     current: str
 
 
@@ -118,7 +122,9 @@ def wheel(seen: Glance) -> Wheel:
     headline = f"Turn {seen.turn.number}" if seen.turn and turning else (f"v{seen.loop.champion}" if seen.loop.champion else "Newborn")
     subline = words(seen.loop.phase)
     done = at / len(STATIONS) if turning else (1.0 if seen.version else 0.0)
-    return Wheel(stations=stations, turning=turning, done=done, headline=headline, subline=subline, current=current)
+    detail = seen.steps[-1].note if turning and seen.steps else ""
+    detail = detail if len(detail) <= DETAIL_LENGTH else detail[: DETAIL_LENGTH - 1] + "…"
+    return Wheel(stations=stations, turning=turning, done=done, headline=headline, subline=subline, detail=detail, current=current)
 
 
 def _current(seen: Glance, turning: bool) -> str:
@@ -163,7 +169,8 @@ def _values(seen: Glance) -> dict[str, tuple[str, str]]:
     requests = sum(sum(point.requests.values()) for point in seen.traffic)
     said["serving"] = (number(requests), _serving(seen)) if requests else (NONE, "")
     open_now = len(seen.incidents)
-    said["monitoring"] = (f"{open_now} open" if open_now else "calm", f"{seen.firing} monitors firing" if seen.firing else "no incident")
+    firing = f"{seen.firing} monitors firing" if seen.firing else ""
+    said["monitoring"] = (f"{open_now} open", firing or "incidents") if open_now else ("calm", firing or "no incident")
     return said
 
 

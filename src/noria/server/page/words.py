@@ -73,8 +73,10 @@ def span(value: timedelta | float | None) -> str:
     if value is None:
         return NONE
     length = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    if length < timedelta(milliseconds=1):
+        return "< 1 ms"
     if length < timedelta(seconds=10):
-        return f"{length.total_seconds():.2g} s"
+        return f"{length.total_seconds():.1f} s" if length >= timedelta(seconds=1) else f"{length.total_seconds() * 1000:.0f} ms"
     return spoken(length)
 
 
