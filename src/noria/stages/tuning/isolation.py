@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import math
@@ -24,6 +25,7 @@ from noria.core.training import Param
 Objective = Callable[[dict[str, Param]], float]
 
 _ORPHAN_CHECK_S = 1.0
+_SOFTLY = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +48,7 @@ class Isolated:
     """One call of an objective in a forked child, which sees the parent's data without copying it.
 
     A fork carries only the calling thread. The child must therefore stay away from what needs the
-    parent's other threads, Polars above all; NumPy arrays are safe. OpenMP may start its threads in
-    the child if it has not yet done so in the parent.
+    parent's other threads, Polars above all; NumPy arrays are safe, and so is OpenMP after `rest_openmp`.
     """
 
     def __init__(self, objective: Objective, params: dict[str, Param], *, timeout_s: float, threads: int) -> None:
@@ -106,6 +107,20 @@ class Isolated:
         if code < 0:
             return f"its process was killed by {signal.Signals(-code).name}"
         return f"its process ended with exit code {code} and no answer"
+
+
+def rest_openmp() -> None:
+    """Send this process's idle OpenMP threads home (`omp_pause_resource_all`, OpenMP 5.0), so that a fork can start its own.
+
+    A child that inherits the record of a thread pool without its threads waits for them for ever.
+    """
+    from threadpoolctl import threadpool_info
+
+    for library in threadpool_info():
+        if library["user_api"] == "openmp":
+            pause = getattr(ctypes.CDLL(library["filepath"]), "omp_pause_resource_all", None)
+            if pause is not None:
+                pause(_SOFTLY)
 
 
 def first_of(running: Sequence[Isolated]) -> None:

@@ -12,7 +12,7 @@ import optuna
 from noria.core.declaration.training import Tune
 from noria.core.errors import JobFailed
 from noria.core.training import Param, Recipe, Trial
-from noria.stages.tuning.isolation import Answer, Isolated, Objective, ask, first_of
+from noria.stages.tuning.isolation import Answer, Isolated, Objective, ask, first_of, rest_openmp
 from noria.stages.tuning.space import distributions
 
 
@@ -81,6 +81,7 @@ def _try_apart(tune: Tune, objective: Objective, proposals: _Proposals, done: Ca
     threads = max(1, (os.cpu_count() or 1) // parallel)
     window: deque[_Attempt] = deque()
     begun = 0
+    rest_openmp()
     try:
         while begun < tune.trials or window:
             while begun < tune.trials and len(window) < parallel:

@@ -158,6 +158,21 @@ def test_lightgbm_trains_in_children_while_polars_is_busy_in_the_parent() -> Non
     assert [trial.error for trial in recipe.trials] == [""] * 16
 
 
+def test_trials_may_use_all_cores_after_lightgbm_did_in_the_parent() -> None:
+    from lightgbm import LGBMClassifier
+
+    X = np.random.default_rng(1).normal(size=(5_000, 4))
+
+    def objective(params: dict[str, Param]) -> float:
+        model = LGBMClassifier(num_leaves=params["leaves"], n_estimators=2, n_jobs=2, verbose=-1).fit(X, X[:, 0] > 0)
+        return float(model.n_estimators_)
+
+    for _ in range(2):
+        objective({"leaves": 5})
+        recipe = seek(Tune({"leaves": integer(2, 9)}, trials=2, parallel=1, timeout_s=20), objective)
+        assert [trial.error for trial in recipe.trials] == ["", ""]
+
+
 def test_a_train_function_that_queries_polars_is_told_instead_of_hanging() -> None:
     frame = pl.DataFrame({"a": range(1_000)}).filter(pl.col("a") > 3)
     with pytest.raises(JobFailed, match="Polars cannot run inside a tuning trial"):
