@@ -40,7 +40,9 @@ function away(isAway) {
 // Make `old` look like `fresh` with as few changes as possible: focus, scroll, animations and drawings stay.
 function morph(old, fresh) {
   if (old.isEqualNode(fresh) || old.hasAttribute("data-keep")) return;
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name, value } of fresh.attributes) {
+    if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value); // what a reader folded stays folded
+  }
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && name !== "open" && name !== "tabindex") old.removeAttribute(name);
   }
