@@ -62,32 +62,41 @@ def _hub(state: LiveState, width: int) -> Text:
 
 
 def chart(points: Sequence[QualityPoint], *, width: int, height: int, reference: float, limit: float) -> list[Text]:
-    """Quality over time as columns, newest right: green at home, amber on its way, red below the limit."""
-    shown = [p for p in points[-width:] if not math.isnan(p.value)]
-    if not shown:
+    """Quality over time as columns, newest right: green at home, amber on its way, red beyond the limit.
+
+    A history longer than the chart is wide is averaged, so that all of it is seen.
+    """
+    values = _averaged([p.value for p in points if not math.isnan(p.value)], width)
+    if not values:
         return [Text("no outcomes yet: quality is unknown, and said so", style=QUIET)] + [Text("")] * (height - 1)
     known = [v for v in (reference, limit) if not math.isnan(v)]
-    bottom = min([*(p.value for p in shown), *known]) - 0.02
-    top = max([*(p.value for p in shown), *known]) + 0.005
-    levels = [(p.value - bottom) / (top - bottom) * height * 8 for p in shown]
+    low, high = min([*values, *known]), max([*values, *known])
+    bottom, top = low - max(0.15 * (high - low), 1e-6), high + max(0.03 * (high - low), 1e-6)
+    levels = [(value - bottom) / (top - bottom) * height * 8 for value in values]
     mark = -1 if math.isnan(reference) else min(height - 1, int((reference - bottom) / (top - bottom) * height))
     rows = []
     for row in range(height - 1, -1, -1):
         line = Text(" ")
-        for point, level in zip(shown, levels, strict=True):
+        for value, level in zip(values, levels, strict=True):
             cell = _EIGHTHS[min(8, max(0, round(level - row * 8)))]
-            line.append(
-                "┄" if cell == " " and row == mark else cell, style=TRACK if cell == " " else _judged(point.value, reference, limit)
-            )
-        line.append(("┄" if row == mark else " ") * (width - len(shown)), style=TRACK)
+            line.append("┄" if cell == " " and row == mark else cell, style=TRACK if cell == " " else _judged(value, reference, limit))
+        line.append(("┄" if row == mark else " ") * (width - len(values)), style=TRACK)
         rows.append(line)
     return rows
 
 
+def _averaged(values: Sequence[float], width: int) -> list[float]:
+    together = math.ceil(len(values) / width) or 1
+    groups = [values[max(0, end - together) : end] for end in range(len(values), 0, -together)]
+    return [sum(group) / len(group) for group in reversed(groups)]
+
+
 def _judged(value: float, reference: float, limit: float) -> str:
-    if value < limit:
-        return BAD
-    return AMBER if value < (reference + limit) / 2 else GOOD
+    """The colour of a value by how much of the way from the reference to the limit it has gone, up or down."""
+    if math.isnan(reference) or math.isnan(limit) or reference == limit:
+        return WATER
+    gone = (reference - value) / (reference - limit)
+    return BAD if gone >= 1 else AMBER if gone >= 0.5 else GOOD
 
 
 def drift_lines(bars: Sequence[DriftBar], *, width: int, most: int) -> list[Text]:

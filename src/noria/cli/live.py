@@ -66,5 +66,5 @@ class LiveView:
             if one.important and one.id not in self._told:
                 self._told.add(one.id)
                 self._console.print(
-                    f"{one.at:%Y-%m-%d %H:%M}  {one.kind:<18}  {one.text}", style=TONES[one.tone], highlight=False, soft_wrap=True
+                    f"{one.at:%Y-%m-%d %H:%M}  {one.kind:<20}  {one.text}", style=TONES[one.tone], highlight=False, soft_wrap=True
                 )

@@ -119,7 +119,7 @@ def _ledger(state: LiveState, width: int, height: int) -> RenderableType:
     if state.decision:
         lines.append(_fitted(Text.assemble((" ◆ decision  ", f"bold {FOAM}"), (state.decision, FOAM)), width - 4))
     for one in list(state.happenings)[-(rows - len(lines)) :] if rows > len(lines) else ():
-        sign, kind = (f" {SIGNS[one.tone]} ", TONES[one.tone] or QUIET), (f"{one.kind:<18} ", TONES[one.tone] or "bold")
+        sign, kind = (f" {SIGNS[one.tone]} ", TONES[one.tone] or QUIET), (f"{one.kind:<20} ", TONES[one.tone] or "bold")
         lines.append(_fitted(Text.assemble(sign, (f"{one.at:%d %b %H:%M}  ", QUIET), kind, one.text), width - 4))
     return _panel("ledger", Group(*lines), height, aside=state.page)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from noria.cli.drawing import bar, chart
+from noria.cli.drawing import BAD, GOOD, bar, chart
 from noria.cli.live import DriftBar, Happening, LiveState, LiveView, QualityPoint
 from noria.cli.live_state import STATIONS
 from noria.cli.panels import frame
@@ -121,6 +121,19 @@ def test_a_window_that_is_too_small_gets_lines_instead() -> None:
     assert "\x1b[?1049h" not in out.getvalue()
 
 
+@pytest.mark.parametrize(("reference", "limit", "well", "ill"), [(0.74, 0.71, 0.75, 0.70), (12.0, 14.0, 11.0, 15.0)])
+def test_a_fall_is_red_whichever_way_the_metric_points(reference: float, limit: float, well: float, ill: float) -> None:
+    points = [QualityPoint(value=v, low=v, high=v) for v in (well, ill)]
+    colours = [span.style for span in chart(points, width=4, height=1, reference=reference, limit=limit)[0].spans]
+    assert colours[:2] == [GOOD, BAD]
+
+
+def test_a_history_longer_than_the_chart_is_seen_whole() -> None:
+    points = [QualityPoint(value=v, low=v, high=v) for v in [0.9] * 150 + [0.5] * 150]
+    colours = {span.style for span in chart(points, width=20, height=1, reference=0.9, limit=0.8)[0].spans}
+    assert {GOOD, BAD} <= colours
+
+
 @given(st.floats(0, 1), st.integers(1, 80))
 def test_a_bar_is_as_wide_as_asked_and_a_small_share_is_never_invisible(share: float, width: int) -> None:
     drawn_bar = bar(share, width, "red")
@@ -139,5 +152,5 @@ def test_a_chart_keeps_its_size_whatever_it_is_given(values: list[float], width:
     points = [QualityPoint(value=v, low=v, high=v) for v in values]
     rows = chart(points, width=width, height=height, reference=reference, limit=reference - 0.03)
     assert len(rows) == height
-    if any(v == v for v in values[-width:]):
+    if any(v == v for v in values):
         assert {row.cell_len for row in rows} == {width + 1}
