@@ -9,16 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from noria.core.errors import ArtifactRejected, NoriaError
-from noria.core.schema import Signature, Task
+from noria.core.schema import Signature
 from noria.packaging import manifest as manifests
 from noria.packaging.audit import audit
 from noria.packaging.manifest import FILES, Manifest
+from noria.packaging.parity import alike, fit_signature, largest_difference
 from noria.packaging.scorer import Scorer
 from noria.ports import wire
 from noria.ports.blobs import Blobs
-
-TOLERANCE = 1e-5
-"""Largest difference between the answers of a model and of its compiled form."""
 
 _LIBRARIES = {
     "lightgbm": ("lightgbm", "numpy"),
@@ -71,8 +69,8 @@ def save(model: object, signature: Signature, sample: np.ndarray, *, blobs: Blob
     written = _write(model, signature, sample)
     native = _open(written.format, written.content, signature)
     answers = _answers(native, sample)
-    _fit_signature(answers, signature)
-    if written.answers is not None and not _alike(written.answers, answers, signature.task):
+    fit_signature(answers, signature)
+    if written.answers is not None and not alike(written.answers, answers, signature.task):
         raise ArtifactRejected("the saved model answers differently from the one in memory", fix="save it as ONNX")
     forms, parity, note = {written.format: written.content}, 0.0, ""
     if written.compile is not None:
@@ -187,9 +185,9 @@ def _compiled(compile: Callable[[], bytes], answers: np.ndarray, signature: Sign
         return b"", 0.0, f"not compiled to ONNX: {type(error).__name__}: {error}"[:500]
     if not len(sample):
         return b"", 0.0, "not compiled to ONNX: there were no rows to compare the answers on"
-    if not _alike(answers, compiled, signature.task):
+    if not alike(answers, compiled, signature.task):
         return b"", 0.0, "not compiled to ONNX: on real rows its answers differ"
-    return content, _largest_difference(answers, compiled), ""
+    return content, largest_difference(answers, compiled), ""
 
 
 def _answers(scorer: Scorer, sample: np.ndarray) -> np.ndarray:
@@ -206,35 +204,3 @@ def _asked(ask: Callable[[], np.ndarray]) -> np.ndarray:
             f"the model fails on real rows: {type(error).__name__}: {error}",
             fix="let it take missing values (NaN): put a SimpleImputer in front, or use a model that handles them",
         ) from error
-
-
-def _fit_signature(answers: np.ndarray, signature: Signature) -> None:
-    """Refuse answers of the wrong shape or range."""
-    if not len(answers):
-        return
-    if signature.task is Task.MULTICLASS:
-        wanted = len(signature.classes)
-        if answers.ndim != 2 or answers.shape[1] != wanted:
-            raise ArtifactRejected(
-                f"the model's answers have shape {answers.shape} for {wanted} classes",
-                fix="train on rows of every class, with a classifier",
-            )
-    elif answers.ndim != 1:
-        raise ArtifactRejected(f"the model gives {answers.shape[1:]} answers per row, a {signature.task} model gives one")
-    if signature.task is not Task.REGRESSION and not (np.nanmin(answers) >= 0 and np.nanmax(answers) <= 1):
-        raise ArtifactRejected("the model's answers are not probabilities", fix="use a classifier, with a probability objective")
-
-
-def _alike(one: np.ndarray, other: np.ndarray, task: Task) -> bool:
-    """Whether two forms answer alike: within the tolerance (relative above 1), with no decision flipped."""
-    if one.shape != other.shape or not np.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
-        return False
-    if task is Task.BINARY:
-        return bool(np.array_equal(one >= 0.5, other >= 0.5))
-    if task is Task.MULTICLASS and len(one):
-        return bool(np.array_equal(one.argmax(axis=1), other.argmax(axis=1)))
-    return True
-
-
-def _largest_difference(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.nanmax(np.abs(one - other), initial=0.0))

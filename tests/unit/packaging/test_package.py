@@ -23,6 +23,7 @@ from noria.core.ids import digest_of
 from noria.core.schema import Field, Kind, Signature, Task
 from noria.packaging import package
 from noria.packaging.package import Packed
+from noria.packaging.parity import TOLERANCE
 from noria.ports import wire
 
 NOISE = np.random.default_rng(7)
@@ -124,7 +125,7 @@ def test_pipelines_are_kept_as_skops_and_served_as_onnx(task: Task, steps: list[
     model = make_pipeline(SimpleImputer(), *steps).fit(X, LABELS[task])
     packed = save(model, task, blobs, tmp_path)
     assert (packed.format, packed.serving_form, packed.note) == ("skops", "onnx", "")
-    assert packed.parity_max_diff < package.TOLERANCE * 20
+    assert packed.parity_max_diff < 20 * TOLERANCE
     served, native = (package.load(packed.artifact, blobs=blobs, form=form) for form in ("serving", "native"))
     assert (served.format, native.format) == ("onnx", "skops")
     np.testing.assert_allclose(served.score(X[:3]), native.score(X[:3]), rtol=1e-5, atol=1e-5)
@@ -157,6 +158,9 @@ def test_onnx_bytes_and_protos_are_kept_as_they_are(blobs: Files, tmp_path: Path
     assert packed == save(proto.SerializeToString(), Task.BINARY, blobs, tmp_path)
     assert (packed.format, packed.serving_form) == ("onnx", "onnx")
     assert package.importance(packed.artifact, blobs=blobs) == {}
+    without_imputer = LogisticRegression().fit(np.nan_to_num(X), LABELS[Task.BINARY])
+    with pytest.raises(ArtifactRejected, match="no answer to"):
+        save(to_onnx(without_imputer, X[:1].astype(np.float32), options={"zipmap": False}), Task.BINARY, blobs, tmp_path)
     with pytest.raises(ArtifactRejected, match="zipmap"):
         save(to_onnx(model, X[:1].astype(np.float32)), Task.BINARY, blobs, tmp_path)
 

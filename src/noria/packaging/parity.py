@@ -1,0 +1,54 @@
+"""Holds a model's answers against its signature, and two forms of a model against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from noria.core.errors import ArtifactRejected
+from noria.core.schema import Signature, Task
+
+TOLERANCE = 1e-5
+"""Largest difference between the answers of two forms; for regressions, relative to the value as well."""
+
+
+def fit_signature(answers: np.ndarray, signature: Signature) -> None:
+    """Check that answers have the shape and range that the signature promises.
+
+    Raises:
+        ArtifactRejected: they have not.
+    """
+    if not len(answers):
+        return
+    if signature.task is Task.MULTICLASS:
+        wanted = len(signature.classes)
+        if answers.ndim != 2 or answers.shape[1] != wanted:
+            raise ArtifactRejected(
+                f"the model's answers have shape {answers.shape} for {wanted} classes",
+                fix="train on rows of every class, with a classifier",
+            )
+    elif answers.ndim != 1:
+        raise ArtifactRejected(f"the model gives {answers.shape[1:]} answers per row, a {signature.task} model gives one")
+    if not np.isfinite(answers).all():
+        raise ArtifactRejected(
+            f"the model has no answer to {np.count_nonzero(~np.isfinite(answers))} of {answers.size} real rows",
+            fix="let it take missing values (NaN): put a SimpleImputer in front, or use a model that handles them",
+        )
+    if signature.task is not Task.REGRESSION and not (answers.min() >= 0 and answers.max() <= 1):
+        raise ArtifactRejected("the model's answers are not probabilities", fix="use a classifier, with a probability objective")
+
+
+def alike(one: np.ndarray, other: np.ndarray, task: Task) -> bool:
+    """Whether two forms answer alike: within the tolerance, with no decision flipped."""
+    relative = TOLERANCE if task is Task.REGRESSION else 0.0
+    if one.shape != other.shape or not np.allclose(one, other, rtol=relative, atol=TOLERANCE):
+        return False
+    if task is Task.BINARY:
+        return bool(np.array_equal(one >= 0.5, other >= 0.5))
+    if task is Task.MULTICLASS and len(one):
+        return bool(np.array_equal(one.argmax(axis=1), other.argmax(axis=1)))
+    return True
+
+
+def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Largest absolute difference between two forms' answers; 0 when there are none."""
+    return float(np.max(np.abs(one - other), initial=0.0))
