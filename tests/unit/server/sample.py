@@ -499,7 +499,7 @@ def _watching(life: Life) -> None:
         for n in range(DAYS):
             push = weather.get(feature, 0.0) * (math.exp(-(((n - 82) / 7) ** 2)) + 1.1 * math.exp(-(((n - 275) / 9) ** 2)))
             value = (
-                max(0.0, rng.gauss(0.035, 0.02)) + 0.26 * push + (0.05 * math.exp(-(((n - 150) / 20) ** 2)) if feature == "dest" else 0.0)
+                max(0.0, rng.gauss(0.035, 0.02)) + 0.42 * push + (0.05 * math.exp(-(((n - 150) / 20) ** 2)) if feature == "dest" else 0.0)
             )
             level = Level.BREACH if value > 0.14 else Level.OK
             reading = Reading(
@@ -511,7 +511,7 @@ def _watching(life: Life) -> None:
                 threshold=0.14,
                 level=level,
                 rows=880,
-                effect=(value - 0.14) / 0.05,
+                effect=value / 0.14 - 1,
             )
             life.put("reading", f"{LOOP}/drift/{feature}/{day(n).isoformat()}", reading, loop=LOOP, monitor="drift", subject=feature)
         firing = feature in ("visibility", "precip", "wind_speed")

@@ -10,8 +10,8 @@ from math import isfinite
 from noria.core.watching import Level, Reading
 from noria.server.charts.theme import HEAT, SOFT, Chart, chart, moment_tip, ms, nothing_yet
 
-STEPS = (-1.0, 0.0, 1.0, 2.0, 4.0)
-"""Effects between which the colour changes; 0 is the calibrated limit."""
+STEPS = (-0.4, 0.0, 0.5, 1.5, 4.0)
+"""Effects between which the colour changes: −1 is no drift, 0 the calibrated limit, 1 twice the limit."""
 
 MOST_SUBJECTS = 20
 MOST_COLUMNS = 110

@@ -11,6 +11,9 @@ from typing import Any
 from noria.core.watching import Incident, Reading
 from noria.server.charts.theme import ACCENT, BAD, MUTED, SOFT, WARN, Chart, chart, moment_tip, ms, nothing_yet, time_axis
 
+HEIGHT, STRIP = 260, 5
+"""Pixels of the drawing, and of the strip at its foot that tells when incidents were open."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
@@ -49,7 +52,7 @@ def quality_chart(
         *_marks([mark for mark in marks if first <= mark.at <= last]),
     ]
     said = f"Realised {metric} from {first:%-d %B %Y} to {last:%-d %B %Y}: now {newest.value:.4f}, between {newest.low:.4f} and {newest.high:.4f}."
-    return chart(said, height=260, layer=[layer for layer in layers if layer["data"]["values"]])
+    return chart(said, height=HEIGHT, layer=[layer for layer in layers if layer["data"]["values"]])
 
 
 def _y(field: str = "v") -> dict[str, Any]:
@@ -131,8 +134,8 @@ def _incidents(incidents: Sequence[Incident], first: datetime, last: datetime) -
     return [
         {
             "data": {"values": rows},
-            "mark": {"type": "rect", "color": WARN, "opacity": 0.1},
-            "encoding": {"x": time_axis(), "x2": {"field": "t2"}, "tooltip": tips},
+            "mark": {"type": "rect", "color": WARN, "opacity": 0.6},
+            "encoding": {"x": time_axis(), "x2": {"field": "t2"}, "y": {"value": HEIGHT - STRIP}, "y2": {"value": HEIGHT}, "tooltip": tips},
         }
     ]
 

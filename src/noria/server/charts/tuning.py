@@ -8,7 +8,7 @@ from math import isfinite
 from noria.core.training import Recipe, Trial
 from noria.server.charts.theme import ACCENT, BAD, MUTED, Chart, chart, nothing_yet
 
-SMALLER_IS_BETTER = ("loss", "error", "brier", "mae", "rmse", "mse")
+SMALLER_IS_BETTER = ("loss", "error", "brier", "ece", "mae", "mape", "rmse", "mse")
 
 
 def tuning_chart(recipe: Recipe) -> Chart:

@@ -169,7 +169,7 @@ def _values(seen: Glance) -> dict[str, tuple[str, str]]:
     requests = sum(sum(point.requests.values()) for point in seen.traffic)
     said["serving"] = (number(requests), _serving(seen)) if requests else (NONE, "")
     open_now = len(seen.incidents)
-    firing = f"{seen.firing} monitors firing" if seen.firing else ""
+    firing = f"{seen.firing} monitor{'s' if seen.firing > 1 else ''} firing" if seen.firing else ""
     said["monitoring"] = (f"{open_now} open", firing or "incidents") if open_now else ("calm", firing or "no incident")
     return said
 
