@@ -30,6 +30,8 @@ class Scorecard:
         metrics: Metric name to value with interval.
         versus_champion: Metric name to paired difference, signed so that positive means the
             candidate is better; empty when there is no champion.
+        design_effect: Metric name to how many times the variance of that difference is the one that
+            independent rows would have (1 = independent); rows of one day have their day in common.
         latency_p99_ms: Measured on single rows, through the serving form.
     """
 
@@ -42,6 +44,7 @@ class Scorecard:
     champion: str = ""
     champion_metrics: Mapping[str, Estimate] = field(default_factory=dict)
     versus_champion: Mapping[str, Estimate] = field(default_factory=dict)
+    design_effect: Mapping[str, float] = field(default_factory=dict)
     slices: tuple[SliceMark, ...] = ()
     latency_p50_ms: float = float("nan")
     latency_p99_ms: float = float("nan")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -14,8 +14,9 @@ from noria.core.schema import Task
 from noria.core.traffic import Role
 from noria.core.turning import GuardReading, Rollout, RolloutPhase
 from noria.stages.evaluation import sequential
+from noria.stages.serving.routing import bucket
 
-LATENCY_GRACE_MS = 5.0
+LATENCY_GRACE_MS = 20.0
 """Latencies are compared as log(this + latency): below it nobody feels a difference."""
 SAMPLE_RATIO_ALPHA = 0.001
 GUARD_ROWS = 100
@@ -29,12 +30,14 @@ class Evidence:
     Attributes:
         rows: The prediction log since the rollout began, one row per answer.
         outcomes: The same with the outcomes that were told, column `outcome`.
+        design_effect: Of each guarded metric, from the scorecard (see `Scorecard`).
     """
 
     rows: pl.DataFrame
     outcomes: pl.DataFrame
     task: Task
     classes: Sequence[str]
+    design_effect: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ def look(rollout: Rollout, canary: Canary, evidence: Evidence, now: datetime) ->
     skew = _sample_ratio(counted, evidence.rows)
     if skew is not None:
         return _out(counted, now, [skew])
-    rows = _rows_of_step(counted, evidence.rows)
+    rows = _in_force(counted, evidence.rows).filter(pl.col("role") == _role(counted)).height
     wanted = canary.shadow_rows if counted.phase is RolloutPhase.SHADOW else canary.min_rows
     silent = [guard.guard for guard in readings if guard.verdict == "not-enough-data" and _must_speak(counted, guard.guard)]
     if rows < wanted or (silent and rows < canary.max_rows):
@@ -147,9 +150,24 @@ def _must_speak(rollout: Rollout, guard: str) -> bool:
     return rollout.phase is not RolloutPhase.SHADOW or guard in ("errors",)
 
 
-def _rows_of_step(rollout: Rollout, rows: pl.DataFrame) -> int:
-    role = Role.SHADOW if rollout.phase is RolloutPhase.SHADOW else Role.CHALLENGER
-    return rows.filter((pl.col("role") == role) & (pl.col("time") >= rollout.step_started_at)).height
+def _role(rollout: Rollout) -> Role:
+    return Role.SHADOW if rollout.phase is RolloutPhase.SHADOW else Role.CHALLENGER
+
+
+def _in_force(rollout: Rollout, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of this step after the first one that shows that the data plane follows it.
+
+    A plan takes a moment to arrive. The proof is a challenger's row whose key the step before
+    would have sent to the champion; that row itself is left out, as it was chosen by what it is.
+    """
+    of_step = rows.filter(pl.col("time") >= rollout.step_started_at)
+    if rollout.phase is RolloutPhase.SHADOW:
+        return of_step
+    before = rollout.steps[rollout.step - 1] / 100 if rollout.step else 0.0
+    tried = of_step.filter(pl.col("role") == Role.CHALLENGER)
+    new = (time for time, key in tried.select("time", "key").iter_rows() if bucket(rollout.id, key) >= before)
+    first = next(new, None)
+    return of_step.filter(pl.col("time") > first) if first is not None else of_step.head(0)
 
 
 def _touched(rows: pl.DataFrame) -> tuple[int, int]:
@@ -161,7 +179,7 @@ def _touched(rows: pl.DataFrame) -> tuple[int, int]:
 def _sample_ratio(rollout: Rollout, rows: pl.DataFrame) -> str | None:
     if rollout.phase is not RolloutPhase.CANARY:
         return None
-    of_step = rows.filter(pl.col("time") >= rollout.step_started_at)
+    of_step = _in_force(rollout, rows)
     challenger = of_step.filter(pl.col("role") == Role.CHALLENGER)["key"].n_unique()
     champion = of_step.filter(pl.col("role") == Role.CHAMPION)["key"].n_unique()
     if challenger + champion < GUARD_ROWS:
@@ -200,11 +218,12 @@ def _errors(margin: float, alpha: float, rows: pl.DataFrame) -> GuardReading:
 
 
 def _latency(margin: float, alpha: float, rows: pl.DataFrame) -> GuardReading:
+    """What users felt: shadows wait behind them, so their time says nothing."""
     felt = rows.with_columns(felt=(pl.col("latency_us") / 1000 + LATENCY_GRACE_MS).log())
     return sequential.guard_mean(
         "latency",
         felt.filter(pl.col("role") == Role.CHAMPION)["felt"].to_numpy(),
-        felt.filter(pl.col("role").is_in([Role.CHALLENGER, Role.SHADOW]))["felt"].to_numpy(),
+        felt.filter(pl.col("role") == Role.CHALLENGER)["felt"].to_numpy(),
         margin=float(np.log1p(margin)),
         alpha=alpha,
         min_n=GUARD_ROWS,
@@ -226,6 +245,7 @@ def _quality(metric: str, margin: float, alpha: float, evidence: Evidence) -> Gu
         margin=margin,
         alpha=alpha,
         min_n=GUARD_ROWS,
+        design_effect=evidence.design_effect.get(metric, 1.0),
     )
 
 

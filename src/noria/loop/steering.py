@@ -37,14 +37,21 @@ def steer(trip: Trip, declared: Declared, world: World, rollout_id: str) -> Roll
 
 def evidence(world: World, rollout: Rollout) -> Evidence:
     """All traffic since the rollout began, from the prediction log."""
-    signature = versions.get(world.records, rollout.loop, rollout.challenger).candidate.signature
+    version = versions.get(world.records, rollout.loop, rollout.challenger)
+    signature = version.candidate.signature
     columns = ["request_id", "version", "role", "time", "key", "answer", "latency_us", "error"]
     if len(signature.classes) > 2:
         columns.append("answers")
     rows = log.predictions(world.log_folder, rollout.loop, since=rollout.started_at, columns=columns)
     outcomes = log.outcomes(world.log_folder, rollout.loop, since=rollout.started_at)
     labelled = rows.join(outcomes.select("request_id", outcome="value"), on="request_id", how="inner")
-    return Evidence(rows=rows, outcomes=labelled, task=signature.task, classes=signature.classes)
+    return Evidence(
+        rows=rows,
+        outcomes=labelled,
+        task=signature.task,
+        classes=signature.classes,
+        design_effect=version.scorecard.design_effect,
+    )
 
 
 def told(world: World, seen: Look) -> Sequence[Write]:

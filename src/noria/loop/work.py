@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from noria.packaging import package
 from noria.packaging.encoding import encode
 from noria.ports import wire
 from noria.ports.blobs import Blobs
-from noria.stages.evaluation import metrics, scorecards
+from noria.stages.evaluation import metrics, paired, scorecards
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.latency import measure
 from noria.stages.features import assemble
@@ -171,6 +171,8 @@ def evaluated(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFram
         latency=measure(scorer.score, X[: 2 * LATENCY_ROWS], calls=LATENCY_ROWS),
         size_bytes=candidate.size_bytes,
     )
+    if champion_score is not None:
+        card = replace(card, design_effect=_design_effects(loop, y, score, champion_score, card))
     compared = _reference(loop, features, frame, candidate, score, y, judged, card, blobs)
     return Evaluated(scorecard=card, reference=blobs.put(wire.dump(compared)))
 
@@ -233,6 +235,17 @@ def _reference(
         quality_chunk_sd=chunk_sd,
         chunk=min((watch.every for watch in loop.watch if watch.check == "drift"), default=timedelta(days=1)),
     )
+
+
+def _design_effects(loop: Loop, y: np.ndarray, score: np.ndarray, champion_score: np.ndarray, card: Scorecard) -> dict[str, float]:
+    """For each guarded metric: the clustered variance of the difference over the one of independent rows."""
+    effects = {}
+    for name in loop.rollout.guard:
+        if name in card.versus_champion:
+            independent = paired.compare(name, y, score, champion_score, task=card.task)
+            ratio = (card.versus_champion[name].se / independent.se) ** 2 if independent.se > 0 else 1.0
+            effects[name] = max(1.0, ratio) if ratio == ratio else 1.0
+    return effects
 
 
 def _chunk_sd(metric: str, y: np.ndarray, score: np.ndarray, days: np.ndarray, task: Task) -> float:

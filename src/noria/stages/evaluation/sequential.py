@@ -170,7 +170,16 @@ def guard_loss_paired(
 
 
 def guard_metric(
-    name: str, *, task: Task, champion: Scored, challenger: Scored, paired: bool, margin: float, alpha: float, min_n: int
+    name: str,
+    *,
+    task: Task,
+    champion: Scored,
+    challenger: Scored,
+    paired: bool,
+    margin: float,
+    alpha: float,
+    min_n: int,
+    design_effect: float = 1.0,
 ) -> GuardReading:
     """Compare two versions by a metric of the task; `paired` when row i is the same request in both.
 
@@ -179,6 +188,8 @@ def guard_metric(
             multi-class outcomes are class codes. Rows without an answer, or with an outcome that is
             no number or no class that the answers have, are left out.
         margin: In units of the metric.
+        design_effect: How many times the variance of the difference is that of independent rows (Kish
+            1965): rows of one day have their weather in common. Measured beforehand, on held-out days.
 
     Raises:
         NotFound: the task does not offer the metric.
@@ -187,9 +198,12 @@ def guard_metric(
     known = guarded(name, task)
     if paired:
         y, one, other = _both_answered(champion[0], champion[1], challenger[1])
-        return _paired(name, metric_mark(known, y, one), metric_mark(known, y, other), margin=margin, alpha=alpha, min_n=min_n)
-    one_mark, other_mark = metric_mark(known, *_answered(*champion)), metric_mark(known, *_answered(*challenger))
-    return _unpaired(name, one_mark, other_mark, margin=margin, alpha=alpha, min_n=min_n)
+        one_mark, other_mark = metric_mark(known, y, one), metric_mark(known, y, other)
+        s2 = _paired_variance(one_mark, other_mark)
+    else:
+        one_mark, other_mark = metric_mark(known, *_answered(*champion)), metric_mark(known, *_answered(*challenger))
+        s2 = _unpaired_variance(one_mark, other_mark)
+    return _reading(name, one_mark, other_mark, s2 * max(design_effect, 1.0), margin=margin, alpha=alpha, min_n=min_n, tau=None)
 
 
 def sample_ratio(challenger_n: int, champion_n: int, *, share: float) -> float:
@@ -208,15 +222,23 @@ def sample_ratio(challenger_n: int, champion_n: int, *, share: float) -> float:
 def _unpaired(
     guard: str, champion: Mark, challenger: Mark, *, margin: float, alpha: float, min_n: int, tau: float | None = None
 ) -> GuardReading:
-    s2 = float(np.square(champion.parts).sum() + np.square(challenger.parts).sum())
+    s2 = _unpaired_variance(champion, challenger)
     return _reading(guard, champion, challenger, s2, margin=margin, alpha=alpha, min_n=min_n, tau=tau)
 
 
 def _paired(
     guard: str, champion: Mark, challenger: Mark, *, margin: float, alpha: float, min_n: int, tau: float | None = None
 ) -> GuardReading:
-    s2 = float(np.square(challenger.parts - champion.parts).sum())
+    s2 = _paired_variance(champion, challenger)
     return _reading(guard, champion, challenger, s2, margin=margin, alpha=alpha, min_n=min_n, tau=tau)
+
+
+def _unpaired_variance(champion: Mark, challenger: Mark) -> float:
+    return float(np.square(champion.parts).sum() + np.square(challenger.parts).sum())
+
+
+def _paired_variance(champion: Mark, challenger: Mark) -> float:
+    return float(np.square(challenger.parts - champion.parts).sum())
 
 
 def _reading(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
@@ -118,6 +118,7 @@ class ChallengerLane:
         self._books = books
         self._timeout_ms = timeout_ms
         self._tick = Tick(self._start)
+        self._shadows = Tick(self._start_behind)
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.take = self._tick.add
@@ -128,7 +129,7 @@ class ChallengerLane:
             self._books.counters.shadow_dropped += 1
             return
         self._waiting += 1
-        self._tick.add(ask)
+        self._shadows.add(ask)
 
     async def drain(self) -> None:
         """Return when nothing is under way."""
@@ -136,7 +137,18 @@ class ChallengerLane:
             await asyncio.wait(self._tasks)
 
     def _start(self, asks: list[Ask]) -> None:
-        task = asyncio.get_running_loop().create_task(self._pass(asks))
+        self._watch(self._pass(asks))
+
+    def _start_behind(self, asks: list[Ask]) -> None:
+        self._watch(self._pass_behind(asks))
+
+    async def _pass_behind(self, asks: list[Ask]) -> None:
+        """Shadows go behind the rows of this tick that a user waits for."""
+        await asyncio.sleep(0)
+        await self._pass(asks)
+
+    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
