@@ -56,7 +56,7 @@ def write_project(folder: Path, *, data: Path | None = None) -> list[Path]:
     if data is None:
         data = made
         data.parent.mkdir(exist_ok=True)
-        _customers().write_csv(data, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+        customers().write_csv(data, datetime_format="%Y-%m-%dT%H:%M:%SZ")
         title, ratio = "Will this customer leave within a month?", ("tickets_90d", "logins_30d", "tickets_per_login")
     else:
         title, ratio = f"Learns from {data.name}.", None
@@ -163,7 +163,7 @@ def _tenth_of_spread(column: pl.Series) -> float:
     return (float(spread) if isinstance(spread, float) else 1.0) / 10
 
 
-def _customers(rows: int = 6_000) -> pl.DataFrame:
+def customers(rows: int = 6_000) -> pl.DataFrame:
     """A year of made-up customers, the same every time; leaving depends on tickets, logins, price and tenure."""
     dice = np.random.default_rng(7)
     tenure = dice.gamma(2.0, 14.0, rows).astype(int)
