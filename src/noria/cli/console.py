@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import getpass
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +23,21 @@ R = TypeVar("R")
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 
+
+def _whoever(by: str) -> str:
+    """The person named, else the one who is logged in."""
+    try:
+        return by or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Home = Annotated[
     Path | None, typer.Option("--home", help="The home folder; found from the current folder when left out.", envvar="NORIA_HOME")
 ]
 LoopName = Annotated[str | None, typer.Argument(help="The loop; may be left out when the home has only one.")]
-By = Annotated[str, typer.Option("--by", help="Who orders it, for the record.", default_factory=getpass.getuser)]
+By = Annotated[str, typer.Option("--by", help="Who orders it, for the record; whoever is logged in when left out.", callback=_whoever)]
 Because = Annotated[str, typer.Option("--because", "-m", help="Why, for the record.")]
 
 
