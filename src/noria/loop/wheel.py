@@ -148,6 +148,8 @@ class Wheel:
             turning.turn(trip, declared, world)
 
         after = world.engine.drive(turn, script, on_failure=lambda last, step: turning.failed(world, last, step))
+        if after.state is not TurnState.OPEN:
+            tell_end(world.documents, after)
         if after != turn:
             tell_phase(world.documents, turn.loop)
         return after.state is TurnState.OPEN and (after.wake_at is None or after.wake_at <= world.clock.now())
@@ -183,12 +185,28 @@ class Wheel:
         return known
 
 
+ENDINGS = {
+    TurnState.DONE: "champion",
+    TurnState.REFUSED: "refused",
+    TurnState.ROLLED_BACK: "rollout-ended",
+    TurnState.FAILED: "failed",
+}
+"""How a turn ended, to the name of the event that tells it (see `turn.Story`)."""
+
+
+def tell_end(documents: Documents, turn: Turn) -> None:
+    """Write down, for people, how a turn ended."""
+    said = f"turn {turn.number} ended: {turn.outcome}"
+    event = f"{turn.id}:{ENDINGS.get(turn.state, 'started')}"
+    amend(documents, turn.loop, lambda state: replace(state, last_decision=said, last_decision_event=event))
+
+
 def tell_phase(documents: Documents, name: str) -> None:
     """Write down, for people, where the loop is now and what comes next."""
-    turns = documents.find(Turn, where={"loop": name, "state": TurnState.OPEN}, newest_first=True, limit=1)
+    newest = next(iter(documents.find(Turn, where={"loop": name}, newest_first=True, limit=1)), None)
     rollout = open_rollout(documents, name)
     champion = aliases.current(documents.records, name, CHAMPION)
-    phase, following = _phase(turns[0] if turns else None, rollout, champion)
+    phase, following = _phase(newest if newest and newest.state is TurnState.OPEN else None, rollout, champion)
     amend(
         documents,
         name,
@@ -196,7 +214,7 @@ def tell_phase(documents: Documents, name: str) -> None:
             state,
             phase=phase,
             next_action=following or state.next_action,
-            turn=turns[0].id if turns else "",
+            turn=newest.id if newest else "",
             champion=champion,
             challenger=rollout.challenger if rollout else None,
         ),
