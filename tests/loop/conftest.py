@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -37,42 +38,17 @@ from noria.stages.serving.plans import read_plan
 from noria.stages.training.snapshot import restore_code
 from noria.testing.memory import MemoryRecords
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
 
-DECLARATION = '''
-import noria as nr
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.impute import SimpleImputer
+def _shop() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("noria_tests_shop", Path(__file__).with_name("shop.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
-shop = nr.Dataset("shop", "history.parquet", key="order", time="at", expect=[nr.expect.not_null("a"), nr.expect.unique("order")])
-town = nr.Dataset("town", "town.parquet", key="city", time="at", known="known")
 
-@nr.feature_view(town, entity="city", ttl="3d")
-def heat(t):
-    return t.select("city", "at", "heat")
-
-@nr.on_demand(inputs=["a", "b"])
-def product(rows):
-    return rows.with_columns(ab=rows["a"] * rows["b"])
-
-def train(data, params):
-    return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(**params)).fit(data.X, data.y)
-
-loop = nr.Loop(
-    "orders",
-    features=[shop["a", "b"], heat, product],
-    label=nr.Label(shop["returned"], delay="1d"),
-    train=train,
-    params={"C": 1.0},
-    gates=[nr.at_least(roc_auc=0.6), nr.beats_champion("roc_auc", margin=MARGIN)],
-    rollout=nr.Canary(steps=[20, 50, 100], min_rows=100, shadow_rows=100, guard=["errors", "latency", "roc_auc"], margin={"roc_auc": 0.05}),
-    watch=[nr.drift(min_rows=150), nr.quality("roc_auc", drop=0.05, window="5d", min_rows=300), nr.freshness("400d")],
-    retrain=nr.Retrain(cooldown="5d", min_labels=1_000, window="60d"),
-)
-'''
+shop = _shop()
+START, DAY = shop.START, shop.DAY
 
 
 class TurnedByHand:
@@ -141,47 +117,26 @@ class InThisProcess:
         return
 
 
-class Shop:
-    """The world outside: orders come in, and a day later it is known which were returned."""
-
-    def __init__(self, seed: int = 7) -> None:
-        self.random = np.random.default_rng(seed)
-        self.weights = np.array([1.2, -1.0])
-        self.shift = np.zeros(2)
-        self.number = 0
-        self.day_noise = np.zeros(2)
-
-    def orders(self, day: datetime, n: int) -> pl.DataFrame:
-        """One day's orders: what sort of day it is moves all of them a little (days are not independent)."""
-        self.day_noise = 0.5 * self.day_noise + self.random.normal(0, 0.15, 2)
-        x = self.random.normal(0, 1, (n, 2)) + self.shift + self.day_noise
-        logit = x @ self.weights + 0.3 * x[:, 0] * x[:, 1]
-        returned = self.random.random(n) < 1 / (1 + np.exp(-logit))
-        self.number += n
-        return pl.DataFrame(
-            {
-                "order": [f"o{k}" for k in range(self.number - n, self.number)],
-                "at": [day + timedelta(seconds=86_000 * k // n) for k in range(n)],
-                "city": self.random.choice(["ulm", "bonn"], n).tolist(),
-                "a": x[:, 0],
-                "b": x[:, 1],
-                "returned": returned,
-            },
-            schema_overrides={"at": pl.Datetime("ms", "UTC")},
-        )
-
-
 class Noria:
     """Everything, in one process; `day()` lets one day of orders flow."""
 
-    def __init__(self, folder: Path, *, history_days: int = 30, per_day: int = 300, margin: float = 0.01, seed: int = 7, declaration: str = DECLARATION) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        history_days: int = 30,
+        per_day: int = 300,
+        margin: float = 0.01,
+        seed: int = 7,
+        declaration: str = shop.DECLARATION,
+    ) -> None:
         self.folder, self.per_day = folder, per_day
-        self.shop = Shop(seed)
+        self.shop = shop.Shop(seed)
         self.clock, self.wall = TurnedByHand(START + history_days * DAY), TurnedByHand(START)
         self.today = START + history_days * DAY
         self.asked = self.failed = 0
         self.waiting: list[tuple[datetime, dict]] = []
-        self._write_data(history_days)
+        shop.write_history(folder, self.shop, days=history_days, per_day=per_day)
         (folder / "shop.py").write_text(declaration.replace("MARGIN", str(margin)))
         self.world = self.build()
         self.wheel = Wheel(self.world, duty=Duty(self.world.records, wall=self.wall, owner="test"))
@@ -260,20 +215,6 @@ class Noria:
         self._on(self.desk.close())
         self._loop.close()
 
-    def _write_data(self, days: int) -> None:
-        past = [self.shop.orders(START + k * DAY, self.per_day) for k in range(days)]
-        pl.concat(past).write_parquet(self.folder / "history.parquet")
-        moments = [START + k * DAY / 2 for k in range(2 * (days + 200))]
-        pl.DataFrame(
-            {
-                "city": ["ulm", "bonn"] * len(moments),
-                "at": [moment for moment in moments for _ in range(2)],
-                "known": [moment + timedelta(minutes=5) for moment in moments for _ in range(2)],
-                "heat": np.random.default_rng(1).normal(20, 5, 2 * len(moments)),
-            },
-            schema_overrides={"at": pl.Datetime("ms", "UTC"), "known": pl.Datetime("ms", "UTC")},
-        ).write_parquet(self.folder / "town.parquet")
-
     async def _open_desk(self) -> Desk:
         async def hire(version: ServedVersion) -> InThisProcess:
             return InThisProcess(self._served(version))
@@ -284,9 +225,7 @@ class Noria:
         world = self.world
         file = restore_code(version.code, world.home / "dataplane" / version.code[7:19], blobs=world.blobs)
         loop = named(load(file), version.loop)
-        lookup = Lookup(
-            scoped(loop, version.code), online=world.online, inputs=version.signature.inputs, fields=version.signature.features
-        )
+        lookup = Lookup(scoped(loop, version.code), online=world.online, inputs=version.signature.inputs, fields=version.signature.features)
         return Served(version, scorer=package.load(version.artifact, blobs=world.blobs), lookup=lookup)
 
     def _follow_plan(self) -> None:

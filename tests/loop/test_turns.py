@@ -57,7 +57,15 @@ def test_concept_drift_with_late_labels_ends_in_a_promotion(noria):
     assert champion(one.world) >= 2
     assert one.failed == 0
     text = to_text(chain(one.world.ledger, one.events("rollout.promoted")[0].id))
-    for word in ("incident.opened", "turn.started", "data.taken", "scorecard.made", "verdict.reached", "rollout.started", "rollout.promoted"):
+    for word in (
+        "incident.opened",
+        "turn.started",
+        "data.taken",
+        "scorecard.made",
+        "verdict.reached",
+        "rollout.started",
+        "rollout.promoted",
+    ):
         assert word in text
 
 
