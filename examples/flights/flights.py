@@ -43,7 +43,7 @@ loop = nr.Loop(
             "learning_rate": nr.log(0.03, 0.12),
             "min_child_samples": nr.integer(100, 1_000),
         },
-        trials=6,
+        trials=4,
     ),
     gates=[
         nr.at_least(roc_auc=0.70),

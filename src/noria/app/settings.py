@@ -80,7 +80,7 @@ def read(home: str | Path | None = None, *, environ: Mapping[str, str] = os.envi
     folder = Path(home or str(given.get("home") or Settings().home)).expanduser().resolve()
     file = folder / FILE
     base = wire.load(file.read_bytes(), Settings) if file.exists() else Settings()
-    return wire.load(wire.dump({**wire.plain(base), **given, "home": str(folder)}), Settings)
+    return Settings(**{**wire.plain(base), **given, "home": str(folder)})
 
 
 def keep(settings: Settings) -> Settings:

@@ -26,7 +26,7 @@ from noria.cli.demo_data import prepare
 from noria.cli.live import LiveView
 from noria.cli.opened import Opened
 from noria.cli.replaying import Progress, Replay, check_parity, in_words
-from noria.cli.seeing import see
+from noria.cli.seeing import Seer
 from noria.cli.traffic import slices
 from noria.core.errors import NotFound
 from noria.ledger.why import chain, decisions, to_text
@@ -119,11 +119,11 @@ def _through_the_year(world: World, replay: Replay, traffic: Path, sabotage: str
     replay.progress.end = last
     with contextlib.ExitStack() as stack:
         stack.callback(setattr, replay, "stopped", True)
-        view = stack.enter_context(LiveView(console))
+        view, seer = stack.enter_context(LiveView(console)), Seer(world, LOOP, where)
         while going.is_alive():
-            view.show(see(world, LOOP, where, replay.progress))
+            view.show(seer.see(replay.progress))
             going.join(timeout=0.25)
-        view.show(see(world, LOOP, where, replay.progress))
+        view.show(seer.see(replay.progress))
     if failure:
         raise failure[0]
     return replay.progress

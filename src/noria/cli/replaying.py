@@ -91,8 +91,9 @@ class Replay:
                     break
                 tell_at = tell_at or part.start + OUTCOMES_EVERY
                 self._clock.turn(part.start)
-                await self._settled(control, part.start)
-                await self._ask(stream, part)
+                if part.requests:
+                    await self._settled(control, part.start)
+                    await self._ask(stream, part)
                 told += part.outcomes
                 if part.end >= tell_at and told:
                     self.progress.outcomes += await stream.feedback(self._loop, told)

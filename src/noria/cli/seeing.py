@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from noria.cli.live_state import STATIONS, DriftBar, Happening, LiveState, QualityPoint
@@ -17,6 +18,7 @@ from noria.ports import wire
 
 QUALITY_POINTS = 400
 LINES = 12
+DRIFT_READINGS = 2_000
 STATION_OF = {"told": "evaluation", "approval": "governance", "approved": "governance", "rollout": "serving"}
 TONES = {
     "incident.opened": "bad",
@@ -32,40 +34,68 @@ TONES = {
 QUIET = ("features.assembled", "recipe.found", "candidate.trained", "loop.declared")
 
 
-def see(world: World, loop: str, where: dict[str, str], progress: Progress | None = None) -> LiveState:
-    """The loop as it is at this moment."""
-    documents = world.documents
-    state = documents.get(LoopState, loop)
-    turns = documents.find(Turn, where={"loop": loop}, newest_first=True, limit=1)
-    turn = turns[0] if turns and turns[0].state == "open" else None
-    rollout = open_rollout(documents, loop)
-    step = _under_way(world, turn)
-    quality, reference, limit = _quality(world, state)
-    now = progress.now if progress and progress.now else world.clock.now()
-    shown = LiveState(
-        loop=loop,
-        now=now,
-        station=STATION_OF.get(step.name, step.name) if step and STATION_OF.get(step.name, step.name) in STATIONS else "",
-        station_note=step.note if step else "",
-        turn=f"turn {turn.number}, on a {turn.signal.cause} signal: {turn.signal.reason}" if turn else "",
-        champion=state.champion if state else None,
-        challenger=rollout.challenger if rollout else None,
-        share=rollout.share if rollout else 0.0,
-        rollout=_rollout_words(rollout),
-        quality_metric=state.quality_metric if state else "",
-        quality=quality,
-        reference=reference,
-        limit=limit,
-        drift=_drift(world, loop),
-        incidents=[incident.title for incident in documents.find(Incident, where={"loop": loop, "state": "open"})],
-        happenings=_happenings(world, loop),
-        decision=state.last_decision if state else "",
-        next_action=state.next_action if state else "",
-        page=where["server"],
-    )
-    if progress is not None:
-        _count(shown, progress)
-    return shown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the monitors have measured: readings, ready to draw."""
+
+    quality: list[QualityPoint]
+    reference: float
+    limit: float
+    drift: list[DriftBar]
+
+
+@dataclass(slots=True)
+class Seer:
+    """Sees one loop again and again; what monitors measured is read anew only when they have looked again."""
+
+    world: World
+    loop: str
+    where: dict[str, str]
+    _measured_for: tuple[datetime | None, int | None] | None = None
+    _measured: Measured | None = None
+
+    def see(self, progress: Progress | None = None) -> LiveState:
+        """The loop as it is at this moment."""
+        documents = self.world.documents
+        state = documents.get(LoopState, self.loop)
+        turns = documents.find(Turn, where={"loop": self.loop}, newest_first=True, limit=1)
+        turn = turns[0] if turns and turns[0].state == "open" else None
+        rollout = open_rollout(documents, self.loop)
+        step = _under_way(self.world, turn)
+        measured = self._measure(state)
+        station = STATION_OF.get(step.name, step.name) if step else ""
+        shown = LiveState(
+            loop=self.loop,
+            now=progress.now if progress and progress.now else self.world.clock.now(),
+            station=station if station in STATIONS else "",
+            station_note=step.note if step else "",
+            turn=f"turn {turn.number}, on a {turn.signal.cause} signal: {turn.signal.reason}" if turn else "",
+            champion=state.champion if state else None,
+            challenger=rollout.challenger if rollout else None,
+            share=rollout.share if rollout else 0.0,
+            rollout=_rollout_words(rollout),
+            quality_metric=state.quality_metric if state else "",
+            quality=measured.quality,
+            reference=measured.reference,
+            limit=measured.limit,
+            drift=measured.drift,
+            incidents=[incident.title for incident in documents.find(Incident, where={"loop": self.loop, "state": "open"})],
+            happenings=_happenings(self.world, self.loop),
+            decision=state.last_decision if state else "",
+            next_action=state.next_action if state else "",
+            page=self.where["server"],
+        )
+        if progress is not None:
+            _count(shown, progress)
+        return shown
+
+    def _measure(self, state: LoopState | None) -> Measured:
+        place = (state.watched_until, state.champion) if state else (None, None)
+        if self._measured is None or place != self._measured_for:
+            points, reference, limit = _quality(self.world, state)
+            self._measured = Measured(quality=points, reference=reference, limit=limit, drift=_drift(self.world, self.loop))
+            self._measured_for = place
+        return self._measured
 
 
 def _count(shown: LiveState, progress: Progress) -> None:
@@ -118,7 +148,7 @@ def _drift(world: World, loop: str) -> list[DriftBar]:
         for state in world.documents.find(MonitorState, where={"loop": loop})
         if state.monitor in ("drift", "prediction-drift") and state.phase is MonitorPhase.FIRING
     }
-    readings = world.documents.find(Reading, where={"loop": loop, "monitor": "drift"}, newest_first=True, limit=2_000)
+    readings = world.documents.find(Reading, where={"loop": loop, "monitor": "drift"}, newest_first=True, limit=DRIFT_READINGS)
     newest: dict[str, Reading] = {}
     for reading in readings:
         if reading.subject not in newest or newest[reading.subject].time < reading.time:

@@ -19,7 +19,7 @@ from noria.app.wiring import build
 from noria.cli.console import AsJson, Home, answer, console, plainly
 from noria.cli.live import LiveView
 from noria.cli.scaffold import write_project
-from noria.cli.seeing import see
+from noria.cli.seeing import Seer
 from noria.core.errors import Unavailable
 from noria.loop.verbs import Verbs
 from noria.loop.world import World
@@ -121,8 +121,9 @@ def _watch(world: World, loop: str, where: dict[str, str]) -> None:
     """The live view until Ctrl-C."""
     try:
         with LiveView(console) as view:
+            seer = Seer(world, loop, where)
             while True:
-                view.show(see(world, loop, where))
+                view.show(seer.see())
                 time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("[dim]ending: requests under way are answered, the journal is synced …[/]")

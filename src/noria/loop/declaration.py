@@ -18,7 +18,7 @@ from noria.core.errors import DataInvalid, DeclarationInvalid
 from noria.core.schema import Kind, Task
 from noria.core.turning import Cause
 from noria.loop.source import anchored, datasets, load, views
-from noria.stages.data.source import open_source, schema_of
+from noria.stages.data.source import columns_of, open_source
 from noria.stages.evaluation.metrics import names_for
 
 OPERATIONAL_GUARDS = ("errors", "latency")
@@ -92,7 +92,7 @@ def _schemas(loop: Loop, folder: Path, found: Findings) -> dict[str, dict[str, K
                 found.add("datasets", f"two datasets are named {other.name!r}", "give each its own name")
     for name, dataset in datasets(loop).items():
         try:
-            schemas[name] = {column.name: column.kind for column in schema_of(anchored(dataset, folder))}
+            schemas[name] = {column.name: column.kind for column in columns_of(anchored(dataset, folder))}
         except DataInvalid as error:
             found.add(f"dataset {name}", error.message, error.fix or "mend the source")
     return None if len(schemas) < len(datasets(loop)) else schemas

@@ -1,5 +1,5 @@
 """What every journal must keep: the promises of `noria.ports.journal`, as tests to inherit."""
-# ruff: noqa: D102 - the name of a promise is its sentence
+
 
 from __future__ import annotations
 

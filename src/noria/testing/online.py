@@ -1,6 +1,6 @@
 """What every online store promises, as a test class to inherit."""
 
-# ruff: noqa: D102  (a test says what it tests in its name)
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What every keeper of records promises, as test classes to inherit."""
 
-# ruff: noqa: D102  (a test says what it tests in its name)
+
 
 from __future__ import annotations
 

@@ -35,7 +35,17 @@ def schema_of(spec: Dataset) -> tuple[Field, ...]:
     Raises:
         DataInvalid: as `open_source`.
     """
-    schema = _schema(spec, _checked(spec, _raw(spec)))
+    _checked(spec, _raw(spec))
+    return columns_of(spec)
+
+
+def columns_of(spec: Dataset) -> tuple[Field, ...]:
+    """As `schema_of`, whether or not the declared key and time are among the columns.
+
+    Raises:
+        DataInvalid: no such file, a format Noria does not read, or a column of a type that no model can take.
+    """
+    schema = _schema(spec, _raw(spec))
     return tuple(Field(name=name, kind=_kind(spec, name, dtype)) for name, dtype in schema.items())
 
 

@@ -1,0 +1,130 @@
+"""Every mistake in a loop file is found before anything runs, all at once, each with its mend."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from noria.core.errors import DeclarationInvalid, NotFound
+from noria.loop.declaration import check
+
+SOUND = """
+import noria as nr
+
+shop = nr.Dataset("shop", "shop.csv", key="order", time="at")
+town = nr.Dataset("town", "town.csv", key="city", time="at")
+
+@nr.feature_view(town, entity="city")
+def heat(t):
+    return t.select("city", "at", "heat")
+
+@nr.on_demand(inputs=["price"])
+def cheap(rows):
+    return rows.with_columns(is_cheap=rows["price"] < 5)
+
+def train(data, params):
+    return None
+
+loop = nr.Loop(
+    "orders",
+    features=[shop["price"], heat, cheap],
+    label=nr.Label(shop["returned"], delay="1d"),
+    train=train,
+    gates=[nr.at_least(roc_auc=0.7)],
+    watch=[nr.drift(), nr.quality("roc_auc", drop=0.02)],
+)
+"""
+
+
+@pytest.fixture()
+def folder(tmp_path: Path) -> Path:
+    at = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)]
+    pl.DataFrame({"order": ["a", "b"], "at": at, "city": ["x", "y"], "price": [1.0, 9.0], "returned": [True, False]}).write_csv(
+        tmp_path / "shop.csv"
+    )
+    pl.DataFrame({"city": ["x", "y"], "at": at, "heat": [1.0, 2.0]}).write_csv(tmp_path / "town.csv")
+    return tmp_path
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    (folder / "shop.py").write_text(text)
+    with pytest.raises(DeclarationInvalid) as found:
+        check(folder / "shop.py")
+    return list(found.value.mistakes)
+
+
+def test_a_sound_file_has_none(folder):
+    (folder / "shop.py").write_text(SOUND)
+    assert [loop.name for loop in check(folder / "shop.py")] == ["orders"]
+
+
+def test_all_mistakes_are_told_at_once_with_file_name_and_mend(folder):
+    broken = (
+        SOUND.replace('shop["price"]', 'shop["prise", "returned"]')
+        .replace("roc_auc=0.7", "rmse=3")
+        .replace('nr.quality("roc_auc"', 'nr.quality("roc_acu"')
+        .replace('inputs=["price"]', 'inputs=["pryce"]')
+        .replace('"orders",', '"Orders!", rollout=nr.Canary(steps=[50, 10]),')
+        .replace('delay="1d")', 'delay="1d", task="binary")')
+    )
+    told = mistakes(folder, broken)
+    assert all(text.startswith("shop.py · Orders!") and "→" in text for text in told)
+    joined = "\n".join(told)
+    for part in (
+        "did you mean 'price'",
+        "the label 'returned' is among the features",
+        "'rmse' is no metric",
+        "did you mean 'roc_auc'",
+        "cannot be a name",
+        "do not climb",
+    ):
+        assert part in joined, part
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('entity="city"', 'entity="town"'), "entity column of town 'town' does not exist"),
+        (('return t.select("city", "at", "heat")', 'return t.select("city", "heat")'), "drops 'at'"),
+        (("t.select(", "t.selekt("), "its function fails: AttributeError"),
+        (('key="order"', 'key="ordre"'), "did you mean 'order'"),
+        (('"shop.csv"', '"shops.csv"'), "shops.csv"),
+        (('"town.csv", key="city", time="at"', '"town.csv", key="city", time="heat"'), "time column 'heat' holds float"),
+        (('is_cheap=rows["price"]', 'price=rows["price"]'), None),
+        (("def train(data, params)", "def train(data)"), "cannot be called with (data, params)"),
+        (("heat, cheap", 'heat, town["heat"]'), "cannot be joined"),
+        (("nr.drift()", "nr.drift(k=7, m=5)"), "k=7 of m=5"),
+    ],
+)
+def test_each_mistake_is_told(folder, change, told):
+    text = SOUND.replace(*change)
+    assert text != SOUND
+    if told is None:
+        (folder / "shop.py").write_text(text)
+        check(folder / "shop.py")
+        return
+    assert told in "\n".join(mistakes(folder, text))
+
+
+def test_a_view_without_its_key_says_how_to_name_it(folder):
+    text = SOUND.replace('entity="city"', 'entity="city"').replace('"city": ', '"city": ')
+    pl.read_csv(folder / "shop.csv").rename({"city": "cty"}).write_csv(folder / "shop.csv")
+    assert "write `heat.on('cty')`" in "\n".join(mistakes(folder, text))
+
+
+def test_two_loops_of_one_name_are_refused(folder):
+    text = SOUND + '\nother = nr.Loop("orders", features=[shop["price"]], label=nr.Label(shop["returned"]), train=train)\n'
+    assert "2 loops have this name" in "\n".join(mistakes(folder, text))
+
+
+def test_a_file_that_does_not_run_tells_where(folder):
+    assert "ZeroDivisionError" in "\n".join(mistakes(folder, SOUND + "\n1 / 0\n"))
+
+
+def test_a_file_without_a_loop_and_a_missing_file_say_what_to_do(folder):
+    assert "declares no loop" in mistakes(folder, "x = 1")[0]
+    with pytest.raises(NotFound, match="noria init"):
+        check(folder / "nothing.py")
