@@ -80,7 +80,7 @@ def _open(world: World, declared: Declared, signal: Signal, decision: Decision, 
     name = declared.loop.name
     number = 1 + max((turn.number for turn in world.documents.find(Turn, where={"loop": name}, newest_first=True, limit=1_000)), default=0)
     turn = Turn(
-        id=new_id("turn", to_ms(now)),
+        id=new_id("turn", to_ms(now) + number),  # ids sort by number even when a turned clock stands still between two turns
         loop=name,
         number=number,
         state=TurnState.OPEN,
