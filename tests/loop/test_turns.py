@@ -84,7 +84,7 @@ def test_a_bad_challenger_is_rolled_back_without_a_failed_request(noria, fault):
     assert one.turns()[-1].state is TurnState.ROLLED_BACK
     tried = log.predictions(one.world.log_folder, "orders", versions=[2], roles=["challenger"])
     assert rollout.touched == tried["request_id"].n_unique()
-    assert "requests" in to_text(chain(one.world.ledger, one.events("rollout.rolled-back")[0].id))
+    assert "request" in to_text(chain(one.world.ledger, one.events("rollout.rolled-back")[0].id))
 
 
 def test_a_candidate_that_beats_nobody_is_refused_and_says_why(noria):

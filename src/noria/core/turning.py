@@ -134,7 +134,7 @@ class Rollout:
     """How a challenger is brought in: the ladder, where on it we are and what the guards saw.
 
     Attributes:
-        step: Index into `steps`; shadow comes before step 0.
+        step: Index into `steps`; -1 in the shadow, which comes before them.
         looks: Guard readings of the latest look.
         touched: Requests that the challenger was asked to answer for a user.
         failed: Those in which the challenger failed and the champion answered.

@@ -68,6 +68,7 @@ def begin(canary: Canary, *, id: str, loop: str, turn: str, champion: int, chall
         challenger=challenger,
         steps=canary.steps,
         phase=RolloutPhase.SHADOW if shadow else RolloutPhase.CANARY,
+        step=-1 if shadow else 0,
         share=0.0 if shadow else canary.steps[0] / 100,
         started_at=now,
         step_started_at=now,
@@ -120,7 +121,7 @@ def said(guard: GuardReading) -> str:
 
 
 def _up(rollout: Rollout, canary: Canary, now: datetime, rows: int) -> Look:
-    following = 0 if rollout.phase is RolloutPhase.SHADOW else rollout.step + 1
+    following = rollout.step + 1
     reasons = (f"{rows:,} rows on {_place(rollout)} without harm", *(said(guard) for guard in rollout.looks))
     if canary.steps[following] >= 100:
         done = replace(rollout, phase=RolloutPhase.PROMOTED, step=following, share=1.0, ended_at=now, reason=reasons[0])
@@ -133,6 +134,8 @@ def _up(rollout: Rollout, canary: Canary, now: datetime, rows: int) -> Look:
 def _out(rollout: Rollout, now: datetime, reasons: Sequence[str]) -> Look:
     ended = replace(rollout, phase=RolloutPhase.ROLLED_BACK, share=0.0, ended_at=now, reason=reasons[0])
     touched = f"it was asked to answer {rollout.touched:,} requests; in {rollout.failed:,} it failed and the champion answered"
+    if not rollout.touched:
+        touched = "no user's request ever reached it"
     return Look(rollout=ended, happened="rolled-back", reasons=(*reasons, touched))
 
 
@@ -163,7 +166,7 @@ def _in_force(rollout: Rollout, rows: pl.DataFrame) -> pl.DataFrame:
     of_step = rows.filter(pl.col("time") >= rollout.step_started_at)
     if rollout.phase is RolloutPhase.SHADOW:
         return of_step
-    before = rollout.steps[rollout.step - 1] / 100 if rollout.step else 0.0
+    before = rollout.steps[rollout.step - 1] / 100 if rollout.step > 0 else 0.0
     tried = of_step.filter(pl.col("role") == Role.CHALLENGER)
     new = (time for time, key in tried.select("time", "key").iter_rows() if bucket(rollout.id, key) >= before)
     first = next(new, None)

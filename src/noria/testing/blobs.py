@@ -1,7 +1,5 @@
 """What every blob store promises, as a test class to inherit."""
 
-
-
 from __future__ import annotations
 
 from abc import abstractmethod

@@ -1,6 +1,5 @@
 """What every journal must keep: the promises of `noria.ports.journal`, as tests to inherit."""
 
-
 from __future__ import annotations
 
 import threading

@@ -1,7 +1,5 @@
 """What every keeper of records promises, as test classes to inherit."""
 
-
-
 from __future__ import annotations
 
 from abc import abstractmethod
