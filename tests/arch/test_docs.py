@@ -1,0 +1,46 @@
+"""What a user can type is documented, and what is documented can be typed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from noria.app.settings import Settings
+from noria.cli.main import PANELS
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+COMMANDS = {command.__name__ for commands in PANELS.values() for command in commands}
+
+
+def test_every_command_is_in_the_reference_and_teaches():
+    for commands in PANELS.values():
+        for command in commands:
+            assert f"noria {command.__name__}" in REFERENCE, command.__name__
+            assert (command.__doc__ or "").strip(), command.__name__
+
+
+def test_every_command_in_the_documents_exists():
+    told = "\n".join(file.read_text() for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+    named = set(re.findall(r"`noria ([a-z]+)", told)) | set(re.findall(r"^noria ([a-z]+)", told, re.MULTILINE))
+    assert named <= COMMANDS, named - COMMANDS
+
+
+def test_every_setting_is_in_the_reference_with_its_default():
+    for field in fields(Settings):
+        assert f"| `{field.name}` |" in REFERENCE, field.name
+        if field.name != "home":
+            assert f"| `{field.default}` |" in REFERENCE, field.name
+
+
+def test_every_link_between_documents_leads_somewhere():
+    for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", file.read_text()):
+            assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_every_make_target_that_is_told_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    told = set(re.findall(r"make ([a-z]+)", (ROOT / "README.md").read_text()))
+    assert told <= targets | {"the"}, told - targets
