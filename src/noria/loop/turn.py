@@ -7,23 +7,23 @@ from the journal, what was not is done. Events have ids made from the turn's, so
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from noria.core.data import DatasetVersion
 from noria.core.errors import ExpectationsMissed
 from noria.core.judging import Approval, Outcome, Verdict
 from noria.core.registry import ModelVersion
-from noria.core.schema import Estimate
 from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
-from noria.core.turning import Event, Rollout, RolloutPhase, Step, Turn, TurnState
-from noria.core.watching import Incident, MonitorState
+from noria.core.turning import Rollout, RolloutPhase, Step, Turn, TurnState
 from noria.durable.trip import Trip
 from noria.loop import drills
 from noria.loop.deploy import CHALLENGER, CHAMPION
 from noria.loop.gathering import gather
 from noria.loop.rollout import begin
 from noria.loop.steering import steer
+from noria.loop.story import Story, mark_words
+from noria.loop.succession import crowned, stepped_down
 from noria.loop.work import Evaluated
 from noria.loop.workshop import Order, Workshop
 from noria.loop.world import Declared, World
@@ -69,15 +69,15 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
         "registry", lambda: _registered(trip, declared, world, gathered, candidate, judged, verdict, features, story), ModelVersion
     )
     if champion is None:
-        trip.commit("serving", lambda: _crowned(world, story, trip, version, None, "the first version that passed its gates"), bool)
+        trip.commit("serving", lambda: crowned(world, story, trip, version, None, "the first version that passed its gates"), bool)
         trip.end(TurnState.DONE, f"v{version.number} was born and is champion")
 
     rollout = trip.commit("serving", lambda: _rollout_begun(trip, declared, world, version, champion.number, story), Rollout)
     rollout = trip.wait("rollout", lambda: steer(trip, declared, world, rollout.id), Rollout, every=world.cadence.look)
     if rollout.phase is RolloutPhase.PROMOTED:
-        trip.commit("monitoring", lambda: _crowned(world, story, trip, version, gathered.champion, rollout.reason), bool)
+        trip.commit("monitoring", lambda: crowned(world, story, trip, version, gathered.champion, rollout.reason), bool)
         trip.end(TurnState.DONE, f"v{version.number} was promoted: {rollout.reason}")
-    trip.commit("monitoring", lambda: _stepped_down(world, story, trip, version, rollout), bool)
+    trip.commit("monitoring", lambda: stepped_down(world, story, trip, version, rollout), bool)
     trip.end(TurnState.ROLLED_BACK, f"v{version.number} was rolled back: {rollout.reason}")
 
 
@@ -97,113 +97,6 @@ def failed(world: World, turn: Turn, step: Step) -> Sequence[Write]:
     )
     reasons = [f"{step.name} failed: {turn.outcome or last}"]
     return [story.line("failed", "turn.failed", reasons, after="started"), world.documents.write(run)]
-
-
-class Story:
-    """The turn's lines in the ledger: each follows from the one before."""
-
-    def __init__(self, world: World, turn: Turn) -> None:
-        self._world = world
-        self._turn = turn
-
-    def id(self, name: str) -> str:
-        """The id of this turn's event of that name."""
-        return f"{self._turn.id}:{name}"
-
-    def event(
-        self,
-        name: str,
-        kind: str,
-        reasons: Sequence[str],
-        *,
-        after: str,
-        numbers: Mapping[str, float] | None = None,
-        made_from: Sequence[str] = (),
-        subject: str = "",
-        by: str = "noria",
-        because: Sequence[str] = (),
-    ) -> Event:
-        """One event of this turn; `after` names the event of the turn that it follows from."""
-        return self._world.ledger.event(
-            kind,
-            loop=self._turn.loop,
-            subject=subject or self._turn.loop,
-            by=by,
-            reasons=tuple(reasons),
-            because=(self.id(after), *because),
-            numbers=numbers or {},
-            made_from=tuple(made_from),
-            turn=self._turn.id,
-            id=self.id(name),
-        )
-
-    def line(self, name: str, kind: str, reasons: Sequence[str], **facts: object) -> Write:
-        """The event as a write."""
-        return self._world.ledger.line(self.event(name, kind, reasons, **facts))  # type: ignore[arg-type]
-
-    def of_workshop(self, features: FeatureSet, recipe: Recipe, candidate: Candidate, judged: Evaluated) -> list[Write]:
-        """What the workshop made, and the run that made it."""
-        card = judged.scorecard
-        marks = {name: mark.value for name, mark in card.metrics.items()}
-        tried = f"{len(recipe.trials)} trials" if recipe.trials else "no search"
-        params = ", ".join(
-            f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in recipe.params.items()
-        )
-        run = Run(
-            id=candidate.run,
-            loop=self._turn.loop,
-            turn=self._turn.id,
-            kind="train",
-            state=RunState.COMPLETE,
-            started_at=self._turn.created_at,
-            ended_at=self._world.clock.now(),
-            params=candidate.recipe.params,
-            metrics=marks,
-            provenance=candidate.provenance,
-        )
-        span = f"{features.start:%Y-%m-%d} to {features.end:%Y-%m-%d}"
-        return [
-            self._world.documents.write(run),
-            self.line(
-                "features",
-                "features.assembled",
-                [f"{features.rows:,} rows, {len(features.features)} features, {span}"],
-                after="data",
-                numbers={"rows": features.rows},
-                made_from=features.made_from,
-            ),
-            self.line("tuning", "recipe.found", [f"{tried}: {params}"], after="features"),
-            self.line(
-                "training",
-                "candidate.trained",
-                [f"{candidate.format} model of {candidate.size_bytes / 1e6:.2f} MB, served as {candidate.serving_form}"],
-                after="tuning",
-                made_from=candidate.made_from,
-                numbers={"parity max diff": candidate.parity_max_diff},
-            ),
-            self.line(
-                "evaluation",
-                "scorecard.made",
-                [
-                    *(_mark(name, mark) for name, mark in list(card.metrics.items())[:3]),
-                    *(_versus(card.champion, n, d) for n, d in list(card.versus_champion.items())[:1]),
-                ],
-                after="training",
-                numbers={**marks, "p99 ms": card.latency_p99_ms},
-                made_from=card.made_from,
-            ),
-        ]
-
-    def verdict(self, verdict: Verdict, approval: Approval | None = None) -> tuple[Verdict, list[Write]]:
-        """The verdict with its line."""
-        reasons = [f"{result.outcome}: {result.gate}: {result.reason}" for result in verdict.results] or ["no gates were declared"]
-        if approval is not None:
-            reasons.append(f"{'approved' if approval.granted else 'refused'} by {approval.by}: {approval.reason}")
-        numbers = {f"{r.gate} {k}": v for r in verdict.results for k, v in r.numbers.items()}
-        name, after = ("verdict", "evaluation") if approval is None else ("approved", "verdict")
-        by = approval.by if approval else "noria"
-        kind = "verdict.reached" if verdict.outcome is not Outcome.NEEDS_APPROVAL else "approval.wanted"
-        return verdict, [self.line(name, kind, reasons, after=after, numbers=numbers, by=by)]
 
 
 def _gathered(trip: Trip, declared: Declared, world: World, story: Story) -> tuple[Gathered, Sequence[Write]]:
@@ -254,7 +147,7 @@ def _registered(
 ) -> ModelVersion:
     def told(version: ModelVersion) -> list[Write]:
         after = "approved" if any(result.gate.startswith("approval") for result in verdict.results) else "verdict"
-        reasons = [f"v{version.number} registered", *(_mark(n, m) for n, m in list(judged.scorecard.metrics.items())[:1])]
+        reasons = [f"v{version.number} registered", *(mark_words(n, m) for n, m in list(judged.scorecard.metrics.items())[:1])]
         return [story.line("registered", "version.registered", reasons, after=after, subject=f"{version.model}@{version.number}")]
 
     return versions.register(
@@ -306,83 +199,3 @@ def _rollout_begun(
         turn=trip.turn.id,
     )
     return rollout, writes
-
-
-def _crowned(
-    world: World, story: Story, trip: Trip, version: ModelVersion, before: int | None, reason: str
-) -> tuple[bool, Sequence[Write]]:
-    """Make the version champion: its alias moves once, however often this is tried, and the monitors begin anew."""
-    after = "registered" if before is None else "rollout-ended"
-    line = story.line(
-        "champion",
-        "alias.moved",
-        [f"champion: {'none' if before is None else f'v{before}'} → v{version.number}", reason],
-        after=after,
-        subject=f"{version.model}@{version.number}",
-        made_from=(version.candidate.artifact,),
-    )
-    at = trip.clock.now()
-    aliases.move(
-        world.records,
-        version.model,
-        CHAMPION,
-        version.number,
-        expect=before,
-        by="noria",
-        reason=reason,
-        at=at,
-        turn=trip.turn.id,
-        also=[line],
-    )
-    _no_challenger(world, trip, version.model, "became champion")
-    return True, _answered(world, story, version, trip)
-
-
-def _answered(world: World, story: Story, version: ModelVersion, trip: Trip) -> list[Write]:
-    """Open incidents are answered by a new champion, and its monitors have seen nothing yet."""
-    writes: list[Write] = []
-    now = trip.clock.now()
-    for incident in world.documents.find(Incident, where={"loop": version.model, "state": "open"}):
-        why = f"answered by the promotion of v{version.number}"
-        writes.append(world.documents.write(replace(incident, closed_at=now, closed_because=why)))
-        closed = world.ledger.event(
-            "incident.closed",
-            loop=version.model,
-            subject=incident.id,
-            reasons=(incident.title, why),
-            because=(story.id("champion"),),
-            id=f"{incident.id}:closed",
-        )
-        writes.append(world.ledger.line(closed))
-    for state in world.documents.find(MonitorState, where={"loop": version.model}):
-        writes.append(world.documents.write(MonitorState(loop=state.loop, monitor=state.monitor, subject=state.subject)))
-    return writes
-
-
-def _stepped_down(world: World, story: Story, trip: Trip, version: ModelVersion, rollout: Rollout) -> tuple[bool, Sequence[Write]]:
-    _no_challenger(world, trip, version.model, rollout.reason)
-    line = story.line(
-        "stepped-down",
-        "challenger.dismissed",
-        [f"v{version.number} leaves, v{rollout.champion} stays champion", rollout.reason],
-        after="rollout-ended",
-        subject=f"{version.model}@{version.number}",
-        numbers={"touched": rollout.touched, "failed over to the champion": rollout.failed},
-    )
-    return True, [line]
-
-
-def _no_challenger(world: World, trip: Trip, model: str, reason: str) -> None:
-    current = aliases.current(world.records, model, CHALLENGER)
-    if current is not None:
-        aliases.move(
-            world.records, model, CHALLENGER, None, expect=current, by="noria", reason=reason, at=trip.clock.now(), turn=trip.turn.id
-        )
-
-
-def _mark(name: str, mark: Estimate) -> str:
-    return f"{name} {mark.value:.4f} [{mark.low:.4f}, {mark.high:.4f}]"
-
-
-def _versus(champion: str, name: str, mark: Estimate) -> str:
-    return f"{name} against {champion}: {mark.value:+.4f} [{mark.low:+.4f}, {mark.high:+.4f}]"

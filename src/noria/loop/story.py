@@ -1,0 +1,130 @@
+"""A turn's lines in the ledger: what happened at each station, in words, with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from noria.core.judging import Approval, Outcome, Verdict
+from noria.core.schema import Estimate
+from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
+from noria.core.turning import Event, Turn
+from noria.loop.work import Evaluated
+from noria.loop.world import World
+from noria.ports.records import Write
+
+
+class Story:
+    """The turn's lines in the ledger: each follows from the one before."""
+
+    def __init__(self, world: World, turn: Turn) -> None:
+        self._world = world
+        self._turn = turn
+
+    def id(self, name: str) -> str:
+        """The id of this turn's event of that name."""
+        return f"{self._turn.id}:{name}"
+
+    def event(
+        self,
+        name: str,
+        kind: str,
+        reasons: Sequence[str],
+        *,
+        after: str,
+        numbers: Mapping[str, float] | None = None,
+        made_from: Sequence[str] = (),
+        subject: str = "",
+        by: str = "noria",
+        because: Sequence[str] = (),
+    ) -> Event:
+        """One event of this turn; `after` names the event of the turn that it follows from."""
+        return self._world.ledger.event(
+            kind,
+            loop=self._turn.loop,
+            subject=subject or self._turn.loop,
+            by=by,
+            reasons=tuple(reasons),
+            because=(self.id(after), *because),
+            numbers=numbers or {},
+            made_from=tuple(made_from),
+            turn=self._turn.id,
+            id=self.id(name),
+        )
+
+    def line(self, name: str, kind: str, reasons: Sequence[str], **facts: object) -> Write:
+        """The event as a write."""
+        return self._world.ledger.line(self.event(name, kind, reasons, **facts))  # type: ignore[arg-type]
+
+    def of_workshop(self, features: FeatureSet, recipe: Recipe, candidate: Candidate, judged: Evaluated) -> list[Write]:
+        """What the workshop made, and the run that made it."""
+        card = judged.scorecard
+        marks = {name: mark.value for name, mark in card.metrics.items()}
+        tried = f"{len(recipe.trials)} trials" if recipe.trials else "no search"
+        params = ", ".join(
+            f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in recipe.params.items()
+        )
+        run = Run(
+            id=candidate.run,
+            loop=self._turn.loop,
+            turn=self._turn.id,
+            kind="train",
+            state=RunState.COMPLETE,
+            started_at=self._turn.created_at,
+            ended_at=self._world.clock.now(),
+            params=candidate.recipe.params,
+            metrics=marks,
+            provenance=candidate.provenance,
+        )
+        span = f"{features.start:%Y-%m-%d} to {features.end:%Y-%m-%d}"
+        return [
+            self._world.documents.write(run),
+            self.line(
+                "features",
+                "features.assembled",
+                [f"{features.rows:,} rows, {len(features.features)} features, {span}"],
+                after="data",
+                numbers={"rows": features.rows},
+                made_from=features.made_from,
+            ),
+            self.line("tuning", "recipe.found", [f"{tried}: {params}"], after="features"),
+            self.line(
+                "training",
+                "candidate.trained",
+                [f"{candidate.format} model of {candidate.size_bytes / 1e6:.2f} MB, served as {candidate.serving_form}"],
+                after="tuning",
+                made_from=candidate.made_from,
+                numbers={"parity max diff": candidate.parity_max_diff},
+            ),
+            self.line(
+                "evaluation",
+                "scorecard.made",
+                [
+                    *(mark_words(name, mark) for name, mark in list(card.metrics.items())[:3]),
+                    *(versus_words(card.champion, n, d) for n, d in list(card.versus_champion.items())[:1]),
+                ],
+                after="training",
+                numbers={**marks, "p99 ms": card.latency_p99_ms},
+                made_from=card.made_from,
+            ),
+        ]
+
+    def verdict(self, verdict: Verdict, approval: Approval | None = None) -> tuple[Verdict, list[Write]]:
+        """The verdict with its line."""
+        reasons = [f"{result.outcome}: {result.gate}: {result.reason}" for result in verdict.results] or ["no gates were declared"]
+        if approval is not None:
+            reasons.append(f"{'approved' if approval.granted else 'refused'} by {approval.by}: {approval.reason}")
+        numbers = {f"{r.gate} {k}": v for r in verdict.results for k, v in r.numbers.items()}
+        name, after = ("verdict", "evaluation") if approval is None else ("approved", "verdict")
+        by = approval.by if approval else "noria"
+        kind = "verdict.reached" if verdict.outcome is not Outcome.NEEDS_APPROVAL else "approval.wanted"
+        return verdict, [self.line(name, kind, reasons, after=after, numbers=numbers, by=by)]
+
+
+def mark_words(name: str, mark: Estimate) -> str:
+    """A mark with its interval."""
+    return f"{name} {mark.value:.4f} [{mark.low:.4f}, {mark.high:.4f}]"
+
+
+def versus_words(champion: str, name: str, mark: Estimate) -> str:
+    """A difference from the champion with its interval."""
+    return f"{name} against {champion}: {mark.value:+.4f} [{mark.low:+.4f}, {mark.high:+.4f}]"
