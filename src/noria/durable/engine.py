@@ -81,10 +81,11 @@ class Engine:
 
     def due(self) -> list[Turn]:
         """Open turns that are awake by event time and that nobody else drives, oldest id first."""
-        now = self._clock.now()
-        turns = [wire.load(record.body, Turn) for record in self._records.find("turn", where={"state": "open"}, limit=_OPEN_LIMIT)]
-        awake = [turn for turn in turns if turn.wake_at is None or turn.wake_at <= now]
-        return [turn for turn in awake if self._may_take(turn) and turn.id not in self._driving]
+        return [turn for turn in self._awake() if self._may_take(turn) and turn.id not in self._driving]
+
+    def elsewhere(self) -> bool:
+        """Whether some turn is awake that another process drives, or drove until its lease runs out."""
+        return not all(self._may_take(turn) for turn in self._awake())
 
     def drive(self, turn: Turn, script: Script, *, on_failure: OnFailure | None = None) -> Turn:
         """Run `script` on the turn until it ends, falls asleep or fails; returns the turn as it is stored then.
@@ -172,6 +173,11 @@ class Engine:
         if not self._written(stored, taken):
             return None
         return Lease(self._records, Stored(taken, stored.revision + 1), wall=self._wall, span=self._span)
+
+    def _awake(self) -> list[Turn]:
+        now = self._clock.now()
+        turns = [wire.load(record.body, Turn) for record in self._records.find("turn", where={"state": "open"}, limit=_OPEN_LIMIT)]
+        return [turn for turn in turns if turn.wake_at is None or turn.wake_at <= now]
 
     def _may_take(self, turn: Turn) -> bool:
         return turn.lease_until is None or turn.lease_until <= self._wall.now() or turn.owner == self._owner

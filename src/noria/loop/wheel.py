@@ -55,18 +55,19 @@ class Wheel:
     def run(self) -> None:
         """Pass after pass until `stop`; a pass that fails is told and tried again."""
         while not self._stop.is_set():
-            busy = False
+            busy = quiet = False
             with self._moved:
                 self._passes_begun += 1
                 this = self._passes_begun
             try:
                 busy = self.once()
+                quiet = not busy and not self._left_to_others()
             except NoriaError as error:
                 logger.warning("a pass failed and is tried again: %s", error)
             except Exception:
                 logger.exception("a pass failed and is tried again")
             with self._moved:
-                if not busy:
+                if quiet:
                     self._quiet_after = this
                 self._moved.notify_all()
                 if not self._stop.is_set():
@@ -84,7 +85,10 @@ class Wheel:
             self._moved.notify_all()
 
     def settle(self, at: datetime, timeout_s: float) -> bool:
-        """Wait until a pass that began at or after event time `at` found nothing left to do."""
+        """Wait until a pass that began at or after event time `at` found nothing left to do, for this process or another.
+
+        What a process that was killed had in its hands is left to do until this one has taken it over.
+        """
         with self._moved:
             if self._world.clock.now() < at:
                 return False
@@ -106,6 +110,10 @@ class Wheel:
         if self._duty.held():
             bring_out(self._world)
         return busy
+
+    def _left_to_others(self) -> bool:
+        """Whether another process, dead or alive, has something in its hands that only its own pass could finish."""
+        return not self._duty.held() or self._world.engine.elsewhere()
 
     def _attend(self, loops: dict[str, Declared], now: datetime) -> None:
         for declared in self._in_use(loops):
