@@ -277,3 +277,8 @@ def noria(tmp_path: Path):
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture()
+def declaration() -> str:
+    return shop.DECLARATION

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
-from noria.core.turning import Rollout, RolloutPhase, TurnState
+from noria.core.data import DatasetVersion
+from noria.core.errors import NotAllowed
+from noria.core.state import LoopState
+from noria.core.training import Run
+from noria.core.turning import Rollout, RolloutPhase, Turn, TurnState
 from noria.core.watching import Incident
 from noria.ledger.why import chain, decisions, to_text
-from noria.stages.registry import aliases
+from noria.loop.enrol import in_force
+from noria.loop.gathering import gather
+from noria.stages.features.parity import compare, recompute
+from noria.stages.registry import aliases, versions
 from noria.stages.serving import log
 
 
@@ -129,3 +137,81 @@ def test_rollback_by_hand_goes_back_at_once(noria):
     assert champion(one.world) == 1
     newest = decisions(one.world.ledger, "orders", 1)[0]
     assert newest.by == "ops" and "woken at night" in " ".join(newest.reasons)
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_gate_may_wait_for_a_named_person(noria, declaration, granted):
+    one = noria(declaration=declaration.replace("margin=MARGIN)]", 'margin=MARGIN), nr.approval(by="Ann")]'))
+    one.be_born()
+    assert one.states() == [TurnState.OPEN]
+    assert one.world.documents.get(LoopState, "orders").phase == "waiting-for-approval"
+    with pytest.raises(NotAllowed):
+        one.verbs.approve("orders", granted=True, by="Bob", reason="I like it")
+    one.verbs.approve("orders", granted=granted, by="Ann", reason="I read its scorecard")
+    one.settle()
+    assert one.states() == [TurnState.DONE if granted else TurnState.REFUSED]
+    told = to_text(chain(one.world.ledger, decisions(one.world.ledger, "orders", 1)[0].id))
+    assert "Ann" in told and "I read its scorecard" in told
+
+
+def test_missed_expectations_stop_the_turn_with_a_readable_report(noria):
+    one = noria()
+    history = pl.read_parquet(one.folder / "history.parquet")
+    pl.concat([history, history.head(3)]).write_parquet(one.folder / "history.parquet")
+    one.verbs.up(one.folder / "shop.py")
+    one.settle()
+    turn = one.world.documents.find(Turn)[0]
+    assert turn.state is TurnState.FAILED
+    assert "order: expected no value twice; 3 of 9003 rows" in turn.outcome
+    assert one.events("expectations.missed") and one.events("turn.failed")
+
+
+def test_a_crash_of_user_code_is_a_recorded_failure_with_its_traceback(noria, declaration):
+    one = noria(declaration=declaration.replace("    return make_pipeline", "    data.nothing\n    return make_pipeline"))
+    one.verbs.up(one.folder / "shop.py")
+    one.settle()
+    turn = one.world.documents.find(Turn)[0]
+    assert turn.state is TurnState.FAILED
+    failed = [step for step in one.world.engine.steps(turn.id) if step.error]
+    assert "data.nothing" in failed[0].error and "AttributeError" in turn.outcome
+    assert one.world.documents.find(Run)[0].error
+
+
+def test_a_failing_turn_takes_its_challenger_out(noria, monkeypatch):
+    one = noria(margin=0.05)
+    one.be_born()
+    one.days(7)
+    one.verbs.turn("orders", by="test", reason="a new one")
+    one.day()
+    assert one.world.documents.find(Rollout)[0].ended_at is None
+    monkeypatch.setattr("noria.loop.steering.look", lambda *_: 1 / 0)
+    one.day()
+    rollout = one.world.documents.find(Rollout)[0]
+    assert rollout.phase is RolloutPhase.ROLLED_BACK and "ZeroDivisionError" in rollout.reason
+    assert one.world.documents.find(Turn)[-1].state is TurnState.FAILED
+    assert one.failed == 0
+
+
+def test_features_online_equal_features_offline_on_logged_requests(noria):
+    one = noria()
+    one.be_born()
+    one.days(2)
+    declared = in_force(one.world, one.world.documents.get(LoopState, "orders"))
+    logged = log.predictions(one.world.log_folder, "orders", roles=["champion"])
+    taken = gather(one.world, declared, one.clock.now()).versions
+    inputs = versions.get(one.world.records, "orders", 1).candidate.signature.inputs
+    again = recompute(logged, list(declared.loop.features), taken, blobs=one.world.blobs, inputs=inputs)
+    report = compare(logged, again)
+    assert report.rows == 600 and report.equal == 1.0
+
+
+def test_rows_come_back_from_traffic_as_a_new_dataset_version(noria):
+    one = noria(margin=0.05)
+    one.be_born()
+    one.days(7)
+    one.verbs.turn("orders", by="test", reason="with newer rows")
+    one.day()
+    first, second = (v for v in sorted(one.world.documents.find(DatasetVersion), key=lambda v: v.rows) if v.name == "shop")
+    assert second.rows == first.rows + 6 * 300
+    assert set(first.parts) <= set(second.parts)
+    assert {part.origin for part in second.parts} == {"source", "traffic"}

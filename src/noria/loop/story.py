@@ -24,6 +24,10 @@ class Story:
         """The id of this turn's event of that name."""
         return f"{self._turn.id}:{name}"
 
+    def last_verdict(self) -> str:
+        """The name of the event that told the newest verdict: the gates' own, or the one after a person decided."""
+        return "approved" if self._world.ledger.get([self.id("approved")]) else "verdict"
+
     def event(
         self,
         name: str,

@@ -18,10 +18,10 @@ from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
 from noria.core.turning import Rollout, RolloutPhase, Step, Turn, TurnState
 from noria.durable.trip import Trip
 from noria.loop import drills
-from noria.loop.deploy import CHALLENGER, CHAMPION
+from noria.loop.deploy import CHALLENGER, CHAMPION, open_rollout
 from noria.loop.gathering import gather
-from noria.loop.rollout import begin
-from noria.loop.steering import steer
+from noria.loop.rollout import begin, out
+from noria.loop.steering import steer, told
 from noria.loop.story import Story, mark_words
 from noria.loop.succession import crowned, stepped_down
 from noria.loop.work import Evaluated
@@ -63,7 +63,8 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
         verdict = trip.commit("approved", lambda: story.verdict(judge(loop.gates, judged.scorecard, approval=approval), approval), Verdict)
     if verdict.outcome is Outcome.FAIL:
         misses = "; ".join(result.reason for result in verdict.results if result.outcome is Outcome.FAIL)
-        trip.end(TurnState.REFUSED, f"refused: {misses}", writes=[story.line("refused", "turn.refused", [misses], after="verdict")])
+        refused = story.line("refused", "turn.refused", [misses], after=story.last_verdict())
+        trip.end(TurnState.REFUSED, f"refused: {misses}", writes=[refused])
 
     version = trip.step(
         "registry", lambda: _registered(trip, declared, world, gathered, candidate, judged, verdict, features, story), ModelVersion
@@ -96,7 +97,17 @@ def failed(world: World, turn: Turn, step: Step) -> Sequence[Write]:
         error=step.error,
     )
     reasons = [f"{step.name} failed: {turn.outcome or last}"]
-    return [story.line("failed", "turn.failed", reasons, after="started"), world.documents.write(run)]
+    return [story.line("failed", "turn.failed", reasons, after="started"), world.documents.write(run), *_challenger_out(world, turn)]
+
+
+def _challenger_out(world: World, turn: Turn) -> list[Write]:
+    """A rollout does not outlive its turn: nobody would look at it any more."""
+    running = open_rollout(world.documents, turn.loop)
+    found = world.documents.revision(Rollout, running.id) if running is not None and running.turn == turn.id else None
+    if found is None:
+        return []
+    ended = out(found[0], world.clock.now(), f"its turn failed: {turn.outcome}")
+    return [world.documents.write(ended.rollout, expect=found[1]), *told(world, ended)]
 
 
 def _gathered(trip: Trip, declared: Declared, world: World, story: Story) -> tuple[Gathered, Sequence[Write]]:
@@ -146,7 +157,7 @@ def _registered(
     story: Story,
 ) -> ModelVersion:
     def told(version: ModelVersion) -> list[Write]:
-        after = "approved" if any(result.gate.startswith("approval") for result in verdict.results) else "verdict"
+        after = story.last_verdict()
         reasons = [f"v{version.number} registered", *(mark_words(n, m) for n, m in list(judged.scorecard.metrics.items())[:1])]
         return [story.line("registered", "version.registered", reasons, after=after, subject=f"{version.model}@{version.number}")]
 
