@@ -18,7 +18,7 @@ from noria.loop.duty import Duty
 from noria.loop.enrol import in_force
 from noria.loop.ingest import ingest, tidy_log
 from noria.loop.keeping import Keeper
-from noria.loop.states import amend
+from noria.loop.states import amend, open_turns, state_of
 from noria.loop.triggers import new_signals, weigh_signals
 from noria.loop.watching import Watched, watch, watched_champion
 from noria.loop.world import Declared, World
@@ -125,12 +125,23 @@ class Wheel:
             if self._compactions % TIDY_EVERY == 0:
                 tidy_log(self._world, loops, now)
         for name, declared in loops.items():
+            self._set_right(name)
             champion = self._champion(name)
             looked = champion is not None and watch(self._world, declared, champion, now) > 0
             if looked or self._unweighed(name):
                 weigh_signals(self._world, declared, now)
                 self._weighed[name] = {signal.id for signal in new_signals(self._world, name)}
                 tell_phase(self._world.documents, name)
+
+    def _set_right(self, name: str) -> None:
+        """Tell people what whoever moved the loop could not tell any more: it was killed right after the move."""
+        documents = self._world.documents
+        state, under_way = state_of(documents, name), open_turns(documents, name)
+        missed_end = state.phase in UNDER_WAY and not under_way
+        if missed_end and (ended := documents.get(Turn, state.turn)):
+            tell_end(documents, ended)
+        if missed_end or state.champion != aliases.current(documents.records, name, CHAMPION):
+            tell_phase(documents, name)
 
     def _unweighed(self, name: str) -> bool:
         """Whether a signal came since the loop's signals were last weighed; those that stand are weighed again at each look."""
@@ -192,6 +203,9 @@ class Wheel:
             self._champions[name] = known = watched_champion(self._world, name, number, since)
         return known
 
+
+UNDER_WAY = ("turning", "waiting-for-approval", "rolling-out")
+"""Phases of a loop whose turn is open."""
 
 ENDINGS = {
     TurnState.DONE: "champion",
