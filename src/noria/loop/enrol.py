@@ -17,7 +17,7 @@ from noria.core.state import LoopState
 from noria.core.turning import Cause, Signal
 from noria.loop.declaration import check
 from noria.loop.source import load, named
-from noria.loop.states import amend
+from noria.loop.states import amend, open_turns
 from noria.loop.world import Declared, World
 from noria.stages.registry import aliases
 from noria.stages.training.snapshot import restore_code, snapshot_code
@@ -55,44 +55,64 @@ def _enrolled(world: World, loop: Loop, file: Path, code: str) -> LoopState:
         quality_metric=next((watch.metric for watch in loop.watch if watch.metric), ""),
         next_action="is born: its first turn begins",
     )
-    known = world.documents.get(LoopState, loop.name)
-    if known is not None and known.code == code and known.file == str(file):
-        return known
-    event = world.ledger.event(
-        "loop.declared",
-        loop=loop.name,
-        subject=loop.name,
-        by="user",
-        reasons=(f"{file.name} {'changed' if known else 'came up'}", *(f"{part}: {text}" for part, text in fresh.declared.items())),
-        made_from=(code,),
-    )
-    writes = [world.ledger.line(event)]
-    if known is None:
-        try:
-            world.records.commit(world.documents.write(fresh, expect=0), *writes)
-            state = fresh
-        except Conflict:
-            return _enrolled(world, loop, file, code)
-    else:
-        state = amend(
-            world.documents,
-            loop.name,
-            lambda s: replace(
-                s, code=code, file=str(file), description=fresh.description, declared=fresh.declared, quality_metric=fresh.quality_metric
-            ),
-            also=writes,
-        )
-    if aliases.current(world.records, loop.name, "champion") is None:
+    state = _declare(world, fresh)
+    if _unborn(world, loop.name):
         birth = Signal(
             id=new_id("signal", to_ms(now)),
             loop=loop.name,
             cause=Cause.BIRTH,
             reason="it has no champion yet",
             at=now,
-            events=(event.id,),
+            events=(f"declared:{loop.name}:{code}",),
         )
         world.documents.put_signal(birth, "new")
     return state
+
+
+def _declare(world: World, fresh: LoopState) -> LoopState:
+    """Put the declaration in force, on the record; one that is in force already is left as it is."""
+    known = world.documents.get(LoopState, fresh.name)
+    if known is not None and known.code == fresh.code and known.file == fresh.file:
+        return known
+    event = world.ledger.event(
+        "loop.declared",
+        loop=fresh.name,
+        subject=fresh.name,
+        by="user",
+        reasons=(
+            f"{Path(fresh.file).name} {'changed' if known else 'came up'}",
+            *(f"{part}: {text}" for part, text in fresh.declared.items()),
+        ),
+        made_from=(fresh.code,),
+        id=f"declared:{fresh.name}:{fresh.code}",
+    )
+    line = world.ledger.line(event)
+    if known is None:
+        try:
+            world.records.commit(world.documents.write(fresh, expect=0), line)
+        except Conflict:
+            return _declare(world, fresh)
+        return fresh
+    return amend(
+        world.documents,
+        fresh.name,
+        lambda state: replace(
+            state,
+            code=fresh.code,
+            file=fresh.file,
+            description=fresh.description,
+            declared=fresh.declared,
+            quality_metric=fresh.quality_metric,
+        ),
+        also=[line],
+    )
+
+
+def _unborn(world: World, loop: str) -> bool:
+    """Whether the loop has no champion and nothing is under way to give it one."""
+    if aliases.current(world.records, loop, "champion") is not None or open_turns(world.documents, loop):
+        return False
+    return not world.documents.find(Signal, where={"loop": loop, "state": "new"}, limit=1)
 
 
 def in_words(loop: Loop) -> dict[str, str]:

@@ -228,7 +228,7 @@ def tell_phase(documents: Documents, name: str) -> None:
     newest = next(iter(documents.find(Turn, where={"loop": name}, newest_first=True, limit=1)), None)
     rollout = open_rollout(documents, name)
     champion = aliases.current(documents.records, name, CHAMPION)
-    phase, following = _phase(newest if newest and newest.state is TurnState.OPEN else None, rollout, champion)
+    phase, following = _phase(newest, rollout, champion)
     amend(
         documents,
         name,
@@ -243,7 +243,8 @@ def tell_phase(documents: Documents, name: str) -> None:
     )
 
 
-def _phase(turn: Turn | None, rollout: Rollout | None, champion: int | None) -> tuple[str, str]:
+def _phase(newest: Turn | None, rollout: Rollout | None, champion: int | None) -> tuple[str, str]:
+    turn = newest if newest is not None and newest.state is TurnState.OPEN else None
     if turn is not None and turn.step == "approval":
         return "waiting-for-approval", f"waits for `noria approve {turn.loop}`"
     if rollout is not None:
@@ -251,4 +252,8 @@ def _phase(turn: Turn | None, rollout: Rollout | None, champion: int | None) -> 
         return "rolling-out", f"v{rollout.challenger} in {place}; {rollout.reason or 'first look soon'}"
     if turn is not None:
         return "turning", f"turn {turn.number} is in {turn.step or 'its first step'}"
-    return ("serving", "watches") if champion is not None else ("newborn", "waits for its first turn")
+    if champion is not None:
+        return "serving", "watches"
+    if newest is None:
+        return "newborn", "waits for its first turn"
+    return "newborn", f"turn {newest.number} gave it no champion: mend the loop file and run `noria up` again, or `noria turn`"
