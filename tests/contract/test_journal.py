@@ -125,6 +125,17 @@ def test_a_torn_tail_is_read_once_it_has_become_whole(tmp_path: Path) -> None:
     assert frames_of(reader, since) == [b"second"]
 
 
+def test_reading_comes_to_an_end_though_frames_keep_coming_in(tmp_path: Path) -> None:
+    writer = FileJournalWriter(tmp_path, "plane")
+    writer.append([b"first"])
+    read = []
+    for chunk in FileJournalReader(tmp_path).read({}):
+        read += chunk.frames
+        writer.append([b"meanwhile"])
+    assert read == [b"first"]
+    writer.close()
+
+
 def test_frames_longer_than_one_read_come_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_files, "_READ_BYTES", 7)
     writer = FileJournalWriter(tmp_path, "plane")

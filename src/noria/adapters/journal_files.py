@@ -114,11 +114,15 @@ class FileJournalReader:
         self._read_to: dict[str, int] = {}
 
     def read(self, since: dict[str, int], *, limit: int = 100_000) -> Iterator[Chunk]:
-        """Chunks beyond the offsets in `since`, source by source; a torn tail is left for the next time."""
+        """Chunks beyond the offsets in `since`, source by source; a torn tail is left for the next time.
+
+        So is what comes in while this reads, or reading would never end under load.
+        """
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             source = path.name.removesuffix(SUFFIX)
-            start = since.get(source, 0)
-            while True:
+            start, present = since.get(source, 0), _size(path)
+            self._read_to[source] = start
+            while start < present:
                 frames, end = self._whole_frames(path, start, limit)
                 self._read_to[source] = end
                 if not frames:
@@ -173,6 +177,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _take(block: bytes, frames: list[bytes], limit: int) -> int:
