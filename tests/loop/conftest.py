@@ -267,6 +267,11 @@ class Noria:
 
 
 @pytest.fixture()
+def shop_declaration() -> str:
+    return str(shop.DECLARATION)
+
+
+@pytest.fixture()
 def noria(tmp_path: Path):
     made: list[Noria] = []
 

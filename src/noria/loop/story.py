@@ -121,7 +121,8 @@ class Story:
         name, after = ("verdict", "evaluation") if approval is None else ("approved", "verdict")
         by = approval.by if approval else "noria"
         kind = "verdict.reached" if verdict.outcome is not Outcome.NEEDS_APPROVAL else "approval.wanted"
-        return verdict, [self.line(name, kind, reasons, after=after, numbers=numbers, by=by)]
+        because = [self.id("approval")] if approval else []
+        return verdict, [self.line(name, kind, reasons, after=after, numbers=numbers, by=by, because=because)]
 
 
 def mark_words(name: str, mark: Estimate) -> str:

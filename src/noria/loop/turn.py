@@ -59,7 +59,7 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
 
     verdict = trip.commit("governance", lambda: story.verdict(judge(loop.gates, judged.scorecard)), Verdict)
     if verdict.outcome is Outcome.NEEDS_APPROVAL:
-        approval = trip.wait("approval", lambda: approval_of(world.records, trip.turn.id), Approval, every=None)
+        approval = trip.wait("approval", lambda: approval_of(world.records, trip.turn.id), Approval, every=world.cadence.look)
         verdict = trip.commit("approved", lambda: story.verdict(judge(loop.gates, judged.scorecard, approval=approval), approval), Verdict)
     if verdict.outcome is Outcome.FAIL:
         misses = "; ".join(result.reason for result in verdict.results if result.outcome is Outcome.FAIL)

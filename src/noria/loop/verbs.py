@@ -65,7 +65,14 @@ class Verbs:
         now = self._world.clock.now()
         word = "granted" if granted else "refused"
         event = self._world.ledger.event(
-            f"approval.{word}", loop=found.loop, subject=found.id, by=by, reasons=(reason,), because=(f"{found.id}:verdict",), turn=found.id
+            f"approval.{word}",
+            loop=found.loop,
+            subject=found.id,
+            by=by,
+            reasons=(reason,),
+            because=(f"{found.id}:verdict",),
+            turn=found.id,
+            id=f"{found.id}:approval",
         )
         approval = approvals.approve(
             self._world.records,
