@@ -187,9 +187,16 @@ class House:
 
     # The control plane over HTTP
 
-    def settle(self, *, timeout_s: float = 5.0) -> bool:
+    def serves(self, port: int) -> bool:
+        """Whether a control plane answers there."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=20).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def settle(self, *, timeout_s: float = 5.0, port: int | None = None) -> bool:
         """Whether the control plane says that nothing is left to do at this moment."""
-        url = f"http://127.0.0.1:{self.settings.port}/api/v1/settle"
+        url = f"http://127.0.0.1:{port or self.settings.port}/api/v1/settle"
         header = {"authorization": f"Bearer {token(self.settings)}"}
         try:
             answer = httpx.post(url, json={"at_ms": to_ms(self.now), "timeout_s": timeout_s}, headers=header, timeout=timeout_s + 20)
