@@ -1,17 +1,90 @@
-"""The `noria` command: one verb each, the same words as everywhere else."""
+"""The `noria` command: one verb each, the same words as everywhere else.
+
+A command's room is imported only when the command is given, so that `noria --help` answers at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
+import click
 import typer
+from typer.core import TyperGroup
 
 from noria import __version__
-from noria.cli import asking, demo, orders, replaying, reports, upping
-from noria.cli.console import console
+
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "Start and stop": {
+        "init": ("upping", "Write a small project to start from."),
+        "up": ("upping", "Check a loop file and run it: control plane, data plane, jobs."),
+        "stop": ("upping", "End every process of the home."),
+        "demo": ("demo", "Keep a model of New York's flights good through 2013."),
+        "replay": ("replaying", "Replay recorded traffic through a home whose clock is turned."),
+        "server": ("upping", "Run the control plane alone: API, page and durable turns."),
+        "serve": ("upping", "Run the data plane alone: it answers from its own disk."),
+    },
+    "Look": {
+        "status": ("reports", "Show where every loop stands, and what comes next."),
+        "why": ("reports", "Say why: the chain of events behind a decision."),
+        "parity": ("replaying", "Prove that features online equal features offline."),
+        "doctor": ("reports", "Check processes, records and blobs."),
+    },
+    "Order": {
+        "turn": ("orders", "Turn the loop now, whatever its retrain policy says."),
+        "approve": ("orders", "Approve (or refuse) the candidate of a turn that waits for a person."),
+        "promote": ("orders", "Make a version champion now, past all gates."),
+        "rollback": ("orders", "Take a running challenger out, or go back to the champion before."),
+        "pause": ("orders", "Stop automatic turns. Predictions and monitors go on."),
+        "resume": ("orders", "Allow automatic turns again."),
+        "drill": ("orders", "Let the next challenger misbehave, to see that it is caught."),
+        "cancel": ("orders", "End the open turn; the champion stays."),
+    },
+    "Predict": {
+        "predict": ("asking", "Ask for one prediction."),
+        "feedback": ("asking", "Tell the outcome of a request, or of many."),
+    },
+}
+"""Panel to command to the file that it lives in and its short help."""
+
+
+def function_of(name: str) -> Callable[..., None]:
+    """The function behind a command."""
+    room = next(commands[name][0] for commands in COMMANDS.values() if name in commands)
+    found: Callable[..., None] = getattr(import_module(f"noria.cli.{room}"), name)
+    return found
+
+
+class Verbs(TyperGroup):
+    """Knows every command by name and short help, and loads the one that is given."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in the order of `COMMANDS`."""
+        return [name for commands in COMMANDS.values() for name in commands]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command as the overview shows it."""
+        for panel, commands in COMMANDS.items():
+            if cmd_name in commands:
+                shown = click.Command(cmd_name, help=commands[cmd_name][1])
+                shown.rich_help_panel = panel  # type: ignore[attr-defined]
+                return shown
+        return None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command itself."""
+        name, found, rest = super().resolve_command(ctx, args)
+        if name is None or found is None:
+            return name, found, rest
+        alone = typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
+        alone.command(name=name)(function_of(name))
+        return name, typer.main.get_command(alone), rest
+
 
 app = typer.Typer(
     name="noria",
+    cls=Verbs,
     help="Noria keeps a machine-learning model good in production. Start with [bold]noria init[/] or [bold]noria demo[/].",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -19,21 +92,11 @@ app = typer.Typer(
     add_completion=False,
 )
 
-PANELS: dict[str, list[Callable[..., None]]] = {
-    "Start and stop": [upping.init, upping.up, upping.stop, demo.demo, replaying.replay, upping.server, upping.serve],
-    "Look": [reports.status, reports.why, replaying.parity, reports.doctor],
-    "Order": [orders.turn, orders.approve, orders.promote, orders.rollback, orders.pause, orders.resume, orders.drill, orders.cancel],
-    "Predict": [asking.predict, asking.feedback],
-}
-for panel, commands in PANELS.items():
-    for command in commands:
-        app.command(name=command.__name__, rich_help_panel=panel)(command)
-
 
 @app.callback(invoke_without_command=True)
 def _options(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
-        console.print(f"noria {__version__}")
+        typer.echo(f"noria {__version__}")
         raise typer.Exit
 
 
