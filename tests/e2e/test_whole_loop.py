@@ -320,7 +320,7 @@ def test_a_user_brings_a_loop_up_keeps_it_through_a_crash_of_their_code_and_of_a
         assert house.serves(house.settings.port)
         assert house.ask(20, tell=False).versions == {1: 20}
 
-        assert noria.json("stop")["ended"] == ["supervisor"]
+        assert noria.json("stop")["ended"] == list(NAMES)
         assert [name for name in NAMES if pid_of(house.home, name)] == []
         assert noria.json("status")[0]["loop"]["champion"] == 1
 

@@ -71,7 +71,9 @@ def up(
 def stop(home: Home = None, as_json: AsJson = False) -> None:
     """End every process of the home: requests under way are answered, the journal is synced."""
     folder = read(home or find_home()).folder
-    ended = [name for name in NAMES if pid_of(folder, name) is not None and end(folder, name)]
+    ended = [name for name in NAMES if pid_of(folder, name) is not None]
+    for name in ended:
+        end(folder, name)
     answer({"ended": ended}, as_json=as_json, text=f"ended {', '.join(ended)}" if ended else "nothing was running")
 
 
