@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from noria.core.errors import Conflict, NotFound
 from noria.core.state import LoopState
@@ -52,20 +51,6 @@ def amend(documents: Documents, name: str, change: Callable[[LoopState], LoopSta
         else:
             return changed
     raise Conflict(f"the state of {name!r} moved {_TRIES} times while it was being changed")
-
-
-def say(documents: Documents, name: str, *, phase: str | None = None, next_action: str | None = None, turn: str | None = None) -> None:
-    """Tell people where the loop is and what comes next; parts left out stay as they are."""
-
-    def said(state: LoopState) -> LoopState:
-        return replace(
-            state,
-            phase=state.phase if phase is None else phase,
-            next_action=state.next_action if next_action is None else next_action,
-            turn=state.turn if turn is None else turn,
-        )
-
-    amend(documents, name, said)
 
 
 def open_turns(documents: Documents, name: str) -> list[Turn]:
