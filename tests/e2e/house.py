@@ -36,7 +36,6 @@ from noria.stages.registry import aliases
 from noria.stages.serving.plans import read_plan
 
 PATIENCE_S = 120
-LEASE_S = 0.5
 HOURS = timedelta(hours=6)
 
 
@@ -113,7 +112,7 @@ def wait_until(true: Callable[[], Any], what: str, *, patience_s: float = PATIEN
 class House:
     """One home: its records, its processes and the shop that asks it. Everything is ended by `close`."""
 
-    def __init__(self, folder: Path, *, declaration: str = DECLARATION, clock: str = "turned") -> None:
+    def __init__(self, folder: Path, *, declaration: str = DECLARATION, clock: str = "turned", lease_s: float = 1.0) -> None:
         self.folder = folder
         self.home = folder / ".noria"
         self.shop = shop.Shop()
@@ -130,7 +129,7 @@ class House:
                 compact_every="1s",
                 look_every="6h" if clock == "turned" else "1s",
                 bucket="6h",
-                lease_s=LEASE_S,
+                lease_s=lease_s,
             )
         )
         if clock == "turned":

@@ -126,7 +126,7 @@ def test_a_turn_ends_as_if_nothing_had_happened_though_its_control_plane_is_kill
     came = {}
     for name in ("undisturbed", "killed"):
         (tmp_path / name).mkdir()
-        with houses.house(tmp_path / name) as house:
+        with houses.house(tmp_path / name, lease_s=0.3) as house:
             house.start_dataplane()
             first = house.start_server()
             house.be_born()
@@ -262,7 +262,7 @@ class Terminal:
         self._house = house
 
     def __call__(self, *words: str, fails: bool = False) -> str:
-        where = {"NORIA_LEASE_S": str(houses.LEASE_S), "COLUMNS": "200"}
+        where = {"COLUMNS": "200"}
         script = Path(sys.executable).with_name("noria")
         done = subprocess.run([script, *words], cwd=self._house.folder, env=os.environ | where, capture_output=True, text=True, timeout=120)
         assert done.returncode == (1 if fails else 0), done.stdout + done.stderr
