@@ -135,7 +135,9 @@ def _quality(world: World, declared: Declared, watched: Watched, one: Watch, end
         until=until,
         roles=(Role.CHAMPION, Role.FALLBACK),
         versions=[watched.version.number],
-    ).drop_nulls(["answers" if signature.task is Task.MULTICLASS else "answer", "outcome"])
+    )
+    labelled = labelled.with_columns(outcome=coded(labelled["outcome"], signature))
+    labelled = labelled.drop_nulls(["answers" if signature.task is Task.MULTICLASS else "answer", "outcome"])
     meaning = metric(one.metric, signature.task)
     return quality.realised(
         one.metric,
@@ -149,6 +151,14 @@ def _quality(world: World, declared: Declared, watched: Watched, one: Watch, end
         min_rows=one.min_rows,
         chunk_sd=watched.reference.quality_chunk_sd.get(one.metric, float("nan")),
     )
+
+
+def coded(outcomes: pl.Series, signature: Signature) -> pl.Series:
+    """Outcomes as metrics want them: of many classes the place, null for one that the model has never met."""
+    if signature.task is not Task.MULTICLASS:
+        return outcomes
+    places = {name: place for place, name in enumerate(signature.classes)}
+    return outcomes.cast(pl.String).replace_strict(places, default=None, return_dtype=pl.Int64)
 
 
 def _estimator(name: str, labelled: pl.DataFrame, signature: Signature) -> Callable[[np.ndarray, np.ndarray], Estimate]:

@@ -19,6 +19,7 @@ from noria.stages.serving.computed import reason
 from noria.stages.serving.frames import told
 from noria.stages.serving.lanes import Books, Challenger, ChallengerLane, ChampionLane, Contender
 from noria.stages.serving.model import Row, Served
+from noria.stages.serving.outcome import fitting
 from noria.stages.serving.routing import kept, lane
 from noria.stages.serving.scribe import Scribe
 from noria.stages.serving.tallies import Counters, Tallies
@@ -148,12 +149,10 @@ class Desk:
         Raises:
             RequestInvalid: the id or the value cannot be an outcome's.
         """
-        if not isinstance(value, (bool, int, float, str)) or value != value or (isinstance(value, str) and len(value) > ID_LIMIT):
-            raise RequestInvalid(
-                "an outcome is a number, a bool or a class name", fields={"value": "must be a number, a bool or a short text"}
-            )
+        at_work = self._open.get(deployment)
+        kept_as = fitting(value, at_work.route.champion.signature if at_work else None)
         moment = to_ms(self._clock.now()) if time_ms is None else time_ms
-        return Feedback(request_id=_request_id(request_id), deployment=deployment, value=value, time_ms=moment)
+        return Feedback(request_id=_request_id(request_id), deployment=deployment, value=kept_as, time_ms=moment)
 
     async def apply(self, plan: Plan) -> None:
         """Bring the plan to work: new versions are loaded first, then all routes are swapped at once.
