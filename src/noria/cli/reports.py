@@ -20,7 +20,7 @@ from noria.core.turning import Event, Rollout, Step, Turn
 from noria.core.watching import Incident
 from noria.ledger.why import chain, decisions, to_text
 from noria.loop.deploy import open_rollout
-from noria.loop.rollout import said
+from noria.loop.guards import said
 
 MARKS = {"done": "[green]●[/]", "running": "[yellow]◐[/]", "waiting": "[yellow]○[/]", "failed": "[red]✕[/]"}
 

@@ -120,7 +120,12 @@ def _rollout_words(rollout: Rollout | None) -> str:
         return ""
     if rollout.phase is RolloutPhase.SHADOW:
         return f"shadow · {rollout.reason}"
-    return f"canary, step {rollout.step + 1} of {len(rollout.steps)} · {rollout.reason}"
+    place = (
+        f"canary, step {rollout.step + 1} of {len(rollout.steps)}"
+        if rollout.kind == "canary"
+        else f"{rollout.kind}, {rollout.share:.0%} of traffic"
+    )
+    return f"{place} · {rollout.reason}"
 
 
 def _quality(world: World, state: LoopState | None) -> tuple[list[QualityPoint], float, float]:

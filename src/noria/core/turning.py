@@ -134,11 +134,15 @@ class Rollout:
     """How a challenger is brought in: the ladder, where on it we are and what the guards saw.
 
     Attributes:
+        steps: Percent of traffic per step: of a canary all steps to come too, of a bandit all shares so far.
         step: Index into `steps`; -1 in the shadow, which comes before them.
         looks: Guard readings of the latest look.
         touched: Requests that the challenger was asked to answer for a user.
         failed: Those in which the challenger failed and the champion answered.
         timeout_ms: The challenger has this long per request.
+        kind: "canary", "ab" or "bandit".
+        better: Of a bandit: the chance that the challenger is better, at the latest look.
+        sure_since: Of a bandit: pairs at which that chance became as good as certain; 0 while it is not.
     """
 
     id: str
@@ -158,6 +162,9 @@ class Rollout:
     failed: int = 0
     reason: str = ""
     timeout_ms: float = 250.0
+    kind: str = "canary"
+    better: float | None = None
+    sure_since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

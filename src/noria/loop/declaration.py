@@ -13,15 +13,15 @@ from pathlib import Path
 from noria.core.declaration.dataset import Columns, Dataset
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
+from noria.core.declaration.rollout import AB, Bandit, Canary, Strategy, compared
 from noria.core.declaration.training import Choice
 from noria.core.errors import DataInvalid, DeclarationInvalid
 from noria.core.schema import Kind, Task
 from noria.core.turning import Cause
+from noria.loop.guards import OPERATIONAL
 from noria.loop.source import anchored, datasets, load, views
 from noria.stages.data.source import columns_of, open_source
 from noria.stages.evaluation.metrics import names_for
-
-OPERATIONAL_GUARDS = ("errors", "latency")
 
 
 @dataclass(slots=True)
@@ -240,9 +240,9 @@ def _metrics_named(loop: Loop) -> Iterator[tuple[str, str]]:
             yield f"gate {gate}", gate.metric
         if gate.check in ("at-least", "at-most"):
             yield from ((f"gate {gate}", name) for name in gate.limits)
-    for guard in loop.rollout.guard:
-        if guard not in OPERATIONAL_GUARDS:
-            yield "rollout guard", guard
+    for guard in compared(loop.rollout):
+        if guard not in OPERATIONAL:
+            yield "rollout", guard
     for watch in loop.watch:
         if watch.metric:
             yield f"watch {watch.check}", watch.metric
@@ -268,12 +268,29 @@ def _check_search(loop: Loop, found: Findings) -> None:
             found.add(f"tune {name}", f"a logarithmic scale cannot start at {choice.low:g}", "start above zero, or use `nr.real`")
 
 
+def _check_rollout(strategy: Strategy, found: Findings) -> None:
+    match strategy:
+        case Canary(steps=steps):
+            if not steps or list(steps) != sorted(set(steps)) or steps[0] <= 0 or steps[-1] != 100:
+                found.add("rollout", f"steps {tuple(steps)} do not climb from above 0 to 100", "write for example steps=[1, 10, 50, 100]")
+        case AB():
+            if not 0 < strategy.share < 100:
+                found.add("rollout", f"a share of {strategy.share:g} % compares nothing", "keep it between 0 and 100, 50 is quickest")
+            if strategy.min_effect < 0:
+                found.add("rollout", f"min_effect={strategy.min_effect:g}", "ask for 0 or more: the challenger must be better")
+        case Bandit():
+            if not 0 < strategy.floor < 0.5:
+                found.add("rollout", f"a floor of {strategy.floor:g} leaves no room", "keep it between 0 and 0.5")
+            if not 0 < strategy.step <= 1:
+                found.add("rollout", f"step={strategy.step:g}", "let the share move by more than 0 and at most 1")
+    if not 1 <= strategy.min_rows <= strategy.max_rows:
+        found.add("rollout", f"min_rows={strategy.min_rows:,} of max_rows={strategy.max_rows:,}", "1 ≤ min_rows ≤ max_rows")
+    if not 0.5 < strategy.confidence < 1:
+        found.add("rollout", f"a confidence of {strategy.confidence:g}", "keep it between 0.5 and 1")
+
+
 def _check_policies(loop: Loop, found: Findings) -> None:
-    steps = loop.rollout.steps
-    if not steps or list(steps) != sorted(set(steps)) or steps[0] <= 0 or steps[-1] != 100:
-        found.add("rollout", f"steps {tuple(steps)} do not climb from above 0 to 100", "write for example steps=[1, 10, 50, 100]")
-    if loop.rollout.min_rows < 1:
-        found.add("rollout", f"min_rows={loop.rollout.min_rows}", "ask for at least one row per step")
+    _check_rollout(loop.rollout, found)
     for cause in loop.retrain.on:
         if cause not in tuple(Cause):
             found.unknown("retrain", "signal", cause, Cause)

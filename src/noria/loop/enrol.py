@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from noria.core.declaration import rollout
 from noria.core.declaration.dataset import Columns
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
@@ -123,8 +124,7 @@ def in_words(loop: Loop) -> dict[str, str]:
         "features": "; ".join(_feature_words(loop.features)),
         "tuning": f"{loop.tune.trials} trials over {', '.join(loop.tune.space)}" if loop.tune else "fixed parameters",
         "gates": "; ".join(str(gate) for gate in loop.gates) or "none",
-        "rollout": f"shadow {loop.rollout.shadow_rows:,} rows, then {', '.join(f'{s:g} %' for s in loop.rollout.steps)} "
-        f"(≥ {loop.rollout.min_rows:,} rows each), guards {', '.join(loop.rollout.guard)}",
+        "rollout": f"{rollout.in_words(loop.rollout)}, guards {', '.join(loop.rollout.guard) or 'none'}",
         "watch": "; ".join(_watch_words(loop)) or "nothing",
         "retrain": f"cooldown {spoken(retrain.cooldown)}, at least {retrain.min_labels:,} new outcomes, "
         f"window {spoken(retrain.window) if retrain.window else 'all'}, budget {retrain.budget} per {spoken(retrain.per)}",

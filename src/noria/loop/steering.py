@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from noria.core.errors import NotFound
 from noria.core.turning import Rollout, RolloutPhase
 from noria.durable.trip import Trip
-from noria.loop.rollout import Evidence, Look, look
+from noria.loop.evidence import Evidence
+from noria.loop.looks import Look
+from noria.loop.rollout import look
 from noria.loop.world import Declared, World
 from noria.ports.records import Write
 from noria.stages.registry import versions
@@ -61,7 +63,7 @@ def told(world: World, seen: Look) -> Sequence[Write]:
     rollout = seen.rollout
     prefix = f"{rollout.turn}:"
     ended = rollout.phase in ENDED
-    steps = [f"{prefix}step-{n}" for n in range(rollout.step)] if not ended else _steps_taken(world, rollout)
+    steps = _steps_taken(world, rollout)
     event = world.ledger.event(
         f"rollout.{seen.happened}",
         loop=rollout.loop,
@@ -76,6 +78,7 @@ def told(world: World, seen: Look) -> Sequence[Write]:
 
 
 def _steps_taken(world: World, rollout: Rollout) -> list[str]:
-    asked = [f"{rollout.turn}:step-{n}" for n in range(len(rollout.steps))]
+    """Ids of the lines that tell of the steps before this one, or of all when it has ended."""
+    asked = [f"{rollout.turn}:step-{n}" for n in range(rollout.step + (rollout.phase in ENDED))]
     known = {event.id for event in world.ledger.get(asked)}
     return [id for id in asked if id in known]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from noria.core.data import DatasetVersion
+from noria.core.declaration.rollout import in_words
 from noria.core.errors import ExpectationsMissed
 from noria.core.judging import Approval, Outcome, Verdict
 from noria.core.registry import ModelVersion
@@ -180,9 +181,9 @@ def _registered(
 def _rollout_begun(
     trip: Trip, declared: Declared, world: World, version: ModelVersion, champion: int, story: Story
 ) -> tuple[Rollout, Sequence[Write]]:
-    canary = declared.loop.rollout
+    strategy = declared.loop.rollout
     rollout = begin(
-        canary,
+        strategy,
         id=f"rollout_{trip.turn.id.removeprefix('turn_')}",
         loop=declared.loop.name,
         turn=trip.turn.id,
@@ -190,8 +191,7 @@ def _rollout_begun(
         challenger=version.number,
         now=trip.clock.now(),
     )
-    ladder = " → ".join(["shadow"] * (canary.shadow_rows > 0) + [f"{step:g} %" for step in canary.steps])
-    reasons = [f"v{version.number} against v{champion}: {ladder}", f"guards: {', '.join(canary.guard)}"]
+    reasons = [f"v{version.number} against v{champion}: {in_words(strategy)}", f"guards: {', '.join(strategy.guard) or 'none'}"]
     writes: list[Write] = [world.documents.write(rollout)]
     drill = drills.waiting(world.records, declared.loop.name)
     if drill is not None:

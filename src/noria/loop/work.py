@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from noria.core.declaration.loop import Loop
+from noria.core.declaration.rollout import compared as compared_metrics
 from noria.core.declaration.training import Split
 from noria.core.judging import Scorecard
 from noria.core.schema import Signature, Task
@@ -240,7 +241,7 @@ def _reference(
 def _design_effects(loop: Loop, y: np.ndarray, score: np.ndarray, champion_score: np.ndarray, card: Scorecard) -> dict[str, float]:
     """For each guarded metric: the clustered variance of the difference over the one of independent rows."""
     effects = {}
-    for name in loop.rollout.guard:
+    for name in compared_metrics(loop.rollout):
         if name in card.versus_champion:
             independent = paired.compare(name, y, score, champion_score, task=card.task)
             ratio = (card.versus_champion[name].se / independent.se) ** 2 if independent.se > 0 else 1.0

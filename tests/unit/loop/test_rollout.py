@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from noria.core.declaration.loop import Canary
+from noria.core.declaration.rollout import Canary
 from noria.core.schema import Task
 from noria.core.turning import Rollout, RolloutPhase
-from noria.loop.rollout import Evidence, begin, look, out
+from noria.loop.evidence import Evidence
+from noria.loop.rollout import begin, look, out
 from noria.stages.serving.routing import bucket
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Rollout, watch, retrain policy, and the `Loop` that holds all of a declaration."""
+"""Watch, retrain policy, and the `Loop` that holds all of a declaration."""
 
 from __future__ import annotations
 
@@ -10,57 +10,10 @@ from typing import Any
 from noria.core.declaration.dataset import Label
 from noria.core.declaration.features import Feature
 from noria.core.declaration.gates import Gate
+from noria.core.declaration.rollout import Canary, Strategy
 from noria.core.declaration.training import Split, Tune
 from noria.core.moments import duration
 from noria.core.training import Param
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class Canary:
-    """Bring a challenger in step by step, first unseen (shadow), then on a growing share of traffic.
-
-    Args:
-        steps: Percent of traffic per step, ascending; 100 means promote.
-        min_rows: Requests the challenger must have answered in a step before the next.
-        guard: What is compared at each look: "errors", "latency" and metrics of the task.
-        margin: Guard to the harm that is still tolerated (quality: 0.02, errors: 0.005,
-            latency: 1.0 = may be twice as slow), defaults as said.
-        shadow_rows: Requests to shadow first; 0 for none.
-        confidence: Of each sequential test, before Bonferroni over the guards.
-        max_rows: Requests per step after which "undecided" ends in rollback (futility).
-        timeout_ms: The challenger has this long per request, then the champion answers.
-    """
-
-    steps: tuple[float, ...]
-    min_rows: int
-    guard: tuple[str, ...]
-    margin: Mapping[str, float]
-    shadow_rows: int
-    confidence: float
-    max_rows: int
-    timeout_ms: float
-
-    def __init__(
-        self,
-        steps: Sequence[float] = (1, 10, 50, 100),
-        *,
-        min_rows: int = 500,
-        guard: Sequence[str] = ("errors", "latency"),
-        margin: Mapping[str, float] | None = None,
-        shadow_rows: int = 500,
-        confidence: float = 0.95,
-        max_rows: int = 50_000,
-        timeout_ms: float = 250.0,
-    ) -> None:
-        defaults = {"errors": 0.005, "latency": 1.0}
-        object.__setattr__(self, "steps", tuple(float(s) for s in steps))
-        object.__setattr__(self, "min_rows", min_rows)
-        object.__setattr__(self, "guard", tuple(guard))
-        object.__setattr__(self, "margin", {**defaults, **(margin or {})})
-        object.__setattr__(self, "shadow_rows", shadow_rows)
-        object.__setattr__(self, "confidence", confidence)
-        object.__setattr__(self, "max_rows", max_rows)
-        object.__setattr__(self, "timeout_ms", timeout_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +103,7 @@ class Loop:
         label: What to predict.
         train: Function of (Split, params) that returns a fitted scikit-learn or LightGBM model, or ONNX bytes.
         gates: What a candidate must show.
+        rollout: How a challenger comes in: `Canary`, `AB` or `Bandit`.
         test: Share of the newest rows that judge and never train.
         seed: Set before user code runs.
     """
@@ -161,7 +115,7 @@ class Loop:
     tune: Tune | None = field(default=None, kw_only=True)
     params: Mapping[str, Param] = field(default_factory=dict, kw_only=True)
     gates: Sequence[Gate] = field(default=(), kw_only=True)
-    rollout: Canary = field(default_factory=Canary, kw_only=True)
+    rollout: Strategy = field(default_factory=Canary, kw_only=True)
     watch: Sequence[Watch] = field(default=(), kw_only=True)
     retrain: Retrain = field(default_factory=Retrain, kw_only=True)
     test: float = field(default=0.2, kw_only=True)

@@ -18,6 +18,7 @@ pooling days of 1 % with days of 50 % would compare different days (Simpson's pa
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, log, sqrt
 
 import numpy as np
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from noria.core.schema import Estimate, Task
 from noria.core.turning import GuardReading
-from noria.stages.evaluation.measured import Array
+from noria.stages.evaluation.measured import Array, Codes
 from noria.stages.evaluation.sequential_marks import Mark, auc_mark, guarded, mean_mark, metric_mark
 from noria.stages.evaluation.sequential_rates import higher_rate_p, rate_sequence, split_p
 
@@ -204,6 +205,43 @@ def guard_metric(
         one_mark, other_mark = metric_mark(known, *_answered(*champion)), metric_mark(known, *_answered(*challenger))
         s2 = _unpaired_variance(one_mark, other_mark)
     return _reading(name, one_mark, other_mark, s2 * max(design_effect, 1.0), margin=margin, alpha=alpha, min_n=min_n, tau=None)
+
+
+def guard_arms(
+    name: str,
+    *,
+    task: Task,
+    champion: Scored,
+    challenger: Scored,
+    units: tuple[Codes, Codes],
+    margin: float,
+    alpha: float,
+    min_n: int,
+    common: float = 0.0,
+) -> GuardReading:
+    """Compare two versions by a metric, each on the requests that it answered itself, split at random by unit.
+
+    Rows of one unit (a sticky key) go together, so errors are summed within units before they are
+    squared; it waits for `min_n` units in each arm.
+
+    Args:
+        units: Codes from 0 of the unit that each row belongs to, of either arm.
+        common: Variance that whole arms have in common beyond that, such as that of days; added.
+
+    Source: Deng, Knoblich & Lu 2018, "Applying the delta method in metric analytics".
+
+    Raises:
+        NotFound: the task does not offer the metric.
+        ValueError: the metric has no sequential test.
+    """
+    known = guarded(name, task)
+    kept = [_known(np.asarray(y, dtype=np.float64), np.asarray(score, dtype=np.float64)) for y, score in (champion, challenger)]
+    one, other = metric_mark(known, *_answered(*champion)), metric_mark(known, *_answered(*challenger))
+    sums = [np.bincount(of[k], weights=mark.parts) for of, k, mark in zip(units, kept, (one, other), strict=True)]
+    fewest = min(len(np.unique(of[k])) for of, k in zip(units, kept, strict=True))
+    s2 = float(sum(np.square(total).sum() for total in sums)) + common
+    waits = max(min_n, 2) > fewest
+    return _reading(name, one, replace(other, ready=other.ready and not waits), s2, margin=margin, alpha=alpha, min_n=min_n, tau=None)
 
 
 def sample_ratio(challenger_n: int, champion_n: int, *, share: float) -> float:

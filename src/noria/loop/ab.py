@@ -1,0 +1,30 @@
+"""Keeps a fixed split until the challenger is shown to be better, or it is clear that it will not be."""
+
+from __future__ import annotations
+
+from noria.core.declaration.rollout import AB
+from noria.loop.guards import said
+from noria.loop.looks import Look, Standing, held_up, moved, promoted, taken_out, waiting
+
+
+def decide(standing: Standing, ab: AB) -> Look:
+    """Win, futility or wait.
+
+    It wins when the whole confidence sequence of the difference lies beyond `min_effect` on the
+    good side. The sequence holds at all looks together, so a version that is no better wins with
+    probability below 1 − confidence, however often one looks.
+    """
+    held = held_up(standing, ab, ab.min_rows)
+    if held is not None:
+        return held
+    rollout = standing.rollout
+    if standing.in_shadow:
+        return moved(rollout, ab.share, standing.now, (f"{standing.rows:,} rows on shadow without harm",))
+    deciding = rollout.looks[-1]
+    difference, rows = deciding.difference, deciding.challenger_n
+    shown = f"{ab.metric} better by {-difference.value:.4g} [{-difference.high:.4g}, {-difference.low:.4g}] after {rows:,} rows"
+    if difference.high < -ab.min_effect:
+        return promoted(rollout, standing.now, (shown, *(said(guard) for guard in rollout.looks)))
+    if rows >= ab.max_rows:
+        return taken_out(rollout, standing.now, [f"no difference shown after {rows:,} rows", *(said(guard) for guard in rollout.looks)])
+    return waiting(rollout, f"not shown to be better yet: {shown}")

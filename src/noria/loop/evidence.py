@@ -1,0 +1,92 @@
+"""What the traffic of a rollout showed so far, and which of it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from noria.core.schema import Task
+from noria.core.traffic import Role
+from noria.core.turning import Rollout, RolloutPhase
+from noria.stages.evaluation import sequential
+from noria.stages.serving.routing import bucket
+
+SAMPLE_RATIO_ALPHA = 0.001
+GUARD_ROWS = 100
+"""Rows per arm before a guard says anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the traffic of a rollout showed so far.
+
+    Attributes:
+        rows: The prediction log since the rollout began, one row per answer.
+        outcomes: The same with the outcomes that were told, column `outcome`.
+        design_effect: Of each compared metric, from the scorecard (see `Scorecard`).
+    """
+
+    rows: pl.DataFrame
+    outcomes: pl.DataFrame
+    task: Task
+    classes: Sequence[str]
+    design_effect: Mapping[str, float] = field(default_factory=dict)
+
+
+def in_force(rollout: Rollout, rows: pl.DataFrame, of: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Rows of this step after the first one that shows that the data plane follows it.
+
+    A plan takes a moment to arrive. The proof is a row whose key the step before would have sent
+    to the other side; that row itself is left out, as it was chosen by what it is.
+
+    Args:
+        of: The frame to take rows from, if it is another than the one that holds the proof.
+    """
+    of_step = rows.filter(pl.col("time") >= rollout.step_started_at)
+    if rollout.phase is RolloutPhase.SHADOW:
+        return of_step
+    before = rollout.steps[rollout.step - 1] / 100 if rollout.step > 0 else 0.0
+    grew = rollout.share > before
+    tried = of_step.filter(pl.col("role") == (Role.CHALLENGER if grew else Role.CHAMPION))
+    new = (time for time, key in tried.select("time", "key").iter_rows() if (bucket(rollout.id, key) >= before) is grew)
+    first = next(new, None)
+    of = of_step if of is None else of
+    return of.filter(pl.col("time") > first) if first is not None else of.head(0)
+
+
+def touched(rows: pl.DataFrame) -> tuple[int, int]:
+    """Requests that the challenger was asked to answer, and those in which it failed."""
+    tried = rows.filter(pl.col("role") == Role.CHALLENGER)
+    return tried["request_id"].n_unique(), tried.filter(pl.col("error") != "")["request_id"].n_unique()
+
+
+def skewed(rollout: Rollout, rows: pl.DataFrame) -> str:
+    """Why the split is not what was planned, or ""; `rows` are those in force."""
+    if rollout.phase is not RolloutPhase.CANARY:
+        return ""
+    challenger = rows.filter(pl.col("role") == Role.CHALLENGER)["key"].n_unique()
+    champion = rows.filter(pl.col("role") == Role.CHAMPION)["key"].n_unique()
+    if challenger + champion < GUARD_ROWS:
+        return ""
+    p = sequential.sample_ratio(challenger, champion, share=rollout.share)
+    if p >= SAMPLE_RATIO_ALPHA:
+        return ""
+    return f"sample ratio: {challenger:,} of {challenger + champion:,} keys, {rollout.share:.1%} planned (p {p:.1g}); the comparison is not fair"
+
+
+def truth(outcome: pl.Series, evidence: Evidence) -> np.ndarray:
+    """Outcomes as the metrics want them: 0/1, class codes or floats."""
+    if evidence.task is Task.MULTICLASS:
+        codes = {label: code for code, label in enumerate(evidence.classes)}
+        return np.array([codes.get(str(value), -1) for value in outcome.to_list()], dtype=np.int64)
+    return outcome.cast(pl.Float64).to_numpy()
+
+
+def answers(rows: pl.DataFrame, task: Task, suffix: str = "") -> np.ndarray:
+    """Answers as the metrics want them: (n,), or (n, classes)."""
+    if task is Task.MULTICLASS:
+        return np.array(rows[f"answers{suffix}"].to_list(), dtype=float)
+    return rows[f"answer{suffix}"].to_numpy()
