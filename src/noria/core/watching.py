@@ -21,7 +21,7 @@ class Reading:
     """One measurement of one monitor over one chunk of time.
 
     Attributes:
-        monitor: "drift", "prediction-drift", "quality", "freshness", "missing", …
+        monitor: "drift", "prediction-drift", "quality", "estimated-quality", "freshness", "missing", …
         subject: The feature, metric or dataset measured.
         time: End of the chunk, event time.
         threshold: The calibrated limit that `value` is held against (NaN when none).
@@ -114,6 +114,19 @@ class FeatureReference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What chance a score stands for: straight lines between knots; without knots a score is its chance.
+
+    Attributes:
+        scores: Ascending.
+        chances: Of a positive outcome at each of `scores`, 0 to 1.
+    """
+
+    scores: tuple[float, ...] = ()
+    chances: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReference:
     """What the world looked like when the version was made; stored as a blob with the version.
 
@@ -122,6 +135,8 @@ class DriftReference:
         score: The reference of the model's own answers on held-out rows.
         quality: Metric name to its value on held-out rows.
         quality_chunk_sd: Metric name to its standard deviation over held-out chunks.
+        calibration: Learnt on held-out rows, for estimates before outcomes come; None = there are none.
+        sample: Digest of a Parquet blob with some of those rows' features; "" = there is none.
     """
 
     chunk: str
@@ -130,3 +145,5 @@ class DriftReference:
     score: FeatureReference | None
     quality: Mapping[str, float] = field(default_factory=dict)
     quality_chunk_sd: Mapping[str, float] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    sample: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from io import BytesIO
 
 import numpy as np
 import polars as pl
@@ -24,25 +25,33 @@ from noria.ports import wire
 from noria.ports.records import Write
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.metrics import metric
-from noria.stages.monitoring import drift, freshness, incidents, quality, states
+from noria.stages.monitoring import drift, estimated, freshness, incidents, quality, states
 from noria.stages.monitoring.due import due_chunks
+from noria.stages.monitoring.trust import trust
 from noria.stages.registry import versions
 from noria.stages.serving import log
 
 GIVEN = (Role.CHAMPION, Role.CHALLENGER, Role.FALLBACK)
 """Answers that a user was given."""
+OWN = (Role.CHAMPION, Role.FALLBACK)
+"""The champion's own among them."""
 MONITORS = {"drift": ("drift", "prediction-drift", "missing"), "quality": ("quality",), "freshness": ("freshness",)}
 """The monitors that each kind of watch feeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What the monitors look at: the champion, since when it reigns, and what it was made from."""
+    """What the monitors look at: the champion, since when it reigns, and what it was made from.
+
+    Attributes:
+        sample: Features of some rows that judged it; None = nothing can be estimated.
+    """
 
     version: ModelVersion
     reference: DriftReference
     since: datetime
     newest_row: datetime
+    sample: pl.DataFrame | None = None
 
 
 def watch(world: World, declared: Declared, watched: Watched, now: datetime) -> int:
@@ -94,6 +103,7 @@ def _readings(world: World, declared: Declared, watched: Watched, start: datetim
             found += _drift(world, declared.loop.name, watched, one, *chunk)
         elif one.check == "quality":
             found.append(_quality(world, declared, watched, one, end))
+            found += _estimated(world, declared.loop.name, watched, one, end)
         elif one.check == "freshness" and one.older_than is not None:
             found.append(freshness.age(watched.newest_row, loop=declared.loop.name, at=end, older_than=one.older_than))
     return found
@@ -133,7 +143,7 @@ def _quality(world: World, declared: Declared, watched: Watched, one: Watch, end
         declared.loop.name,
         since=max(until - one.window, watched.since),
         until=until,
-        roles=(Role.CHAMPION, Role.FALLBACK),
+        roles=OWN,
         versions=[watched.version.number],
     )
     labelled = labelled.with_columns(outcome=coded(labelled["outcome"], signature))
@@ -151,6 +161,32 @@ def _quality(world: World, declared: Declared, watched: Watched, one: Watch, end
         min_rows=one.min_rows,
         chunk_sd=watched.reference.quality_chunk_sd.get(one.metric, float("nan")),
     )
+
+
+def _estimated(world: World, loop: str, watched: Watched, one: Watch, end: datetime) -> list[Reading]:
+    """What quality probably is over the newest window, whose outcomes need not be known; none where it cannot be said."""
+    calibration, sample, signature = watched.reference.calibration, watched.sample, watched.version.candidate.signature
+    if calibration is None or sample is None or one.metric not in estimated.FORMULAS:
+        return []
+    rows = log.predictions(
+        world.log_folder,
+        loop,
+        since=max(end - one.window, watched.since),
+        until=end,
+        roles=OWN,
+        versions=[watched.version.number],
+    ).drop_nulls("answer")
+    return [
+        estimated.reading(
+            one.metric,
+            score_of(rows, signature.task),
+            calibration,
+            lambda: trust(sample, feature_frame(rows, signature)),
+            loop=loop,
+            at=end,
+            min_rows=one.min_rows,
+        )
+    ]
 
 
 def coded(outcomes: pl.Series, signature: Signature) -> pl.Series:
@@ -172,7 +208,7 @@ def _consequences(world: World, declared: Declared, watched: Watched, readings: 
     limits = {monitor: (one.k, one.m) for one in declared.loop.watch for monitor in MONITORS.get(one.check, ())}
     before = {(s.monitor, s.subject): s for s in documents.find(MonitorState, where={"loop": name})}
     after = dict(before)
-    for reading in readings:
+    for reading in (one for one in readings if one.monitor != estimated.MONITOR):
         place = (reading.monitor, reading.subject)
         k, m = limits.get(reading.monitor, (3, 5))
         known = after.get(place) or MonitorState(loop=name, monitor=reading.monitor, subject=reading.subject)
@@ -244,4 +280,5 @@ def watched_champion(world: World, loop: str, number: int, since: datetime) -> W
     """The champion as the monitors need it."""
     version = versions.get(world.records, loop, number)
     reference = wire.load(world.blobs.read(version.reference), DriftReference)
-    return Watched(version=version, reference=reference, since=since, newest_row=version.scorecard.end)
+    sample = pl.read_parquet(BytesIO(world.blobs.read(reference.sample))) if reference.sample else None
+    return Watched(version=version, reference=reference, since=since, newest_row=version.scorecard.end, sample=sample)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import compared as compared_metrics
 from noria.core.declaration.training import Split
 from noria.core.judging import Scorecard
-from noria.core.schema import Signature, Task
+from noria.core.schema import Kind, Signature, Task
 from noria.core.training import Candidate, FeatureSet, Param, Recipe, Trial
 from noria.core.watching import DriftReference
 from noria.loop.source import load as load_loops
@@ -29,6 +30,8 @@ from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.latency import measure
 from noria.stages.features import assemble
 from noria.stages.monitoring import reference
+from noria.stages.monitoring.estimated import calibrate
+from noria.stages.monitoring.trust import MOST_ROWS
 from noria.stages.training import fit, provenance, snapshot, splits
 from noria.stages.tuning import search
 
@@ -226,7 +229,7 @@ def _reference(
     watched = [watch.metric for watch in loop.watch if watch.check == "quality"]
     days = (judged["__time"].dt.epoch("d")).to_numpy()
     chunk_sd = {name: _chunk_sd(name, y, score, days, features.task) for name in watched}
-    return reference.build(
+    compared = reference.build(
         frame,
         features.features,
         importance=package.importance(candidate.artifact, blobs=blobs),
@@ -236,6 +239,17 @@ def _reference(
         quality_chunk_sd=chunk_sd,
         chunk=min((watch.every for watch in loop.watch if watch.check == "drift"), default=timedelta(days=1)),
     )
+    if features.task is not Task.BINARY or not watched:
+        return compared
+    return replace(compared, calibration=calibrate(y, score), sample=_sample(judged, features, loop.seed, blobs))
+
+
+def _sample(judged: pl.DataFrame, features: FeatureSet, seed: int, blobs: Blobs) -> str:
+    """Some rows that judged, kept to tell how far new ones are from them; a clock always moves on, so times are left out."""
+    rows = judged.select(feature.name for feature in features.features if feature.kind is not Kind.TIME)
+    file = BytesIO()
+    rows.sample(min(rows.height, MOST_ROWS), seed=seed).write_parquet(file)
+    return blobs.put(file.getvalue())
 
 
 def _design_effects(loop: Loop, y: np.ndarray, score: np.ndarray, champion_score: np.ndarray, card: Scorecard) -> dict[str, float]:

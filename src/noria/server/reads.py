@@ -132,6 +132,11 @@ class Reads:
         kept = [one for one in found if since is None or one.time >= since]
         return sorted(kept, key=lambda one: one.time)
 
+    def newest_reading(self, loop: str, monitor: str, subject: str) -> Reading | None:
+        """The newest reading of one monitor of one subject; None when there is none, or the subject is ""."""
+        found = self.readings(loop, monitor, subject, limit=1) if subject else []
+        return found[-1] if found else None
+
     def traffic(self, loop: str, *, since: datetime | None = None, limit: int = MOST) -> list[TrafficPoint]:
         """What flowed through a deployment, in order of time, the newest `limit` buckets."""
         found = self.find(TrafficPoint, loop=loop, limit=limit, newest_first=True)

@@ -89,6 +89,14 @@ def test_readings_without_enough_data_are_not_drawn():
     assert readings_chart([reading(0, level=Level.NOT_ENOUGH)]).spec == {}
 
 
+def test_estimates_are_drawn_before_outcomes_come_and_not_where_there_was_none():
+    estimates = [reading(d, float("nan") if d == 2 else 0.7, monitor="estimated-quality") for d in range(5)]
+    chart = quality_chart("auc", [], marks=[], reigns=[], incidents=[], estimates=estimates)
+    (layer,) = chart.spec["layer"]
+    assert [row["run"] for row in layer["data"]["values"]] == [0, 0, 1, 1]
+    assert "Estimated before outcomes: now 0.7" in chart.text and "Realised" not in chart.text
+
+
 def test_traffic_adds_up_by_day_and_version():
     points = [
         TrafficPoint(loop="l", start=DAY + timedelta(hours=6 * k), seconds=21_600, requests={"1": 10, "10": 1, "2": 5}) for k in range(24)

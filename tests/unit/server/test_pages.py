@@ -69,6 +69,12 @@ def test_the_ring_tells_the_live_values(ask):
     assert "Three weather features drifted together" in text
 
 
+def test_the_overview_says_what_is_estimated_and_under_which_light(ask):
+    text = ask.get(f"/loops/{LOOP}").text
+    assert "Estimated 0.74" in text and "Green light" in text and "dashed: estimated before outcomes come" in text
+    assert "dashed" not in ask.get("/loops/taxi-demand").text
+
+
 def test_the_overview_tells_turns_policy_and_champion(ask):
     text = ask.get(f"/loops/{LOOP}").text
     assert "refused: beats_champion" in text and "cooldown 7d" in text and 'data-chart="/charts/quality.json?loop=late-arrival"' in text

@@ -1,4 +1,4 @@
-"""Realised quality over time, with what was done about it."""
+"""Quality over time, realised and estimated, with what was done about it."""
 
 from __future__ import annotations
 
@@ -35,24 +35,41 @@ class Reign:
 
 
 def quality_chart(
-    metric: str, readings: Sequence[Reading], *, marks: Sequence[Mark], reigns: Sequence[Reign], incidents: Sequence[Incident]
+    metric: str,
+    readings: Sequence[Reading],
+    *,
+    marks: Sequence[Mark],
+    reigns: Sequence[Reign],
+    incidents: Sequence[Incident],
+    estimates: Sequence[Reading] = (),
 ) -> Chart:
-    """Draw the metric with its interval, the champion's reference, the alert limit, moves of traffic and incidents."""
+    """Draw the metric with its interval, its estimate, the champion's reference, the alert limit, moves of traffic and incidents."""
     known = [one for one in readings if isfinite(one.value)]
-    if not known:
+    drawn = sorted([*known, *(one for one in estimates if isfinite(one.value))], key=lambda one: one.time)
+    if not drawn:
         return nothing_yet(f"Realised {metric} appears here once outcomes come in: send them to /feedback.")
-    first, last = known[0].time, known[-1].time
-    newest = known[-1]
+    first, last = drawn[0].time, drawn[-1].time
     layers = [
         *_incidents(incidents, first, last),
         _band(known),
         _steps(reigns, first, last),
         _limit(known),
+        _estimate(metric, estimates),
         *_value(metric, known),
         *_marks([mark for mark in marks if first <= mark.at <= last]),
     ]
-    said = f"Realised {metric} from {first:%-d %B %Y} to {last:%-d %B %Y}: now {newest.value:.4f}, between {newest.low:.4f} and {newest.high:.4f}."
-    return chart(said, height=HEIGHT, layer=[layer for layer in layers if layer["data"]["values"]])
+    told = _said(f"Realised {metric}", known) + _said("Estimated before outcomes", estimates)
+    said = f"From {first:%-d %B %Y} to {last:%-d %B %Y}. {told}"
+    return chart(said.strip(), height=HEIGHT, layer=[layer for layer in layers if layer["data"]["values"]])
+
+
+def _said(what: str, readings: Sequence[Reading]) -> str:
+    if not readings:
+        return ""
+    newest = readings[-1]
+    if not isfinite(newest.value):
+        return f"{what}: now none. "
+    return f"{what}: now {newest.value:.4f}, between {newest.low:.4f} and {newest.high:.4f}. "
 
 
 def _y(field: str = "v") -> dict[str, Any]:
@@ -105,6 +122,25 @@ def _value(metric: str, readings: Sequence[Reading]) -> list[dict[str, Any]]:
             "encoding": {"x": time_axis(), "y": _y(), "opacity": {"condition": {**near, "value": 1}, "value": 0}, "tooltip": tips},
         },
     ]
+
+
+def _estimate(metric: str, estimates: Sequence[Reading]) -> dict[str, Any]:
+    """A thin dashed line, broken where there was no estimate."""
+    rows, run = [], 0
+    for one in estimates:
+        run += not isfinite(one.value)
+        if isfinite(one.value):
+            rows.append({"t": ms(one.time), "v": one.value, "run": run})
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "line", "color": SOFT, "strokeWidth": 1.25, "strokeDash": [5, 3], "interpolate": "monotone"},
+        "encoding": {
+            "x": time_axis(),
+            "y": _y(),
+            "detail": {"field": "run", "type": "nominal"},
+            "tooltip": [moment_tip(), {"field": "v", "title": f"{metric}, estimated", "format": ".4f"}],
+        },
+    }
 
 
 def _limit(readings: Sequence[Reading]) -> dict[str, Any]:

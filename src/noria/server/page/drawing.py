@@ -57,8 +57,10 @@ class Drawings:
         loop = self._reads.loop(query.get("loop", ""))
         metric = loop.quality_metric or "quality"
         readings = self._reads.readings(loop.name, "quality", loop.quality_metric, limit=DAYS_SHOWN)
+        estimates = self._reads.readings(loop.name, "estimated-quality", loop.quality_metric, limit=DAYS_SHOWN)
         incidents = self._reads.incidents(loop.name, limit=40)
-        return quality_chart(metric, readings, marks=self._marks(loop.name), reigns=self._reigns(loop.name, metric), incidents=incidents)
+        marks, reigns = self._marks(loop.name), self._reigns(loop.name, metric)
+        return quality_chart(metric, readings, marks=marks, reigns=reigns, incidents=incidents, estimates=estimates)
 
     def _marks(self, loop: str) -> list[Mark]:
         moves = [m for m in self._reads.alias_moves(loop) if m.alias == "champion" and m.after is not None]

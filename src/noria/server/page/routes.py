@@ -46,11 +46,13 @@ def _loop_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
     @router.get("/loops/{name}")
     def overview(request: Request, name: str) -> Response:
         seen = glance(reads, reads.loop(name))
-        quality = reads.readings(name, "quality", seen.loop.quality_metric, limit=1) if seen.loop.quality_metric else []
+        quality, estimated = (reads.newest_reading(name, monitor, seen.loop.quality_metric) for monitor in ("quality", "estimated-quality"))
         made = {version.turn: version for version in reads.versions(name)}
         turns = [(turn, made.get(turn.id)) for turn in reads.turns(name, limit=30)]
         day = _last_day(seen)
-        return pages.page(request, "loop.html", tab="overview", seen=seen, state=seen.loop, quality=quality[-1:], turns=turns, day=day)
+        return pages.page(
+            request, "loop.html", tab="overview", seen=seen, state=seen.loop, quality=quality, estimated=estimated, turns=turns, day=day
+        )
 
     @router.get("/loops/{name}/deployment")
     def deployment(request: Request, name: str) -> Response:

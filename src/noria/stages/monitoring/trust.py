@@ -1,0 +1,127 @@
+"""How far new rows are from the ones that something was learnt on: the light above an estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.stats import rankdata
+
+from noria.stages.monitoring.bins import categories_of, codes_of, numbers_of
+
+MOST_ROWS = 1_000
+"""Rows of either side that the classifier looks at: enough for a light, and about ten milliseconds."""
+
+GREEN, AMBER = (0.9, 0.1), (0.97, 0.02)
+"""Largest domain AUC and smallest effective share of the reference that each light allows."""
+
+_CUT = 5.0
+_RIDGE = 1.0
+_STEPS, _SMALL_STEP = 8, 1e-3
+
+Array = NDArray[np.float64]
+
+
+class Light(StrEnum):
+    """Whether an estimate may be trusted, trusted a little, or not made."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How well new rows are covered by reference rows.
+
+    Attributes:
+        auc: How well a classifier tells the two apart on rows it did not learn from; 0.5 = not at all.
+        ess_share: Effective sample size of the reference rows, weighted to look like the new ones, as a share of them.
+    """
+
+    light: Light
+    auc: float
+    ess_share: float
+
+
+def trust(reference_sample: pl.DataFrame, chunk: pl.DataFrame, *, seed: int = 0) -> Trust:
+    """Try to tell the chunk from the reference by a cross-fitted logistic regression.
+
+    Args:
+        reference_sample: One row per reference row, one column per feature.
+        chunk: The same features of the new rows; a column that is not there is all missing.
+
+    Returns:
+        Red with NaN numbers when either has no rows.
+    """
+    if reference_sample.is_empty() or chunk.is_empty():
+        return Trust(light=Light.RED, auc=float("nan"), ess_share=float("nan"))
+    old, new = (frame.sample(min(frame.height, MOST_ROWS), seed=seed) for frame in (reference_sample, chunk))
+    X = np.column_stack(
+        [np.ones(old.height + new.height), *(part for name in old.columns for part in _parts(old[name], _column(new, name)))]
+    )
+    is_new = np.repeat([0.0, 1.0], [old.height, new.height])
+    half = np.random.default_rng(seed).permutation(len(is_new)) % 2 == 0
+    logit, aucs = np.empty(len(is_new)), []
+    for learn, judge in ((half, ~half), (~half, half)):
+        logit[judge] = X[judge] @ _fit(X[learn], is_new[learn])
+        aucs.append(_auc(is_new[judge], logit[judge]))
+    auc, share = float(np.mean(aucs)), _effective_share(logit[: old.height])
+    return Trust(light=_light(auc, share), auc=auc, ess_share=share)
+
+
+def _light(auc: float, share: float) -> Light:
+    for light, (most, least) in ((Light.GREEN, GREEN), (Light.AMBER, AMBER)):
+        if auc <= most and share >= least:
+            return light
+    return Light.RED
+
+
+def _column(frame: pl.DataFrame, name: str) -> pl.Series:
+    return frame[name] if name in frame.columns else pl.Series(name, [None] * frame.height, dtype=pl.Float64)
+
+
+def _parts(old: pl.Series, new: pl.Series) -> list[Array]:
+    """Columns of the design: a text is one-hot; a number its standard score, that squared, and whether it is missing."""
+    if not (old.dtype.is_numeric() or old.dtype == pl.Boolean):
+        known = categories_of(old)
+        codes = np.concatenate([codes_of(side.cast(pl.String), edges=(), categories=known) for side in (old, new)])
+        return [(codes == code).astype(np.float64) for code in np.unique(codes)]
+    before, after = numbers_of(old), numbers_of(new)
+    seen = before[np.isfinite(before)]
+    both = np.concatenate([before, after])
+    missing = ~np.isfinite(both)
+    centre, spread = (seen.mean(), seen.std()) if len(seen) else (0.0, 1.0)
+    scored = np.clip((np.where(missing, centre, both) - centre) / (spread if spread > 0 else 1.0), -_CUT, _CUT)
+    return [scored, scored**2 - 1, *([missing.astype(np.float64)] if missing.any() else [])]
+
+
+def _fit(X: Array, y: Array) -> Array:
+    """Logistic regression by Newton's method, with a small ridge that keeps separable rows finite."""
+    weights, ridge = np.zeros(X.shape[1]), np.full(X.shape[1], _RIDGE)
+    ridge[0] = 1e-6
+    for _ in range(_STEPS):
+        p = expit(X @ weights)
+        curvature = (X.T * (p * (1 - p))) @ X
+        curvature[np.diag_indices_from(curvature)] += ridge
+        step = np.linalg.solve(curvature, X.T @ (y - p) - ridge * weights)
+        weights += step
+        if np.abs(step).max() < _SMALL_STEP:
+            break
+    return weights
+
+
+def _auc(y: Array, score: Array) -> float:
+    positives = int(y.sum())
+    pairs = positives * (len(y) - positives)
+    return float((rankdata(score)[y > 0].sum() - positives * (positives + 1) / 2) / pairs) if pairs else float("nan")
+
+
+def _effective_share(logit: Array) -> float:
+    """(Σr)² / (n Σr²) with density ratios r in proportion to exp(logit) (Kish 1965)."""
+    ratio = np.exp(logit - logit.max())
+    return float(ratio.sum() ** 2 / (len(ratio) * np.square(ratio).sum()))
