@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -30,6 +32,7 @@ class Supervisor:
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
     def __enter__(self) -> Supervisor:
+        free_ports(self._settings)
         for name in MODULES:
             self._start(name)
         self._watcher.start()
@@ -72,6 +75,27 @@ class Supervisor:
             end(self._settings.folder, name)
         self._children[name] = start(self._settings.folder, MODULES[name])
         self._started_at[name] = time.monotonic()
+
+
+def free_ports(settings: Settings) -> None:
+    """Make sure that what answers on the home's ports will be the home's own servers.
+
+    Raises:
+        Unavailable: another program listens on one, or nobody may.
+    """
+    for name, port in (("server", settings.port), ("dataplane", settings.serve_port)):
+        if pid_of(settings.folder, name) is not None:
+            continue
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        try:
+            socket.create_server((settings.host, port), family=family).close()
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            why = "another program listens there, perhaps another Noria" if taken else error.strerror
+            raise Unavailable(
+                f"the {name} cannot listen on {settings.host}:{port}: {why}",
+                fix="choose other ports: --port and --serve-port" + (", or end the other one" if taken else ""),
+            ) from error
 
 
 def addresses(settings: Settings) -> dict[str, str]:

@@ -14,7 +14,7 @@ import typer
 
 from noria.app.processes import NAMES, end, pid_of, running
 from noria.app.settings import Settings, find_home, keep, read
-from noria.app.supervisor import Supervisor, addresses, alive
+from noria.app.supervisor import Supervisor, addresses, alive, free_ports
 from noria.app.wiring import build
 from noria.cli.console import AsJson, Home, answer, console, plainly
 from noria.cli.live import LiveView
@@ -53,6 +53,7 @@ def up(
 ) -> None:
     """Check a loop file and run it: control plane, data plane, jobs. Ctrl-C ends all of it; nothing is lost."""
     settings = _settings(file, home, host, port, serve_port, records)
+    free_ports(settings)
     world = build(settings)
     states = Verbs(world).up(file)
     keep(settings)
@@ -101,11 +102,11 @@ def _settings(file: Path, home: Path | None, host: str | None, port: int | None,
 
 
 def _in_background(settings: Settings) -> None:
+    log, started = settings.folder / "run" / "supervisor.log", None
     if pid_of(settings.folder, "supervisor") is None:
-        log = settings.folder / "run" / "supervisor.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
-            subprocess.Popen(
+            started = subprocess.Popen(
                 [sys.executable, "-m", "noria.app.supervisor", str(settings.folder)],
                 stdout=out,
                 stderr=out,
@@ -114,6 +115,8 @@ def _in_background(settings: Settings) -> None:
             )
     deadline = time.monotonic() + 60
     while not all(alive(url) for url in addresses(settings).values()):
+        if started is not None and started.poll() is not None:
+            raise Unavailable("the supervisor ended before the servers were up", fix=f"read {log}")
         if time.monotonic() > deadline:
             raise Unavailable("the servers did not come up within 60 s", fix=f"read the logs in {settings.folder / 'run'}")
         time.sleep(0.1)
