@@ -44,7 +44,7 @@ def feedback(
 ) -> None:
     """Tell the outcome of a request, or of many. The last one told for an id counts."""
     if file is not None:
-        outcomes = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+        outcomes = _outcomes(file)
     elif request_id is not None and value is not None:
         outcomes = [{"id": request_id, "value": _value(value)}]
     else:
@@ -53,6 +53,20 @@ def feedback(
     for start in range(0, len(outcomes), 10_000):
         _post(settings, f"/feedback/{loop}", {"outcomes": outcomes[start : start + 10_000]})
     answer({"told": len(outcomes)}, as_json=as_json, text=f"{len(outcomes):,} outcome{'s' if len(outcomes) != 1 else ''} told")
+
+
+def _outcomes(file: Path) -> list[Any]:
+    """One outcome per line."""
+    found = []
+    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        if line.strip():
+            try:
+                found.append(json.loads(line))
+            except ValueError as error:
+                raise RequestInvalid(
+                    f"{file}, line {number}, is not JSON: {error}", fix='write {"id": …, "value": …} on each line; none was told yet'
+                ) from error
+    return found
 
 
 def _inputs(given: list[str]) -> dict[str, Any]:
@@ -96,5 +110,4 @@ def _refused(told: httpx.Response) -> NoriaError:
         error = told.json()["error"]
     except (ValueError, KeyError):
         return Unavailable(f"the data plane answered {told.status_code}: {told.text[:300]}")
-    fields = "".join(f"\n  {name}: {why}" for name, why in (error.get("fields") or {}).items())
-    return RequestInvalid(f"{error.get('message', '')}{fields}", fields=error.get("fields"))
+    return RequestInvalid(str(error.get("message", "")), fields=error.get("fields"), fix=error.get("fix"))

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 
-from noria.core.errors import NoriaError
+from noria.core.errors import NoriaError, NotAllowed
 from noria.ports import wire
 
 P = ParamSpec("P")
@@ -49,14 +49,23 @@ def answer(value: Any, *, as_json: bool, text: str = "") -> None:
         console.print(text, markup=True, soft_wrap=True)
 
 
+def _of_files(fault: OSError) -> NoriaError:
+    """What the system says about a file or a disk, in the words of an error of ours."""
+    where = f"{fault.filename}: " if fault.filename else ""
+    return NotAllowed(f"{where}{(fault.strerror or str(fault)).lower()}", fix="name another place, or change who may use this one")
+
+
 def plainly(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a `NoriaError` into its message and mend on standard error, and exit code 1."""
+    """Turn a `NoriaError`, or a file that cannot be used, into its message and mend on standard error, and exit code 1."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except NoriaError as error:
+        except BrokenPipeError:
+            raise
+        except (NoriaError, OSError) as fault:
+            error = fault if isinstance(fault, NoriaError) else _of_files(fault)
             if kwargs.get("as_json"):
                 sys.stdout.write(json.dumps({"error": {"code": error.code, "message": error.message, "fix": error.fix}}) + "\n")
             else:

@@ -104,7 +104,7 @@ def _read(data: Path) -> pl.DataFrame:
             return pl.read_parquet(data, n_rows=_LOOKED_AT)
         return pl.read_csv(data, try_parse_dates=True, n_rows=_LOOKED_AT, separator="\t" if data.suffix.lower() == ".tsv" else ",")
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataInvalid(f"{data} cannot be read: {error}", fix="give a CSV or Parquet file: `noria init --data FILE`") from error
+        raise DataInvalid(f"{data} cannot be read: {error}", fix="give a CSV (UTF-8) or Parquet file: `noria init --data FILE`") from error
 
 
 def _guess(table: pl.DataFrame) -> _Guess:
@@ -113,8 +113,10 @@ def _guess(table: pl.DataFrame) -> _Guess:
     if len(left) < 4:
         raise DataInvalid(
             f"{len(left)} columns are too few: a key, a time, a label and something to learn from are needed",
-            fix="add the columns that are missing",
+            fix="add the columns that are missing; in a CSV they are separated by commas (.tsv: by tabs)",
         )
+    if table.is_empty():
+        raise DataInvalid("there are columns, but no rows", fix="give a file with rows: what the columns are for is read off them")
     unsure: list[str] = []
 
     def choose(role: str, *wishes: list[str]) -> str:
