@@ -17,7 +17,7 @@ import polars as pl
 import typer
 import uvloop
 
-from noria.app.processes import running
+from noria.app.processes import pid_of, running
 from noria.app.settings import Settings, keep, read
 from noria.app.supervisor import Supervisor, addresses
 from noria.app.wiring import build, turnable_clock
@@ -28,8 +28,8 @@ from noria.cli.opened import Opened
 from noria.cli.replaying import Progress, Replay, check_parity, in_words
 from noria.cli.seeing import Seer
 from noria.cli.traffic import slices
-from noria.core.errors import NotFound
-from noria.ledger.why import chain, decisions, to_text
+from noria.core.errors import NotAllowed, NotFound
+from noria.ledger.why import chain, decisions, headline, to_text
 from noria.loop.verbs import Verbs
 from noria.loop.world import World
 from noria.stages.registry import aliases
@@ -51,6 +51,7 @@ def demo(
     if sabotage not in FAULTS:
         raise NotFound(f"there is no sabotage {sabotage!r}", fix=f"choose {', '.join(FAULTS)}")
     console.print("[bold]Noria demo[/] · New York flights of 2013 · will a departing flight arrive more than half an hour late?")
+    stop_at = _date(until)
     settings = _prepared(folder, port, serve_port)
     traffic = folder.resolve() / "traffic" / "flights.parquet"
     first = next(slices(traffic))
@@ -62,11 +63,14 @@ def demo(
     console.print(f"page        [link={where['server']}]{where['server']}[/]\npredictions {where['dataplane']}/predict/{LOOP}")
     replay = Replay(settings, LOOP, clock)
     with running(settings.folder, "supervisor"), Supervisor(settings) as supervisor:
-        supervisor.wait_until_up()
         try:
-            progress = _through_the_year(world, replay, traffic, sabotage, until, where)
-            _account(settings, progress, where)
-            if not leave:
+            supervisor.wait_until_up()
+            progress = _through_the_year(world, replay, traffic, sabotage, stop_at, where)
+            _account(settings, progress)
+            if leave:
+                console.print(f"[dim]all processes end; `noria up {folder / 'flights.py'}` shows the page again[/]", soft_wrap=True)
+            else:
+                console.print(f"page {where['server']}")
                 console.print("[dim]everything stays up; Ctrl-C ends it[/]")
                 while True:
                     time.sleep(1)
@@ -78,6 +82,10 @@ def demo(
 def _prepared(folder: Path, port: int, serve_port: int) -> Settings:
     folder.mkdir(parents=True, exist_ok=True)
     home = folder.resolve() / ".noria"
+    if home.exists() and not (folder / "traffic" / "flights.parquet").exists():
+        raise NotAllowed(f"{folder} holds a home that no demo made", fix="choose another folder: --folder DIR")
+    if pid_of(home, "supervisor") is not None:
+        raise NotAllowed(f"a demo runs in {folder} already", fix=f"`noria stop --home {home}` ends it, or choose another: --folder DIR")
     shutil.rmtree(home, ignore_errors=True)
     with console.status("unpacking the flights and the weather of 2013"):
         prepare(folder)
@@ -95,16 +103,18 @@ def _declaration() -> Path:
     return shipped if shipped.exists() else beside
 
 
-def _through_the_year(world: World, replay: Replay, traffic: Path, sabotage: str, until: str | None, where: dict[str, str]) -> Progress:
+def _through_the_year(
+    world: World, replay: Replay, traffic: Path, sabotage: str, until: datetime | None, where: dict[str, str]
+) -> Progress:
     """Replay in one thread, show in this one."""
     failure: list[BaseException] = []
-    last = _date(until) or _last_moment(traffic)
+    last = until or _last_moment(traffic)
 
     async def year() -> None:
         await replay.ready()
         saboteur = asyncio.create_task(_sabotage_after_first_promotion(world, sabotage, replay))
         try:
-            await replay.run(slices(traffic), until=_date(until))
+            await replay.run(slices(traffic), until=until)
         finally:
             saboteur.cancel()
 
@@ -144,15 +154,18 @@ def _last_moment(traffic: Path) -> datetime:
 
 
 def _date(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+    try:
+        return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        raise NotAllowed(f"{text!r} is no date", fix="write it as 2013-06-30") from None
 
 
-def _account(settings: Settings, progress: Progress, where: dict[str, str]) -> None:
+def _account(settings: Settings, progress: Progress) -> None:
     opened = Opened(settings.folder)
     ledger = opened.world.ledger
     console.rule("[bold]noria why late-arrival")
     for event in reversed(decisions(ledger, LOOP, 12)):
-        console.print(to_text(chain(ledger, event.id)[-1:]), markup=False, soft_wrap=True)
+        console.print(f"{event.at:%Y-%m-%d %H:%M}  {event.kind:<20} {headline(event)}", markup=False, soft_wrap=True)
     newest = decisions(ledger, LOOP, 1)
     if newest:
         console.rule("[bold]the newest decision, with its whole chain")
@@ -161,4 +174,4 @@ def _account(settings: Settings, progress: Progress, where: dict[str, str]) -> N
     console.print(in_words(progress), soft_wrap=True)
     report = check_parity(opened, LOOP, 2_000)
     console.print(f"{report.equal:.2%} of {report.rows:,} logged feature vectors are bit-equal when computed again offline")
-    console.print(f"page {where['server']} · ask [bold]noria why {LOOP} --home {settings.folder}[/]", soft_wrap=True)
+    console.print(f"ask [bold]noria why {LOOP} --home {settings.folder}[/]", soft_wrap=True)

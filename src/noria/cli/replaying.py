@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -167,7 +167,7 @@ def replay(
     ],
     loop: LoopName = None,
     home: Home = None,
-    until: Annotated[datetime | None, typer.Option(help="Stop at this event time.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Stop at this event time (UTC).")] = None,
     id_column: Annotated[str, typer.Option("--id", help="Column with the request's id.")] = "flight_id",
     time_column: Annotated[str, typer.Option("--time", help="Column with the request's time.")] = "scheduled_at",
     label_column: Annotated[str, typer.Option("--label", help="Column with the outcome; empty where it was never told.")] = "late",
@@ -183,10 +183,11 @@ def replay(
     recorded = slices(traffic, columns=columns)
     first = next(recorded)
     task = Replay(opened.settings, name, turnable_clock(opened.settings, start=first.start))
+    last = until.replace(tzinfo=UTC) if until and until.tzinfo is None else until
 
     async def whole() -> Progress:
         await task.ready()
-        await task.run(_chained(first, recorded), until=until)
+        await task.run(_chained(first, recorded), until=last)
         return task.progress
 
     progress = uvloop.run(whole())

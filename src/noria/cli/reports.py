@@ -18,7 +18,7 @@ from noria.core.registry import ModelVersion
 from noria.core.state import LoopState
 from noria.core.turning import Event, Rollout, Step, Turn
 from noria.core.watching import Incident
-from noria.ledger.why import chain, decisions, to_text
+from noria.ledger.why import chain, decisions, headline, to_text
 from noria.loop.deploy import open_rollout
 from noria.loop.guards import said
 
@@ -164,6 +164,5 @@ def _other_decisions(*, ledger_decisions: list[Event], name: str) -> None:
         return
     console.print("[dim]decisions before this one:[/]")
     for event in ledger_decisions:
-        first = escape(event.reasons[0]) if event.reasons else ""
-        console.print(f"[dim]  {event.at:%Y-%m-%d %H:%M}  {event.kind:20} {first}[/]", soft_wrap=True)
-    console.print(f"[dim]read one with `noria why {name} --event ID`, all with `--all`[/]")
+        console.print(f"[dim]  {event.at:%Y-%m-%d %H:%M}  {event.kind:20} {escape(headline(event))}[/]", soft_wrap=True)
+    console.print(f"[dim]read them all with `noria why {name} --all`[/]")

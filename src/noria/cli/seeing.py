@@ -12,12 +12,13 @@ from noria.core.registry import ModelVersion
 from noria.core.state import LoopState
 from noria.core.turning import Event, Rollout, RolloutPhase, Step, StepState, Turn
 from noria.core.watching import DriftReference, Incident, MonitorPhase, MonitorState, Reading
+from noria.ledger.why import headline
 from noria.loop.deploy import open_rollout
 from noria.loop.world import World
 from noria.ports import wire
 
 QUALITY_POINTS = 400
-LINES = 12
+LINES = 40
 DRIFT_READINGS = 2_000
 STATION_OF = {"told": "evaluation", "approval": "governance", "approved": "governance", "rollout": "serving"}
 TONES = {
@@ -171,14 +172,11 @@ def _happenings(world: World, loop: str) -> list[Happening]:
 
 
 def _happening(event: Event) -> Happening:
-    text = event.reasons[0] if event.reasons else event.subject
-    if event.kind == "policy.declined":
-        text = " ".join(event.reasons)
     return Happening(
         id=event.id,
         at=_plain(event.at),
         kind=event.kind,
-        text=text,
+        text=headline(event),
         tone="quiet" if event.kind in QUIET else TONES.get(event.kind, "plain"),
         important=event.kind not in QUIET,
     )

@@ -31,7 +31,7 @@ def chain(ledger: Ledger, event_id: str, *, depth: int = 50) -> list[Event]:
         NotFound: there is no such event.
     """
     if not ledger.get([event_id]):
-        raise NotFound(f"there is no event {event_id}", fix="list the events with `noria status`")
+        raise NotFound(f"there is no event {event_id}", fix="`noria why --all --json` lists them with their ids")
     known: dict[str, None] = {}
     generation = [event_id]
     for _ in range(depth + 1):
@@ -49,6 +49,16 @@ def decisions(ledger: Ledger, loop: str, limit: int = 20) -> list[Event]:
     found = [pair for kind in DECISIVE for pair in ledger.tail(loop=loop, kind=kind, limit=limit, newest_first=True)]
     found.sort(key=lambda pair: pair[0], reverse=True)
     return [event for _, event in found[:limit]]
+
+
+def headline(event: Event) -> str:
+    """The event in one line: what it came to, and for a policy that declined why."""
+    if event.kind == "policy.declined" and len(event.reasons) > 1:
+        return f"{event.reasons[0]} {'; '.join(event.reasons[1:])}"
+    if event.kind == "verdict.reached":
+        failed = [reason for reason in event.reasons if not reason.startswith("pass")]
+        return (failed or list(event.reasons) or [event.subject])[0]
+    return event.reasons[0] if event.reasons else event.subject
 
 
 def to_text(events: Sequence[Event]) -> str:

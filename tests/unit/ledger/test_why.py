@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from noria.core.errors import NotFound
 from noria.ledger.book import Ledger
-from noria.ledger.why import chain, decisions, to_text
+from noria.ledger.why import chain, decisions, headline, to_text
 from noria.testing.clocks import HandClock
 from noria.testing.memory import MemoryRecords
 
@@ -65,6 +65,20 @@ def test_decisions_are_the_decisive_events_newest_first():
     ledger.write(ledger.event("turn.failed", loop="other", subject="other"))
     assert [event.id for event in decisions(ledger, "l", 10)] == ["e3", "e2", "e1"]
     assert [event.id for event in decisions(ledger, "l", 2)] == ["e3", "e2"]
+
+
+def test_an_event_in_one_line_says_what_it_came_to():
+    ledger = _ledger()
+    declined = _write(ledger, "a", kind="policy.declined", reasons=["not retrained, because", "cooldown: 3d to go", "too few labels"])
+    refused = _write(ledger, "b", kind="verdict.reached", reasons=["pass: at_least(f1=0.7)", "fail: latency(p99_ms=5): 8 ms"])
+    passed = _write(ledger, "c", kind="verdict.reached", reasons=["pass: at_least(f1=0.7)", "pass: latency(p99_ms=5)"])
+    bare = _write(ledger, "d", kind="alias.moved")
+    assert [headline(event) for event in (declined, refused, passed, bare)] == [
+        "not retrained, because cooldown: 3d to go; too few labels",
+        "fail: latency(p99_ms=5): 8 ms",
+        "pass: at_least(f1=0.7)",
+        bare.subject,
+    ]
 
 
 def test_events_are_told_with_times_reasons_and_numbers():

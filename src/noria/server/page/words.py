@@ -9,6 +9,7 @@ from typing import Any
 
 from noria.core.moments import spoken
 from noria.core.schema import Estimate
+from noria.ledger.why import headline
 
 NONE = "–"
 FAR_FUTURE_YEAR = 9000
@@ -141,4 +142,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "latency": latency,
     "short": short,
     "words": words,
+    "headline": headline,
 }
