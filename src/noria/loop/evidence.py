@@ -45,15 +45,14 @@ def in_force(rollout: Rollout, rows: pl.DataFrame, of: pl.DataFrame | None = Non
     Args:
         of: The frame to take rows from, if it is another than the one that holds the proof.
     """
-    of_step = rows.filter(pl.col("time") >= rollout.step_started_at)
+    of = rows if of is None else of
     if rollout.phase is RolloutPhase.SHADOW:
-        return of_step
+        return of.filter(pl.col("time") >= rollout.step_started_at)
     before = rollout.steps[rollout.step - 1] / 100 if rollout.step > 0 else 0.0
     grew = rollout.share > before
-    tried = of_step.filter(pl.col("role") == (Role.CHALLENGER if grew else Role.CHAMPION))
+    tried = rows.filter(pl.col("time") >= rollout.step_started_at, pl.col("role") == (Role.CHALLENGER if grew else Role.CHAMPION))
     new = (time for time, key in tried.select("time", "key").iter_rows() if (bucket(rollout.id, key) >= before) is grew)
     first = next(new, None)
-    of = of_step if of is None else of
     return of.filter(pl.col("time") > first) if first is not None else of.head(0)
 
 

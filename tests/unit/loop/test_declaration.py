@@ -128,3 +128,19 @@ def test_a_file_without_a_loop_and_a_missing_file_say_what_to_do(folder):
     assert "declares no loop" in mistakes(folder, "x = 1")[0]
     with pytest.raises(NotFound, match="noria init"):
         check(folder / "nothing.py")
+
+
+@pytest.mark.parametrize(
+    ("rollout", "told"),
+    [
+        ('nr.AB(share=50, metric="roc_auc")', None),
+        ('nr.AB(share=100, metric="roc_auc")', "a share of 100 % compares nothing"),
+        ('nr.AB(metric="rmse")', "'rmse' is no metric of a binary task"),
+        ('nr.AB(metric="roc_auc", min_effect=-1)', "the challenger must be better"),
+        ('nr.Bandit(metric="roc_auc", floor=0.5)', "a floor of 0.5 leaves no room"),
+        ('nr.Bandit(metric="roc_auc", min_rows=500, max_rows=100)', "1 ≤ min_rows ≤ max_rows"),
+        ('nr.Canary(guard=["kolmogorov_smirnov"])', "'kolmogorov_smirnov' is no metric"),
+    ],
+)
+def test_a_way_to_bring_challengers_in_is_checked(folder, rollout, told):
+    test_each_mistake_is_told(folder, ("    train=train,\n    gates", f"    train=train,\n    rollout={rollout},\n    gates"), told)

@@ -1,9 +1,12 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from sample import LOOP, FixedClock, SampleServices
+from sample import LOOP, FixedClock, SampleServices, write_sample
 
+from noria.core.turning import Rollout
+from noria.ledger.documents import Documents
 from noria.server.application import create_app
 from noria.testing.memory import MemoryRecords
 
@@ -94,6 +97,17 @@ def test_the_deployment_shows_the_ladder_the_guards_and_the_history(ask):
     text = ask.get(f"/loops/{LOOP}/deployment").text
     assert "Shadow" in text and re.search(r'class="now" aria-current="step">.*?10 %', text, re.DOTALL)
     assert "undecided" in text and "no harm at 50 % on 12,480 requests" in text
+
+
+@pytest.mark.parametrize(("kind", "says"), [("ab", "until one is shown to be better"), ("bandit", "better with chance 80 %")])
+def test_a_split_and_a_bandit_show_their_share_instead_of_a_ladder(ask, tmp_path, kind, says):
+    records = write_sample().records
+    running = next(found for found in Documents(records).find(Rollout) if found.ended_at is None)
+    better = 0.8 if kind == "bandit" else None
+    records.commit(Documents(records).write(replace(running, kind=kind, steps=(5.0, 35.0), step=1, share=0.35, better=better)))
+    text = type(ask)(create_app(SampleServices(tmp_path, records))).get(f"/loops/{LOOP}/deployment").text
+    parsed(text)
+    assert re.search(rf'class="now" aria-current="step">.*?35 %.*?{says}', text, re.DOTALL)
 
 
 def test_newborn_loops_teach_the_next_step(ask):
