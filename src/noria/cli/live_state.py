@@ -74,7 +74,8 @@ class LiveState:
         drift: Features, the worst first.
         incidents: Titles of open incidents.
         happenings: Newest lines of the ledger, oldest first.
-        requests, failed, fallbacks, outcomes: Counted since the replay began.
+        requests, failed, fallbacks, outcomes: Counted since the replay began, else over the newest buckets of the log.
+        latency_p50_ms, latency_p99_ms: Of the newest bucket of the log, as the data plane measured it.
         rate: Requests per wall second.
         decision: The retrain policy's newest decision, in words.
         next_action: What happens next and when, in words.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from noria.cli.live_state import STATIONS, DriftBar, Happening, LiveState, Quali
 from noria.cli.replaying import Progress
 from noria.core.moments import from_ms, to_ms
 from noria.core.registry import ModelVersion
-from noria.core.state import LoopState
+from noria.core.state import LoopState, TrafficPoint
 from noria.core.turning import Event, Rollout, RolloutPhase, Step, StepState, Turn
 from noria.core.watching import DriftReference, Incident, MonitorPhase, MonitorState, Reading
 from noria.ledger.why import headline
@@ -19,6 +20,7 @@ from noria.ports import wire
 
 QUALITY_POINTS = 400
 LINES = 40
+POINTS = 144
 DRIFT_READINGS = 2_000
 STATION_OF = {"told": "evaluation", "approval": "governance", "approved": "governance", "rollout": "serving"}
 TONES = {
@@ -86,6 +88,7 @@ class Seer:
             next_action=state.next_action if state else "",
             page=self.where["server"],
         )
+        _count_traffic(shown, documents.find(TrafficPoint, where={"loop": self.loop}, newest_first=True, limit=1 if progress else POINTS))
         if progress is not None:
             _count(shown, progress)
         return shown
@@ -97,6 +100,14 @@ class Seer:
             self._measured = Measured(quality=points, reference=reference, limit=limit, drift=_drift(self.world, self.loop))
             self._measured_for = place
         return self._measured
+
+
+def _count_traffic(shown: LiveState, points: Sequence[TrafficPoint]) -> None:
+    """What the prediction log tells; where a replay runs, its own count follows, which also knows what got no answer."""
+    if points:
+        shown.requests, shown.outcomes = sum(sum(point.requests.values()) for point in points), sum(point.outcomes for point in points)
+        shown.failed, shown.fallbacks = sum(point.failed for point in points), sum(point.fallbacks for point in points)
+        shown.latency_p50_ms, shown.latency_p99_ms = points[0].latency_p50_us / 1000, points[0].latency_p99_us / 1000
 
 
 def _count(shown: LiveState, progress: Progress) -> None:
