@@ -22,6 +22,7 @@ from noria.loop.guards import OPERATIONAL
 from noria.loop.source import anchored, datasets, load, views
 from noria.stages.data.source import columns_of, open_source
 from noria.stages.evaluation.metrics import names_for
+from noria.stages.evaluation.sequential_marks import can_be_guarded
 
 
 @dataclass(slots=True)
@@ -228,6 +229,9 @@ def _check_metrics(loop: Loop, tasks: Sequence[Task], produced: set[str], found:
                 f"{name!r} is no metric of a {said} task",
                 f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}",
             )
+    for name in compared(loop.rollout):
+        if name in known and not any(can_be_guarded(name, task) for task in tasks):
+            found.add("rollout", f"{name!r} has no sequential test", "compare by a smooth metric, such as roc_auc or mae")
     base = set(loop.label.columns.dataset[()].names) | produced
     for gate in loop.gates:
         if gate.check == "no-slice-worse" and gate.column not in base:

@@ -137,6 +137,7 @@ def test_a_file_without_a_loop_and_a_missing_file_say_what_to_do(folder):
         ('nr.AB(share=100, metric="roc_auc")', "a share of 100 % compares nothing"),
         ('nr.AB(metric="rmse")', "'rmse' is no metric of a binary task"),
         ('nr.AB(metric="roc_auc", min_effect=-1)', "the challenger must be better"),
+        ('nr.AB(metric="ece")', "'ece' has no sequential test"),
         ('nr.Bandit(metric="roc_auc", floor=0.5)', "a floor of 0.5 leaves no room"),
         ('nr.Bandit(metric="roc_auc", min_rows=500, max_rows=100)', "1 ≤ min_rows ≤ max_rows"),
         ('nr.Canary(guard=["kolmogorov_smirnov"])', "'kolmogorov_smirnov' is no metric"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from noria.core.errors import NotFound
 from noria.core.schema import Task
 from noria.stages.evaluation.measured import Array, Measured, mean_of
 from noria.stages.evaluation.metrics import Metric, metric
@@ -67,6 +68,15 @@ def guarded(name: str, task: Task) -> Metric:
     if known.resampled is not None or known.signed:
         raise ValueError(f"{name!r} has no sequential test, so a rollout cannot guard it; guard a smooth metric, such as roc_auc or mae")
     return known
+
+
+def can_be_guarded(name: str, task: Task) -> bool:
+    """Whether the task offers the metric and it can be compared sequentially."""
+    try:
+        guarded(name, task)
+    except (NotFound, ValueError):
+        return False
+    return True
 
 
 def _signed(measured: Measured, rows: int, *, sign: float, ready: bool = True) -> Mark:
