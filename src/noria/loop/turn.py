@@ -141,8 +141,7 @@ def _order(trip: Trip, declared: Declared, gathered: Gathered, champion: ModelVe
 
 def _worked(trip: Trip, workshop: Workshop, step: str, kind: type[T]) -> T | None:
     result = workshop.look(step, kind)
-    if result is None:
-        trip.note(workshop.bench.heard(step))
+    trip.note(workshop.bench.heard(step))
     return result
 
 

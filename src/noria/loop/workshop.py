@@ -99,15 +99,16 @@ class Bench:
 
     def say(self, step: str, note: str) -> None:
         """Tell how far the step is."""
-        (self.folder / "progress.txt").write_text(f"{step}\n{note}")
+        with (self.folder / "progress.txt").open("a", encoding="utf-8") as out:
+            out.write(f"{step}\t{' '.join(note.split())}\n")
 
     def heard(self, step: str) -> str:
         """What was last said of the step."""
         try:
-            said, _, note = (self.folder / "progress.txt").read_text().partition("\n")
+            said = (self.folder / "progress.txt").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return ""
-        return note if said == step else ""
+        return next((note for line in reversed(said) for name, _, note in [line.partition("\t")] if name == step), "")
 
 
 class Workshop:
