@@ -17,7 +17,6 @@ class Cause(StrEnum):
     DRIFT = "drift"
     QUALITY = "quality"
     SCHEDULE = "schedule"
-    NEW_DATA = "new-data"
     MANUAL = "manual"
 
 

@@ -83,7 +83,7 @@ class Retrain:
         window: str | timedelta | None = None,
         budget: int = 12,
         per: str | timedelta = "365d",
-        on: Sequence[str] = ("drift", "quality", "schedule", "new-data"),
+        on: Sequence[str] = ("drift", "quality", "schedule"),
     ) -> None:
         object.__setattr__(self, "cooldown", duration(cooldown))
         object.__setattr__(self, "min_labels", min_labels)
