@@ -147,7 +147,7 @@ def _watch_words(loop: Loop) -> list[str]:
     said = []
     for watch in loop.watch:
         if watch.check == "quality":
-            said.append(f"{watch.metric} falling by more than {watch.drop:g}")
+            said.append(f"{watch.metric} worse by more than {watch.drop:g}")
         elif watch.check == "freshness" and watch.older_than:
             said.append(f"training data older than {spoken(watch.older_than)}")
         else:
