@@ -168,9 +168,11 @@ def replay(
     loop: LoopName = None,
     home: Home = None,
     until: Annotated[datetime | None, typer.Option(help="Stop at this event time (UTC).")] = None,
-    id_column: Annotated[str, typer.Option("--id", help="Column with the request's id.")] = "flight_id",
-    time_column: Annotated[str, typer.Option("--time", help="Column with the request's time.")] = "scheduled_at",
-    label_column: Annotated[str, typer.Option("--label", help="Column with the outcome; empty where it was never told.")] = "late",
+    id_column: Annotated[str, typer.Option("--id", help="Column with the request's id; the label dataset's key when left out.")] = "",
+    time_column: Annotated[str, typer.Option("--time", help="Column with the request's time; the label dataset's when left out.")] = "",
+    label_column: Annotated[
+        str, typer.Option("--label", help="Column with the outcome, empty where it was never told; the loop's when left out.")
+    ] = "",
     told_column: Annotated[str, typer.Option("--told", help="Column with the time at which the outcome was told.")] = "outcome_at",
     as_json: AsJson = False,
 ) -> None:
@@ -179,7 +181,13 @@ def replay(
     if opened.settings.clock != "turned":
         raise NotAllowed("this home runs on the system's clock", fix="make one for replays: NORIA_CLOCK=turned noria up FILE.py --home DIR")
     name = opened.loop(loop)
-    columns = Columns(id=id_column, time=time_column, label=label_column, told=told_column)
+    label = in_force(opened.world, state_of(opened.world.documents, name)).loop.label
+    columns = Columns(
+        id=id_column or label.columns.dataset.key,
+        time=time_column or label.columns.dataset.time,
+        label=label_column or label.column,
+        told=told_column,
+    )
     recorded = slices(traffic, columns=columns)
     first = next(recorded)
     task = Replay(opened.settings, name, turnable_clock(opened.settings, start=first.start))

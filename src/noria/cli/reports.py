@@ -138,7 +138,7 @@ def _show(one: Status) -> None:
         console.print(f"  decided   {escape(state.last_decision)}", soft_wrap=True)
     if one.turn is not None:
         table = Table.grid(padding=(0, 1))
-        for step in one.steps:
+        for step in (step for step in one.steps if step.name != "told"):
             table.add_row(
                 "   ", MARKS.get(step.state, "·"), step.name, f"[dim]{step.seconds:.1f} s[/]" if step.seconds else "", escape(step.note)
             )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import polars as pl
+
 from noria.core.errors import NotFound
+from noria.core.schema import Task
 from noria.core.turning import Rollout, RolloutPhase
 from noria.durable.trip import Trip
 from noria.loop.evidence import Evidence
@@ -47,6 +50,8 @@ def evidence(world: World, rollout: Rollout) -> Evidence:
     rows = log.predictions(world.log_folder, rollout.loop, since=rollout.started_at, columns=columns)
     outcomes = log.outcomes(world.log_folder, rollout.loop, since=rollout.started_at)
     labelled = rows.join(outcomes.select("request_id", outcome="value"), on="request_id", how="inner")
+    if signature.classes and signature.task is Task.MULTICLASS:
+        labelled = labelled.filter(pl.col("outcome").cast(pl.String).is_in(list(signature.classes)))
     return Evidence(
         rows=rows,
         outcomes=labelled,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -97,3 +98,14 @@ def test_a_person_may_end_it_at_any_time():
 @pytest.mark.parametrize("seed", range(8))
 def test_an_equal_challenger_is_not_taken_out_by_chance(new_traffic, seed):
     assert climb(new_traffic(seed=seed), looks=40).phase is RolloutPhase.PROMOTED
+
+
+def test_a_challenger_that_looks_worse_than_tolerated_meets_no_more_users_until_that_is_sure(new_traffic):
+    traffic, now = new_traffic(challenger_skill=-1.0), rollout()
+    unsure = {"roc_auc": 400.0}
+    for n in range(12):
+        at = START + timedelta(hours=n + 1)
+        traffic.flow(now, at, 100)
+        now = look(now, CANARY, replace(traffic.evidence(), design_effect=unsure), at + timedelta(minutes=59)).rollout
+    assert (now.phase, now.share) == (RolloutPhase.SHADOW, 0.0)
+    assert now.reason.startswith("stays: it looks worse than is tolerated")

@@ -29,7 +29,7 @@ class Gate:
     def __str__(self) -> str:
         words = [repr(word) for word in (self.metric, self.column) if word]
         words += [f"{name}={limit:g}" for name, limit in self.limits.items()]
-        words += [f"margin={self.margin:g}"] if self.margin else []
+        words += [f"{'by' if self.check == 'no-slice-worse' else 'margin'}={self.margin:g}"] if self.margin else []
         words += [f"by={self.by!r}"] if self.by else []
         words += [f"bound={self.bound!r}"] if self.bound != "value" else []
         return f"{self.check.replace('-', '_')}({', '.join(words)})"

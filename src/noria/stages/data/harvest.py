@@ -26,7 +26,8 @@ def harvest(
     """Rows with the dataset's own columns: what was asked (`in:` columns), and what came of it.
 
     Each request counts once, whichever versions computed it, with the outcome told last (by its
-    time, then by its place in the log). Requests without an outcome are left out.
+    time, then by its place in the log). Requests without an outcome that a model could learn from
+    are left out.
 
     Args:
         predictions: Prediction log.
@@ -45,7 +46,8 @@ def harvest(
     held = list(fields)
     if label not in {field.name for field in fields}:
         held.append(Field(name=label, kind=_label_kind(task, classes)))
-    return pl.DataFrame([_label(rows["__outcome"], field, classes) if field.name == label else _input(rows, field) for field in held])
+    columns = [_label(rows["__outcome"], field, classes) if field.name == label else _input(rows, field) for field in held]
+    return pl.DataFrame(columns).drop_nulls(label)
 
 
 def _label_kind(task: Task, classes: Sequence[str]) -> Kind:
@@ -64,6 +66,8 @@ def _input(rows: pl.DataFrame, field: Field) -> pl.Series:
 def _label(values: pl.Series, target: Field, classes: Sequence[str]) -> pl.Series:
     if target.kind is Kind.TEXT and len(classes) == 2 and values.dtype.is_numeric():
         values = values.cast(pl.Int64).replace_strict({0: classes[0], 1: classes[1]}, default=None, return_dtype=pl.String)
+    if target.kind is not Kind.TEXT and values.dtype == pl.String:
+        values = values.replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False)
     return _cast(values, target)
 
 

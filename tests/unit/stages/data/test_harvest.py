@@ -73,3 +73,10 @@ def test_a_logged_value_that_does_not_fit_is_named():
     asked = predictions(("a", "champion")).with_columns(pl.lit("yesterday").alias("in:at"))
     with pytest.raises(DataInvalid, match="'at' are not time"):
         harvest(asked, outcomes(("a", 1.0, 1)), fields=FIELDS, label="late", task=Task.BINARY)
+
+
+def test_an_outcome_that_nothing_can_be_learnt_from_is_left_out():
+    told = outcomes(("a", "true", 1), ("b", "maybe", 1), ("c", "0", 1))
+    asked = predictions(("a", "champion"), ("b", "champion"), ("c", "champion"))
+    rows = harvest(asked, told, fields=FIELDS, label="late", task=Task.BINARY)
+    assert sorted(rows.select("id", "late").iter_rows()) == [("a", True), ("c", False)]
