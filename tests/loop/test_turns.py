@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 import pytest
@@ -215,3 +218,15 @@ def test_rows_come_back_from_traffic_as_a_new_dataset_version(noria):
     assert second.rows == first.rows + 6 * 300
     assert set(first.parts) <= set(second.parts)
     assert {part.origin for part in second.parts} == {"source", "traffic"}
+
+
+def test_an_incident_that_a_refused_turn_left_open_is_weighed_again(noria):
+    one = noria(margin=-0.9)
+    one.be_born()
+    one.days(4)
+    one.shop.weights = np.array([-0.4, -1.4])
+    one.days(22)
+    ended = [turn for turn in one.turns() if turn.signal.cause != "birth"]
+    assert len(ended) >= 2 and {turn.state for turn in ended} == {TurnState.REFUSED}
+    assert all(later.created_at - sooner.created_at >= timedelta(days=5) for sooner, later in pairwise(ended))
+    assert sum("cooldown" in " ".join(event.reasons) for event in one.events("policy.declined")) >= 1

@@ -36,13 +36,18 @@ def weigh_signals(world: World, declared: Declared, now: datetime) -> Turn | Non
         decision = weigh(declared.loop.retrain, signal, facts)
         if decision.turn:
             return _open(world, declared, signal, decision, now)
-        _decline(world, signal, decision)
+        _decline(world, signal, decision, facts)
     return None
 
 
 def new_signals(world: World, loop: str) -> list[Signal]:
-    """Signals that were neither used nor have lapsed."""
-    return world.documents.find(Signal, where={"loop": loop, "state": "new"})
+    """Signals that wait for an answer: new ones, and those whose turn ended while their incident stayed open.
+
+    A promotion closes every incident, so one that is open was not answered: its turn was refused,
+    rolled back or failed, and the policy weighs it again.
+    """
+    used = world.documents.find(Signal, where={"loop": loop, "state": "used"}, newest_first=True)
+    return world.documents.find(Signal, where={"loop": loop, "state": "new"}) + [s for s in used if _incidents(world, s, still_open=True)]
 
 
 def gather_facts(world: World, declared: Declared, now: datetime) -> Facts:
@@ -71,9 +76,14 @@ def _new_labels(world: World, name: str) -> int:
 
 def _stands(world: World, signal: Signal) -> bool:
     """A signal that an incident gave lapses with it."""
+    return not _incidents(world, signal) or bool(_incidents(world, signal, still_open=True))
+
+
+def _incidents(world: World, signal: Signal, *, still_open: bool = False) -> list[Incident]:
+    """The incidents behind a signal."""
     opened = [event.removesuffix(":opened") for event in signal.events if event.endswith(":opened")]
     found = [world.documents.get(Incident, id) for id in opened]
-    return not found or any(incident is not None and incident.closed_at is None for incident in found)
+    return [incident for incident in found if incident is not None and not (still_open and incident.closed_at)]
 
 
 def _open(world: World, declared: Declared, signal: Signal, decision: Decision, now: datetime) -> Turn | None:
@@ -126,8 +136,8 @@ def _open(world: World, declared: Declared, signal: Signal, decision: Decision, 
     return turn
 
 
-def _decline(world: World, signal: Signal, decision: Decision) -> None:
-    """Say no, once for each new set of reasons."""
+def _decline(world: World, signal: Signal, decision: Decision, facts: Facts) -> None:
+    """Say no, once for each new set of reasons since the last turn."""
     kinds = "+".join(decision.kinds)
     if decision.kinds == ("turn-open",):
         return
@@ -137,7 +147,7 @@ def _decline(world: World, signal: Signal, decision: Decision) -> None:
         subject=signal.loop,
         reasons=(f"not retrained on “{signal.reason}”, because", *decision.reasons),
         because=signal.events,
-        id=f"{signal.id}:declined:{kinds}",
+        id=f"{signal.id}:declined:{kinds}:{to_ms(facts.last_turn_at) if facts.last_turn_at else 0}",
     )
     if world.ledger.get([event.id]):
         return
