@@ -14,6 +14,8 @@ from pathlib import Path
 from noria.core.errors import NotAllowed
 
 NAMES = ("supervisor", "server", "dataplane")
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Servers do many small sums: a team of threads for each costs more than it gives."""
 
 
 def pid_file(home: Path, name: str) -> Path:
@@ -55,7 +57,8 @@ def start(home: Path, module: str) -> subprocess.Popen[bytes]:
     folder = home / "run"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{module.rpartition('.')[2]}.log").open("ab") as log:
-        return subprocess.Popen([sys.executable, "-m", module, str(home)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        command = [sys.executable, "-m", module, str(home)]
+        return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**ONE_THREAD, **os.environ})
 
 
 def end(home: Path, name: str, *, grace_s: float = 15.0) -> bool:

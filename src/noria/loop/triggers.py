@@ -139,7 +139,7 @@ def _open(world: World, declared: Declared, signal: Signal, decision: Decision, 
 def _decline(world: World, signal: Signal, decision: Decision, facts: Facts) -> None:
     """Say no, once for each new set of reasons since the last turn."""
     kinds = "+".join(decision.kinds)
-    if decision.kinds == ("turn-open",):
+    if "turn-open" in decision.kinds:
         return
     event = world.ledger.event(
         "policy.declined",
