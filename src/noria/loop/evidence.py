@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
 
 from noria.core.schema import Task
@@ -25,14 +24,13 @@ class Evidence:
 
     Attributes:
         rows: The prediction log since the rollout began, one row per answer.
-        outcomes: The same with the outcomes that were told, column `outcome`.
+        outcomes: The same with the outcomes that were told, column `outcome`, as metrics want them.
         design_effect: Of each compared metric, from the scorecard (see `Scorecard`).
     """
 
     rows: pl.DataFrame
     outcomes: pl.DataFrame
     task: Task
-    classes: Sequence[str]
     design_effect: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -74,18 +72,3 @@ def skewed(rollout: Rollout, rows: pl.DataFrame) -> str:
     if p >= SAMPLE_RATIO_ALPHA:
         return ""
     return f"sample ratio: {challenger:,} of {challenger + champion:,} keys, {rollout.share:.1%} planned (p {p:.1g}); the comparison is not fair"
-
-
-def truth(outcome: pl.Series, evidence: Evidence) -> np.ndarray:
-    """Outcomes as the metrics want them: 0/1, class codes or floats."""
-    if evidence.task is Task.MULTICLASS:
-        codes = {label: code for code, label in enumerate(evidence.classes)}
-        return np.array([codes.get(str(value), -1) for value in outcome.to_list()], dtype=np.int64)
-    return outcome.cast(pl.Float64).to_numpy()
-
-
-def answers(rows: pl.DataFrame, task: Task, suffix: str = "") -> np.ndarray:
-    """Answers as the metrics want them: (n,), or (n, classes)."""
-    if task is Task.MULTICLASS:
-        return np.array(rows[f"answers{suffix}"].to_list(), dtype=float)
-    return rows[f"answer{suffix}"].to_numpy()

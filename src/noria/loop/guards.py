@@ -10,7 +10,8 @@ import polars as pl
 from noria.core.declaration.rollout import AB, TOLERATED_QUALITY, Canary, Strategy, compared
 from noria.core.traffic import Role
 from noria.core.turning import GuardReading, Rollout
-from noria.loop.evidence import GUARD_ROWS, Evidence, answers, in_force, truth
+from noria.loop.evidence import GUARD_ROWS, Evidence, in_force
+from noria.loop.outcomes import answers
 from noria.stages.evaluation import sequential
 
 OPERATIONAL = ("errors", "latency")
@@ -62,7 +63,7 @@ def paired(metric: str, margin: float, alpha: float, evidence: Evidence) -> Guar
     told = evidence.outcomes.filter(pl.col("error") == "")
     shadow = told.filter(pl.col("role") == Role.SHADOW)
     both = told.filter(pl.col("role") == Role.CHAMPION).join(shadow, on="request_id", suffix=" of challenger")
-    y = truth(both["outcome"], evidence)
+    y = both["outcome"].cast(pl.Float64).to_numpy()
     return sequential.guard_metric(
         metric,
         task=evidence.task,
@@ -89,8 +90,8 @@ def between_arms(metric: str, margin: float, alpha: float, evidence: Evidence, r
     reading = sequential.guard_arms(
         metric,
         task=evidence.task,
-        champion=(truth(one["outcome"], evidence), answers(one, evidence.task)),
-        challenger=(truth(other["outcome"], evidence), answers(other, evidence.task)),
+        champion=(one["outcome"].cast(pl.Float64).to_numpy(), answers(one, evidence.task)),
+        challenger=(other["outcome"].cast(pl.Float64).to_numpy(), answers(other, evidence.task)),
         units=(_codes(one), _codes(other)),
         margin=margin,
         alpha=alpha,

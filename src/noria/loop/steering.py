@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import polars as pl
-
 from noria.core.errors import NotFound
-from noria.core.schema import Task
 from noria.core.turning import Rollout, RolloutPhase
 from noria.durable.trip import Trip
 from noria.loop.evidence import Evidence
 from noria.loop.looks import Look
+from noria.loop.outcomes import coded
 from noria.loop.rollout import look
 from noria.loop.world import Declared, World
 from noria.ports.records import Write
@@ -50,13 +48,11 @@ def evidence(world: World, rollout: Rollout) -> Evidence:
     rows = log.predictions(world.log_folder, rollout.loop, since=rollout.started_at, columns=columns)
     outcomes = log.outcomes(world.log_folder, rollout.loop, since=rollout.started_at)
     labelled = rows.join(outcomes.select("request_id", outcome="value"), on="request_id", how="inner")
-    if signature.classes and signature.task is Task.MULTICLASS:
-        labelled = labelled.filter(pl.col("outcome").cast(pl.String).is_in(list(signature.classes)))
+    labelled = labelled.with_columns(outcome=coded(labelled["outcome"], signature)).drop_nulls("outcome")
     return Evidence(
         rows=rows,
         outcomes=labelled,
         task=signature.task,
-        classes=signature.classes,
         design_effect=version.scorecard.design_effect,
     )
 

@@ -19,6 +19,7 @@ from noria.core.state import LoopState
 from noria.core.traffic import Role
 from noria.core.turning import Cause, Signal
 from noria.core.watching import DriftReference, Incident, MonitorState, Reading
+from noria.loop.outcomes import coded, score_of
 from noria.loop.states import amend, state_of
 from noria.loop.world import Declared, World
 from noria.ports import wire
@@ -80,13 +81,6 @@ def feature_frame(rows: pl.DataFrame, signature: Signature) -> pl.DataFrame:
         if name is not None:
             columns.append(pl.col(name).alias(feature.name))
     return rows.select(columns)
-
-
-def score_of(rows: pl.DataFrame, task: Task) -> np.ndarray:
-    """The answers as one number each: for multi-class the highest probability."""
-    if task is Task.MULTICLASS:
-        return rows["answers"].list.max().to_numpy()
-    return rows["answer"].to_numpy()
 
 
 def _until(end: datetime) -> Callable[[LoopState], LoopState]:
@@ -187,14 +181,6 @@ def _estimated(world: World, loop: str, watched: Watched, one: Watch, end: datet
             min_rows=one.min_rows,
         )
     ]
-
-
-def coded(outcomes: pl.Series, signature: Signature) -> pl.Series:
-    """Outcomes as metrics want them: of many classes the place, null for one that the model has never met."""
-    if signature.task is not Task.MULTICLASS:
-        return outcomes
-    places = {name: place for place, name in enumerate(signature.classes)}
-    return outcomes.cast(pl.String).replace_strict(places, default=None, return_dtype=pl.Int64)
 
 
 def _estimator(name: str, labelled: pl.DataFrame, signature: Signature) -> Callable[[np.ndarray, np.ndarray], Estimate]:

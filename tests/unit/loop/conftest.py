@@ -65,7 +65,7 @@ class Traffic:
         }
         rows = pl.DataFrame(self.rows, schema=schema)
         told = rows.join(pl.DataFrame(self.outcomes, schema={"request_id": pl.String, "outcome": pl.Float64}), on="request_id")
-        return Evidence(rows=rows, outcomes=told, task=Task.BINARY, classes=("false", "true"))
+        return Evidence(rows=rows, outcomes=told, task=Task.BINARY)
 
     def _answer(self, x: float, noise: float) -> float:
         blur = noise * self.random.normal() if noise else 0.0
