@@ -12,14 +12,14 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from noria.core.errors import NotFound
 from noria.core.turning import Rollout, RolloutPhase
-from noria.server.charts.convert import bundle_path, png
-from noria.server.charts.drift import drift_chart
-from noria.server.charts.guards import guards_chart
-from noria.server.charts.quality import Mark, Reign, quality_chart
-from noria.server.charts.readings import readings_chart
-from noria.server.charts.theme import Chart, nothing_yet, printed
-from noria.server.charts.traffic import traffic_chart
-from noria.server.charts.tuning import tuning_chart
+from noria.drawing.charts.drift import drift_chart
+from noria.drawing.charts.guards import guards_chart
+from noria.drawing.charts.quality import Mark, Reign, quality_chart
+from noria.drawing.charts.readings import readings_chart
+from noria.drawing.charts.traffic import traffic_chart
+from noria.drawing.charts.tuning import tuning_chart
+from noria.drawing.convert import bundle_path, png
+from noria.drawing.theme import Chart, nothing_yet, printed
 from noria.server.page.evidence import evidence
 from noria.server.reads import Reads
 from noria.server.services import Services

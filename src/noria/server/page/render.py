@@ -12,7 +12,8 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from noria.core.errors import NoriaError
-from noria.server.page.words import FILTERS, ago
+from noria.drawing.words import FILTERS, ago
+from noria.ledger.why import headline
 from noria.server.reads import Reads
 from noria.server.services import Services
 
@@ -26,7 +27,7 @@ def templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOM / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update(FILTERS, headline=headline)
     environment.globals["static"] = static_address
     return environment
 

@@ -10,7 +10,7 @@ from noria.core.registry import ModelVersion
 from noria.core.state import LoopState, TrafficPoint
 from noria.core.turning import Rollout, Step, StepState, Turn
 from noria.core.watching import Incident, MonitorPhase
-from noria.server.page.words import NONE, metric, number, percent, size, words
+from noria.drawing.words import NONE, metric, number, percent, size, words
 from noria.server.reads import Reads
 
 STATIONS = ("data", "features", "tuning", "training", "evaluation", "governance", "registry", "serving", "monitoring")

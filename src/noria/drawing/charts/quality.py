@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from noria.core.watching import Incident, Reading
-from noria.server.charts.theme import ACCENT, BAD, MUTED, SOFT, WARN, Chart, chart, moment_tip, ms, nothing_yet, time_axis
+from noria.drawing.theme import ACCENT, BAD, MUTED, SOFT, WARN, Chart, chart, moment_tip, ms, nothing_yet, time_axis
 
 HEIGHT, STRIP = 260, 5
 """Pixels of the drawing, and of the strip at its foot that tells when incidents were open."""

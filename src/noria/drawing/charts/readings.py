@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from noria.core.watching import Level, Reading
-from noria.server.charts.theme import ACCENT, BAD, WARN, Chart, chart, moment_tip, ms, nothing_yet, time_axis
+from noria.drawing.theme import ACCENT, BAD, WARN, Chart, chart, moment_tip, ms, nothing_yet, time_axis
 
 
 def readings_chart(readings: Sequence[Reading]) -> Chart:

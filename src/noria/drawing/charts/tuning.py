@@ -6,7 +6,7 @@ from itertools import accumulate
 from math import isfinite
 
 from noria.core.training import Recipe, Trial
-from noria.server.charts.theme import ACCENT, BAD, MUTED, Chart, chart, nothing_yet
+from noria.drawing.theme import ACCENT, BAD, MUTED, Chart, chart, nothing_yet
 
 SMALLER_IS_BETTER = ("loss", "error", "brier", "ece", "mae", "mape", "rmse", "mse")
 

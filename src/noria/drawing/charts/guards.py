@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from noria.core.turning import GuardReading
-from noria.server.charts.theme import ACCENT, BAD, INK, MUTED, OK, SOFT, Chart, chart, nothing_yet
+from noria.drawing.theme import ACCENT, BAD, INK, MUTED, OK, SOFT, Chart, chart, nothing_yet
 
 COLOURS = {"no-harm": OK, "harm": BAD, "undecided": ACCENT, "not-enough-data": MUTED}
 

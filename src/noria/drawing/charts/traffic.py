@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from noria.core.state import TrafficPoint
-from noria.server.charts.theme import SERIES, Chart, chart, moment_tip, ms, nothing_yet, time_axis
+from noria.drawing.theme import SERIES, Chart, chart, moment_tip, ms, nothing_yet, time_axis
 
 
 def traffic_chart(points: Sequence[TrafficPoint]) -> Chart:

@@ -1,7 +1,7 @@
 """The workshop for what Vega draws: run as a process of its own, because the converter takes 290 MB.
 
-python -m noria.server.charts.convert bundle   the browser's Vega bundle to stdout
-python -m noria.server.charts.convert png      a Vega-Lite spec from stdin, a PNG to stdout
+python -m noria.drawing.convert bundle   the browser's Vega bundle to stdout
+python -m noria.drawing.convert png      a Vega-Lite spec from stdin, a PNG to stdout
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from noria.core.errors import Unavailable
 
 PRINTED_WIDTH = 820
 TIMEOUT_S = 90.0
-MODULE = "noria.server.charts.convert"
+MODULE = "noria.drawing.convert"
 
 _one_at_a_time = Lock()
 

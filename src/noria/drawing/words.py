@@ -9,7 +9,6 @@ from typing import Any
 
 from noria.core.moments import spoken
 from noria.core.schema import Estimate
-from noria.ledger.why import headline
 
 NONE = "–"
 FAR_FUTURE_YEAR = 9000
@@ -142,5 +141,4 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "latency": latency,
     "short": short,
     "words": words,
-    "headline": headline,
 }

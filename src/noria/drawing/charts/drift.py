@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import isfinite
 
 from noria.core.watching import Level, Reading
-from noria.server.charts.theme import HEAT, SOFT, Chart, chart, moment_tip, ms, nothing_yet
+from noria.drawing.theme import HEAT, SOFT, Chart, chart, moment_tip, ms, nothing_yet
 
 STEPS = (-0.4, 0.0, 0.5, 1.5, 4.0)
 """Effects between which the colour changes: −1 is no drift, 0 the calibrated limit, 1 twice the limit."""
