@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from noria.core.declaration.dataset import Dataset, Label
     from noria.core.declaration.features import feature_view, on_demand
     from noria.core.declaration.gates import approval, at_least, at_most, beats_champion, latency, no_slice_worse, size
-    from noria.core.declaration.loop import Loop, Retrain, drift, freshness, quality
+    from noria.core.declaration.loop import Loop, Retrain
     from noria.core.declaration.rollout import AB, Bandit, Canary
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
+    from noria.core.declaration.watch import drift, freshness, quality
 
 __version__ = "0.1.0"
 
@@ -50,7 +51,7 @@ __all__ = [
     "size",
 ]
 
-_ROOMS = ("dataset", "features", "training", "gates", "rollout", "loop")
+_ROOMS = ("dataset", "features", "training", "gates", "rollout", "watch", "loop")
 
 
 def __getattr__(name: str) -> Any:

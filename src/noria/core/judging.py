@@ -33,6 +33,7 @@ class Scorecard:
         design_effect: Metric name to how many times the variance of that difference is the one that
             independent rows would have (1 = independent); rows of one day have their day in common.
         latency_p99_ms: Measured on single rows, through the serving form.
+        examination: Digest of the `Examination` blob: what was looked at behind these marks; "" = nothing more was.
     """
 
     made_from: tuple[str, ...]
@@ -49,6 +50,7 @@ class Scorecard:
     latency_p50_ms: float = float("nan")
     latency_p99_ms: float = float("nan")
     size_bytes: int = 0
+    examination: str = ""
 
 
 class Outcome(StrEnum):

@@ -8,7 +8,7 @@ from noria.core.judging import Approval, Outcome, Verdict
 from noria.core.schema import Estimate
 from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
 from noria.core.turning import Event, Turn
-from noria.loop.work import Evaluated
+from noria.loop.evaluating import Evaluated
 from noria.loop.world import World
 from noria.ports.records import Write
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from noria.core.data import DatasetVersion
+from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import in_words
 from noria.core.errors import ExpectationsMissed
+from noria.core.examination.examination import Examination
 from noria.core.judging import Approval, Outcome, Verdict
 from noria.core.registry import ModelVersion
 from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
@@ -20,14 +22,15 @@ from noria.core.turning import Rollout, RolloutPhase, Step, Turn, TurnState
 from noria.durable.trip import Trip
 from noria.loop import drills
 from noria.loop.deploy import CHALLENGER, CHAMPION, open_rollout
+from noria.loop.evaluating import Evaluated
 from noria.loop.gathering import gather
 from noria.loop.rollout import begin, out
 from noria.loop.steering import steer, told
 from noria.loop.story import Story, mark_words
 from noria.loop.succession import crowned, stepped_down
-from noria.loop.work import Evaluated
 from noria.loop.workshop import Order, Workshop
 from noria.loop.world import Declared, World
+from noria.ports import wire
 from noria.ports.records import Write
 from noria.stages.governance.approvals import approval_of
 from noria.stages.governance.judge import judge
@@ -58,10 +61,10 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
     judged = trip.poll("evaluation", lambda: _worked(trip, workshop, "evaluation", Evaluated), Evaluated)
     trip.commit("told", lambda: (True, story.of_workshop(features, recipe, candidate, judged)), bool)
 
-    verdict = trip.commit("governance", lambda: story.verdict(judge(loop.gates, judged.scorecard)), Verdict)
+    verdict = trip.commit("governance", lambda: story.verdict(_judged(world, loop, judged)), Verdict)
     if verdict.outcome is Outcome.NEEDS_APPROVAL:
         approval = trip.wait("approval", lambda: approval_of(world.records, trip.turn.id), Approval, every=world.cadence.look)
-        verdict = trip.commit("approved", lambda: story.verdict(judge(loop.gates, judged.scorecard, approval=approval), approval), Verdict)
+        verdict = trip.commit("approved", lambda: story.verdict(_judged(world, loop, judged, approval), approval), Verdict)
     if verdict.outcome is Outcome.FAIL:
         misses = "; ".join(result.reason for result in verdict.results if result.outcome is Outcome.FAIL)
         refused = story.line("refused", "turn.refused", [misses], after=story.last_verdict())
@@ -143,6 +146,12 @@ def _worked(trip: Trip, workshop: Workshop, step: str, kind: type[T]) -> T | Non
     result = workshop.look(step, kind)
     trip.note(workshop.bench.heard(step))
     return result
+
+
+def _judged(world: World, loop: Loop, judged: Evaluated, approval: Approval | None = None) -> Verdict:
+    card = judged.scorecard
+    examination = wire.load(world.blobs.read(card.examination), Examination) if card.examination else None
+    return judge(loop.gates, card, examination=examination, approval=approval)
 
 
 def _registered(

@@ -18,9 +18,10 @@ from noria.loop.duty import Duty
 from noria.loop.enrol import in_force
 from noria.loop.ingest import ingest, tidy_log
 from noria.loop.keeping import Keeper
+from noria.loop.monitors.span import Watched, watched_champion
 from noria.loop.states import amend, open_turns, state_of
 from noria.loop.triggers import new_signals, weigh_signals
-from noria.loop.watching import Watched, watch, watched_champion
+from noria.loop.watching import watch
 from noria.loop.world import Declared, World
 from noria.stages.registry import aliases
 from noria.stages.serving.plans import read_plan

@@ -1,1 +1,1 @@
-"""What was looked at behind a scorecard: one file per subject, all of it plain values."""
+"""What was looked at behind a scorecard: one file per subject, all together in `examination.py`."""

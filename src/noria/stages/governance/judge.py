@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from noria.core.declaration.gates import Gate
 from noria.core.errors import NotFound
+from noria.core.examination.examination import Examination
 from noria.core.judging import Approval, GateResult, Outcome, Scorecard, Verdict
 from noria.stages.governance.comparisons import beats_champion, no_slice_worse
 from noria.stages.governance.limits import at_least, at_most, latency, size
@@ -21,22 +22,38 @@ CHECKS: Mapping[str, Callable[[Gate, Scorecard], GateResult]] = MappingProxyType
         "size": size,
     }
 )
+EXAMINED: Mapping[str, Callable[[Gate, Examination], GateResult]] = MappingProxyType({})
+"""Checks that look behind the marks."""
+
 APPROVAL = "approval"
 
 
-def judge(gates: Sequence[Gate], card: Scorecard, *, approval: Approval | None = None) -> Verdict:
+def judge(gates: Sequence[Gate], card: Scorecard, *, examination: Examination | None = None, approval: Approval | None = None) -> Verdict:
     """Judge a candidate by every gate: fail beats needs-approval beats pass.
 
     Args:
+        examination: What was looked at behind the card; a gate that asks for it fails without it.
         approval: A person's decision, once there is one; until then an approval gate waits.
 
     Raises:
         NotFound: a gate asks for a check that Noria does not know.
     """
-    results = tuple(_asked(gate, approval) if gate.check == APPROVAL else _check_of(gate)(gate, card) for gate in gates)
+    results = tuple(_result(gate, card, examination, approval) for gate in gates)
     outcomes = {result.outcome for result in results}
     worst = next((outcome for outcome in (Outcome.FAIL, Outcome.NEEDS_APPROVAL) if outcome in outcomes), Outcome.PASS)
     return Verdict(outcome=worst, results=results)
+
+
+def _result(gate: Gate, card: Scorecard, examination: Examination | None, approval: Approval | None) -> GateResult:
+    if gate.check == APPROVAL:
+        return _asked(gate, approval)
+    if gate.check in CHECKS:
+        return CHECKS[gate.check](gate, card)
+    if gate.check not in EXAMINED:
+        raise NotFound(f"there is no gate check {gate.check!r}", fix=f"the checks are {', '.join(sorted([*CHECKS, *EXAMINED, APPROVAL]))}")
+    if examination is None:
+        return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason="the candidate was not examined")
+    return EXAMINED[gate.check](gate, examination)
 
 
 def _asked(gate: Gate, approval: Approval | None) -> GateResult:
@@ -48,10 +65,3 @@ def _asked(gate: Gate, approval: Approval | None) -> GateResult:
     said = "approved" if approval.granted else "refused"
     reason = f"{said} by {approval.by}" + (f": {approval.reason}" if approval.reason else "")
     return GateResult(gate=str(gate), outcome=Outcome.PASS if approval.granted else Outcome.FAIL, reason=reason)
-
-
-def _check_of(gate: Gate) -> Callable[[Gate, Scorecard], GateResult]:
-    check = CHECKS.get(gate.check)
-    if check is None:
-        raise NotFound(f"there is no gate check {gate.check!r}", fix=f"the checks are {', '.join(sorted([*CHECKS, APPROVAL]))}")
-    return check

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from noria.core.schema import Signature, Task
-from noria.loop.watching import coded
+from noria.loop.outcomes import coded
 from noria.stages.evaluation.estimates import estimate
 
 MEDAL = Signature(inputs=(), features=(), task=Task.MULTICLASS, classes=("bronze", "gold", "silver"))

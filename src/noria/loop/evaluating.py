@@ -1,0 +1,89 @@
+"""The evaluation station's work: the scorecard, the examination behind it, and what monitors will compare with."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from noria.core.declaration.rollout import compared as compared_metrics
+from noria.core.examination.examination import Examination
+from noria.core.judging import Scorecard
+from noria.loop.materials import Materials
+from noria.loop.referring import reference_of
+from noria.ports import wire
+from noria.stages.evaluation import paired, scorecards
+from noria.stages.evaluation.latency import measure
+
+LATENCY_ROWS = 300
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """The scorecard, and the digest of the drift reference."""
+
+    scorecard: Scorecard
+    reference: str
+
+
+def evaluated(on: Materials) -> Evaluated:
+    """The scorecard on the newest rows, and the reference that monitors will compare traffic with."""
+    card = _scorecard(on)
+    examination = on.blobs.put(wire.dump(examined(on, card)))
+    reference = on.blobs.put(wire.dump(reference_of(on, card)))
+    return Evaluated(scorecard=replace(card, examination=examination), reference=reference)
+
+
+def examined(on: Materials, card: Scorecard) -> Examination:
+    """Look behind the marks, subject by subject; one that fails is told as untold and spoils no other."""
+    untold: dict[str, str] = {}
+    return Examination(made_from=card.made_from, untold=untold)
+
+
+def _told(on: Materials, untold: dict[str, str], subject: str, look: Callable[[], T], otherwise: T) -> T:
+    """What `look` finds on a subject; `otherwise`, with the reason among the untold and its traceback on the bench, when it fails."""
+    on.bench.say("evaluation", subject)
+    try:
+        return look()
+    except Exception as error:  # noqa: BLE001 - one subject must not cost the candidate its scorecard; it is recorded
+        untold[subject] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        on.bench.keep(f"untold-{subject}", "".join(traceback.format_exception(error)))
+        return otherwise
+
+
+def _scorecard(on: Materials) -> Scorecard:
+    by_slice = [gate for gate in on.loop.gates if gate.check == "no-slice-worse"]
+    card = scorecards.scorecard(
+        task=on.task,
+        y=on.y,
+        score=on.score,
+        times=on.times,
+        frame=on.judged,
+        made_from=(on.candidate.artifact, on.features.digest),
+        champion=on.champion,
+        champion_score=on.champion_score,
+        slices=tuple(dict.fromkeys(gate.column for gate in by_slice)),
+        slice_metrics=tuple(dict.fromkeys(gate.metric or on.metric for gate in by_slice)),
+        min_slice_rows=min((gate.min_rows for gate in by_slice), default=200),
+        metric=on.metric,
+        seed=on.loop.seed,
+        latency=measure(on.scorer.score, on.X[: 2 * LATENCY_ROWS], calls=LATENCY_ROWS),
+        size_bytes=on.candidate.size_bytes,
+    )
+    return replace(card, design_effect=_design_effects(on, card))
+
+
+def _design_effects(on: Materials, card: Scorecard) -> dict[str, float]:
+    """For each guarded metric: the clustered variance of the difference over the one of independent rows."""
+    effects: dict[str, float] = {}
+    if on.champion_score is None:
+        return effects
+    for name in compared_metrics(on.loop.rollout):
+        if name in card.versus_champion:
+            independent = paired.compare(name, on.y, on.score, on.champion_score, task=card.task)
+            ratio = (card.versus_champion[name].se / independent.se) ** 2 if independent.se > 0 else 1.0
+            effects[name] = max(1.0, ratio) if ratio == ratio else 1.0
+    return effects

@@ -1,0 +1,113 @@
+"""What the evaluation station has before it: the candidate, the champion, and the newest rows, which judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from noria.core.declaration.loop import Loop
+from noria.core.schema import Task
+from noria.core.training import Candidate, FeatureSet
+from noria.loop.workshop import Bench, Order
+from noria.packaging import package
+from noria.packaging.encoding import encode
+from noria.packaging.scorer import Scorer
+from noria.ports.blobs import Blobs
+from noria.stages.evaluation import metrics
+from noria.stages.training import splits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Materials:
+    """One candidate and the rows that judge it, in time order.
+
+    Attributes:
+        frame: The whole feature set, raw, with `__key`, `__time` and `__label`.
+        judged: Its newest rows, which never trained.
+        X: The same rows as the candidate's matrix, shape (rows, features).
+        y: Their outcomes, shape (rows,).
+        score: The candidate's answers, shape (rows,) or (rows, classes).
+        champion_score: The champion's answers on the same rows; None without a champion that answers the same question.
+        metric: The metric that matters most to this loop.
+    """
+
+    loop: Loop
+    order: Order
+    features: FeatureSet
+    frame: pl.DataFrame
+    candidate: Candidate
+    scorer: Scorer
+    X: np.ndarray
+    y: np.ndarray
+    judged: pl.DataFrame
+    score: np.ndarray
+    champion_score: np.ndarray | None
+    metric: str
+    blobs: Blobs
+    bench: Bench
+
+    @property
+    def task(self) -> Task:
+        """What is answered."""
+        return self.features.task
+
+    @property
+    def champion(self) -> str:
+        """The champion's name, as `loop@3`; "" = there is none."""
+        return f"{self.loop.name}@{self.order.champion.number}" if self.order.champion else ""
+
+    @property
+    def times(self) -> np.ndarray:
+        """Event times of the judging rows, datetime64[ms], shape (rows,)."""
+        return self.judged["__time"].to_numpy().astype("datetime64[ms]")
+
+
+def gathered(
+    loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame, candidate: Candidate, blobs: Blobs, bench: Bench
+) -> Materials:
+    """Let candidate and champion answer the rows that judge."""
+    X, y, judged = splits.holdout(features, frame)
+    scorer = package.load(candidate.artifact, blobs=blobs)
+    return Materials(
+        loop=loop,
+        order=order,
+        features=features,
+        frame=frame,
+        candidate=candidate,
+        scorer=scorer,
+        X=X,
+        y=y,
+        judged=judged,
+        score=scorer.score(X),
+        champion_score=None if order.champion is None else _champion_score(order, judged, features, blobs),
+        metric=tuning_metric(loop, features.task),
+        blobs=blobs,
+        bench=bench,
+    )
+
+
+def tuning_metric(loop: Loop, task: Task) -> str:
+    """The metric that matters most to this loop: the tuner's, else the first one that a gate names."""
+    if loop.tune is not None and loop.tune.metric:
+        return loop.tune.metric
+    named_by_gates = [
+        name for gate in loop.gates for name in ([gate.metric] if gate.metric else []) + list(_limits(gate.check, gate.limits))
+    ]
+    return next(iter(named_by_gates), metrics.main_metric(task))
+
+
+def _limits(check: str, limits: object) -> Sequence[str]:
+    return list(limits) if check in ("at-least", "at-most") else []  # type: ignore[call-overload]
+
+
+def _champion_score(order: Order, judged: pl.DataFrame, features: FeatureSet, blobs: Blobs) -> np.ndarray | None:
+    assert order.champion is not None
+    signature = order.champion.candidate.signature
+    if signature.task is not features.task or signature.classes != features.classes:
+        return None
+    if not {field.name for field in signature.features} <= set(judged.columns):
+        return None
+    return package.load(order.champion.candidate.artifact, blobs=blobs).score(encode(judged, signature.features))

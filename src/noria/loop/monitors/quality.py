@@ -1,0 +1,84 @@
+"""Realised quality of the champion's own answers, and the estimate of it before outcomes come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from noria.core.schema import Estimate, Signature, Task
+from noria.core.watching import Reading
+from noria.loop.monitors.span import OWN, Span, feature_frame
+from noria.loop.outcomes import coded, score_of
+from noria.stages.evaluation.estimates import estimate
+from noria.stages.evaluation.metrics import metric
+from noria.stages.monitoring import estimated, quality
+from noria.stages.monitoring.trust import trust
+from noria.stages.serving import log
+
+
+def read(span: Span) -> list[Reading]:
+    """The window whose outcomes are due, and the newest one, whose outcomes need not be known."""
+    return [realised(span), *guessed(span)]
+
+
+def realised(span: Span) -> Reading:
+    """Realised quality of the champion's own answers, over a window whose outcomes are due."""
+    signature, one = span.signature, span.watch
+    until = span.end - span.declared.loop.label.delay
+    labelled = log.labelled(
+        span.world.log_folder,
+        span.loop,
+        since=max(until - one.window, span.watched.since),
+        until=until,
+        roles=OWN,
+        versions=[span.watched.version.number],
+    )
+    labelled = labelled.with_columns(outcome=coded(labelled["outcome"], signature))
+    labelled = labelled.drop_nulls(["answers" if signature.task is Task.MULTICLASS else "answer", "outcome"])
+    meaning = metric(one.metric, signature.task)
+    return quality.realised(
+        one.metric,
+        labelled,
+        loop=span.loop,
+        at=span.end,
+        reference=span.watched.reference.quality.get(one.metric, float("nan")),
+        drop=one.drop,
+        higher_is_better=meaning.higher_is_better,
+        estimate=_estimator(one.metric, labelled, signature),
+        min_rows=one.min_rows,
+        chunk_sd=span.watched.reference.quality_chunk_sd.get(one.metric, float("nan")),
+    )
+
+
+def guessed(span: Span) -> list[Reading]:
+    """What quality probably is over the newest window; none where it cannot be said."""
+    calibration, sample, one = span.watched.reference.calibration, span.watched.sample, span.watch
+    if calibration is None or sample is None or one.metric not in estimated.FORMULAS:
+        return []
+    rows = log.predictions(
+        span.world.log_folder,
+        span.loop,
+        since=max(span.end - one.window, span.watched.since),
+        until=span.end,
+        roles=OWN,
+        versions=[span.watched.version.number],
+    ).drop_nulls("answer")
+    return [
+        estimated.reading(
+            one.metric,
+            score_of(rows, span.signature.task),
+            calibration,
+            lambda: trust(sample, feature_frame(rows, span.signature)),
+            loop=span.loop,
+            at=span.end,
+            min_rows=one.min_rows,
+        )
+    ]
+
+
+def _estimator(name: str, labelled: pl.DataFrame, signature: Signature) -> Callable[[np.ndarray, np.ndarray], Estimate]:
+    """Estimates with intervals that know that rows of one day are not independent."""
+    days = labelled["time"].dt.epoch("d").to_numpy() if labelled.height else None
+    return lambda y, score: estimate(name, y, score, task=signature.task, clusters=days)

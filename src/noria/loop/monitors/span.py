@@ -1,0 +1,83 @@
+"""What one look of a monitor is given: the champion, the watch, and the chunk of time that has closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+
+import polars as pl
+
+from noria.core.declaration.watch import Watch
+from noria.core.registry import ModelVersion
+from noria.core.schema import Signature
+from noria.core.traffic import Role
+from noria.core.watching import DriftReference, Reading
+from noria.loop.world import Declared, World
+from noria.ports import wire
+from noria.stages.registry import versions
+
+GIVEN = (Role.CHAMPION, Role.CHALLENGER, Role.FALLBACK)
+"""Answers that a user was given."""
+OWN = (Role.CHAMPION, Role.FALLBACK)
+"""The champion's own among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What the monitors look at: the champion, since when it reigns, and what it was made from.
+
+    Attributes:
+        sample: Features of some rows that judged it; None = nothing can be estimated.
+    """
+
+    version: ModelVersion
+    reference: DriftReference
+    since: datetime
+    newest_row: datetime
+    sample: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One closed chunk [start, end) of one watch, with all that a monitor may look at."""
+
+    world: World
+    declared: Declared
+    watched: Watched
+    watch: Watch
+    start: datetime
+    end: datetime
+
+    @property
+    def loop(self) -> str:
+        """The loop's name."""
+        return self.declared.loop.name
+
+    @property
+    def signature(self) -> Signature:
+        """What the champion takes and gives."""
+        return self.watched.version.candidate.signature
+
+
+Monitor = Callable[[Span], list[Reading]]
+"""Reads one chunk; asked once per chunk, again if the process died before the readings were committed."""
+
+
+def watched_champion(world: World, loop: str, number: int, since: datetime) -> Watched:
+    """The champion as the monitors need it."""
+    version = versions.get(world.records, loop, number)
+    reference = wire.load(world.blobs.read(version.reference), DriftReference)
+    sample = pl.read_parquet(BytesIO(world.blobs.read(reference.sample))) if reference.sample else None
+    return Watched(version=version, reference=reference, since=since, newest_row=version.scorecard.end, sample=sample)
+
+
+def feature_frame(rows: pl.DataFrame, signature: Signature) -> pl.DataFrame:
+    """Features as the model saw them, from the prediction log's `in:` and `f:` columns."""
+    columns = []
+    for feature in signature.features:
+        name = next((column for column in (f"f:{feature.name}", f"in:{feature.name}") if column in rows.columns), None)
+        if name is not None:
+            columns.append(pl.col(name).alias(feature.name))
+    return rows.select(columns)

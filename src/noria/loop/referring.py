@@ -1,0 +1,52 @@
+"""What monitors will compare traffic with: the reference that a version is registered with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
+
+import numpy as np
+
+from noria.core.judging import Scorecard
+from noria.core.schema import Kind, Task
+from noria.core.watching import DriftReference
+from noria.loop.materials import Materials
+from noria.packaging import package
+from noria.stages.evaluation.estimates import estimate
+from noria.stages.monitoring import reference
+from noria.stages.monitoring.estimated import calibrate
+from noria.stages.monitoring.trust import MOST_ROWS
+
+
+def reference_of(on: Materials, card: Scorecard) -> DriftReference:
+    """Features as they were in training, and answers, quality and calibration as they are on held-out rows."""
+    watched = [watch.metric for watch in on.loop.watch if watch.check == "quality"]
+    days = on.judged["__time"].dt.epoch("d").to_numpy()
+    compared = reference.build(
+        on.frame,
+        on.features.features,
+        importance=package.importance(on.candidate.artifact, blobs=on.blobs),
+        scores=on.score if on.score.ndim == 1 else on.score.max(axis=1),
+        score_times=on.times,
+        quality={name: card.metrics[name].value for name in watched if name in card.metrics},
+        quality_chunk_sd={name: _chunk_sd(name, on.y, on.score, days, on.task) for name in watched},
+        chunk=min((watch.every for watch in on.loop.watch if watch.check == "drift"), default=timedelta(days=1)),
+    )
+    if on.task is not Task.BINARY or not watched:
+        return compared
+    return replace(compared, calibration=calibrate(on.y, on.score), sample=_sample(on))
+
+
+def _sample(on: Materials) -> str:
+    """Some rows that judged, kept to tell how far new ones are from them; a clock always moves on, so times are left out."""
+    rows = on.judged.select(feature.name for feature in on.features.features if feature.kind is not Kind.TIME)
+    file = BytesIO()
+    rows.sample(min(rows.height, MOST_ROWS), seed=on.loop.seed).write_parquet(file)
+    return on.blobs.put(file.getvalue())
+
+
+def _chunk_sd(metric: str, y: np.ndarray, score: np.ndarray, days: np.ndarray, task: Task) -> float:
+    values = [estimate(metric, y[days == day], score[days == day], task=task).value for day in np.unique(days)]
+    known = [value for value in values if value == value]
+    return float(np.std(known, ddof=1)) if len(known) > 2 else float("nan")
