@@ -91,7 +91,7 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
     checked = 0
     for state in opened.world.documents.find(LoopState):
         for version in opened.world.documents.find(ModelVersion, where={"model": state.name}):
-            for digest in (version.candidate.artifact, version.code, version.reference):
+            for digest in filter(None, (version.candidate.artifact, version.code, version.reference, version.scorecard.examination)):
                 checked += 1
                 if not blobs.has(digest):
                     missing.append(f"{state.name}@{version.number}: {digest}")
