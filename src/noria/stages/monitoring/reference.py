@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from math import sqrt
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
 
 from noria.core.moments import spoken
 from noria.core.schema import Field, Kind
 from noria.core.watching import DriftReference, FeatureReference
 from noria.stages.monitoring.bins import Codes, categories_of, codes_of, edges_of, numbers_of, size_of
+from noria.stages.monitoring.chunk_limits import FEWEST_CHUNKS, independent_rows, upper_limit
 from noria.stages.monitoring.stability import chance_limit, debiased_psi
-
-FEWEST_CHUNKS = 10
-"""Chunks that a calibration needs; with fewer, chance alone sets the limits."""
-
-FEWEST_INDEPENDENT = 5
-"""Independent chunks that any calibration is taken to be worth."""
 
 SMALLEST_CHUNK = 50
 """Rows of a chunk that is worth calibrating on (and half of the median chunk's rows)."""
-
-_THREE_SIGMA = 0.99865
 
 
 def build(
@@ -109,35 +100,19 @@ def _describe(values: pl.Series, chunks: Codes, *, text: bool, bins: int, import
         edges=edges,
         categories=categories,
         counts=tuple(int(count) for count in counts),
-        threshold=_limit(drift, worth) if calibrated else chance_limit(counts, typical),
+        threshold=upper_limit(drift, worth) if calibrated else chance_limit(counts, typical),
         chunk_mean=float(drift.mean()) if calibrated else 0.0,
         chunk_sd=float(drift.std(ddof=1)) if calibrated else 0.0,
         chunks=len(usual) if calibrated else 0,
         importance=importance,
-        missing_limit=_limit(usual[:, -1] / usual.sum(axis=1), worth) if calibrated else float(counts[-1] / max(counts.sum(), 1)),
+        missing_limit=upper_limit(usual[:, -1] / usual.sum(axis=1), worth) if calibrated else float(counts[-1] / max(counts.sum(), 1)),
     )
 
 
-def _limit(values: NDArray[np.float64], chunks: float) -> float:
-    """The limit that one more chunk stays within, as surely as three deviations, or the 99th percentile if that is more."""
-    wide = float(student.ppf(_THREE_SIGMA, chunks - 1)) * sqrt(1 + 1 / chunks)
-    return float(max(values.mean() + wide * values.std(ddof=1), np.quantile(values, 0.99)))
-
-
 def independent(table: NDArray[np.intp]) -> float:
-    """Count the chunks in a row of chunks that are worth an independent one each.
-
-    Warm days follow warm days: ninety of them may hold what a dozen independent ones would. With ρ
-    the correlation of neighbours' distribution functions (von Neumann's ratio), n (1 − ρ) / (1 + ρ).
+    """Count the chunks in a row of chunks that are worth an independent one each, by their distribution functions.
 
     Args:
         table: Counts, shape (chunks, bins), in order of time.
     """
-    shares = np.cumsum(table, axis=1) / table.sum(axis=1, keepdims=True)
-    spread = np.square(shares - shares.mean(axis=0)).sum()
-    n = len(table)
-    if spread == 0:
-        return float(n)
-    rho = 1 - np.square(np.diff(shares, axis=0)).sum() / (2 * spread)
-    rho = min(max(rho + (1 + 3 * rho) / n, 0.0), 1.0)
-    return float(max(n * (1 - rho) / (1 + rho), FEWEST_INDEPENDENT))
+    return independent_rows(np.cumsum(table, axis=1) / table.sum(axis=1, keepdims=True))

@@ -8,10 +8,10 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import expit
-from scipy.stats import rankdata
 
 from noria.stages.monitoring.bins import categories_of, codes_of, numbers_of
+from noria.stages.monitoring.logistic import auc as auc_of
+from noria.stages.monitoring.logistic import fit
 
 MOST_ROWS = 1_000
 """Rows of either side that the classifier looks at: enough for a light, and about ten milliseconds."""
@@ -20,8 +20,6 @@ GREEN, AMBER = (0.9, 0.1), (0.97, 0.02)
 """Largest domain AUC and smallest effective share of the reference that each light allows."""
 
 _CUT = 5.0
-_RIDGE = 1.0
-_STEPS, _SMALL_STEP = 8, 1e-3
 
 Array = NDArray[np.float64]
 
@@ -68,8 +66,8 @@ def trust(reference_sample: pl.DataFrame, chunk: pl.DataFrame, *, seed: int = 0)
     half = np.random.default_rng(seed).permutation(len(is_new)) % 2 == 0
     logit, aucs = np.empty(len(is_new)), []
     for learn, judge in ((half, ~half), (~half, half)):
-        logit[judge] = X[judge] @ _fit(X[learn], is_new[learn])
-        aucs.append(_auc(is_new[judge], logit[judge]))
+        logit[judge] = X[judge] @ fit(X[learn], is_new[learn])
+        aucs.append(auc_of(is_new[judge], logit[judge]))
     auc, share = float(np.mean(aucs)), _effective_share(logit[: old.height])
     return Trust(light=_light(auc, share), auc=auc, ess_share=share)
 
@@ -98,27 +96,6 @@ def _parts(old: pl.Series, new: pl.Series) -> list[Array]:
     centre, spread = (seen.mean(), seen.std()) if len(seen) else (0.0, 1.0)
     scored = np.clip((np.where(missing, centre, both) - centre) / (spread if spread > 0 else 1.0), -_CUT, _CUT)
     return [scored, scored**2 - 1, *([missing.astype(np.float64)] if missing.any() else [])]
-
-
-def _fit(X: Array, y: Array) -> Array:
-    """Logistic regression by Newton's method, with a small ridge that keeps separable rows finite."""
-    weights, ridge = np.zeros(X.shape[1]), np.full(X.shape[1], _RIDGE)
-    ridge[0] = 1e-6
-    for _ in range(_STEPS):
-        p = expit(X @ weights)
-        curvature = (X.T * (p * (1 - p))) @ X
-        curvature[np.diag_indices_from(curvature)] += ridge
-        step = np.linalg.solve(curvature, X.T @ (y - p) - ridge * weights)
-        weights += step
-        if np.abs(step).max() < _SMALL_STEP:
-            break
-    return weights
-
-
-def _auc(y: Array, score: Array) -> float:
-    positives = int(y.sum())
-    pairs = positives * (len(y) - positives)
-    return float((rankdata(score)[y > 0].sum() - positives * (positives + 1) / 2) / pairs) if pairs else float("nan")
 
 
 def _effective_share(logit: Array) -> float:

@@ -1,0 +1,84 @@
+"""What features looked like together when a version was made: the small model behind joint drift and anomalous requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkLimit:
+    """What a statistic of one chunk usually is, and the limit that one more usual chunk stays within.
+
+    Attributes:
+        usual, spread: Mean and standard deviation over chunks of the reference.
+        limit: Upper limit of the statistic; infinite when nothing calibrated it.
+        chunks: How many chunks of the reference calibrated it (0 = none).
+    """
+
+    usual: float
+    spread: float
+    limit: float
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinate:
+    """How one feature becomes one standardised number, (number − centre) / spread.
+
+    A text stands for how surprising it is, −ln(its share of the reference), so that a value that was
+    never seen lies far from all others. What is missing lies at the centre.
+
+    Attributes:
+        texts: The most frequent texts; () for numbers.
+        surprises: How surprising each of `texts` is, then any other text.
+    """
+
+    name: str
+    centre: float
+    spread: float
+    texts: tuple[str, ...] = ()
+    surprises: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnomalyReference:
+    """From which distance on a single request counts as anomalous, and how often usual ones do.
+
+    Attributes:
+        neighbours: The score is the mean distance to this many nearest rows of the sample.
+        threshold: The quantile 1 − share of that score over rows outside the sample.
+        share: The rate expected of usual requests; `share_low` to `share_high` is its 95 % interval,
+            since a quantile of so many rows is itself uncertain.
+        shares: Share beyond the threshold per chunk, and its limit.
+        rows: Rows that the quantile was taken of.
+    """
+
+    neighbours: int
+    threshold: float
+    share: float
+    share_low: float
+    share_high: float
+    shares: ChunkLimit
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointReference:
+    """What the rows that a version was trained on looked like together; a blob of its own, bounded in size.
+
+    Attributes:
+        coordinates: At most `noria.stages.monitoring.coordinates.MOST_FEATURES`, the most important features.
+        components: Principal components of the coordinates, as rows; they hold 65 % of the variance.
+        reconstruction: Of the mean reconstruction error of one chunk.
+        domain: Of the AUC of a classifier that tells one chunk from the rest.
+        sample: Digest of a Parquet blob with rows of the reference, features raw.
+        anomalies: For single requests; None when nobody watches them.
+    """
+
+    coordinates: tuple[Coordinate, ...]
+    components: tuple[tuple[float, ...], ...]
+    reconstruction: ChunkLimit
+    domain: ChunkLimit
+    sample: str
+    rows: int
+    anomalies: AnomalyReference | None = None
