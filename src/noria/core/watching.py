@@ -65,13 +65,35 @@ class MonitorState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One thing that was found when a cause was looked for.
+
+    Attributes:
+        kind: "late", "stale", "new-value", "unit", "slice", "moved", "promotion", …
+        text: What was found, in a sentence with its numbers.
+        explains: Share of the alarm that it accounts for, 0 to 1; the largest is the likely cause.
+    """
+
+    kind: str
+    text: str
+    explains: float = 0.0
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """Alerts that belong together: one thing for a person to look at.
 
     Attributes:
+        severity: "page" (somebody must look) or "notice".
         subjects: "monitor:subject" of each alert in it, largest effect first.
         cause: A likely cause in words, with the numbers behind it.
         closed_at: When all its monitors had recovered, or a promotion answered it.
+        trouble: The kind of trouble ("data", "model", …) that its alerts have in common.
+        source: The dataset that its features come from; "" where it is about none.
+        hushed: Those of `subjects` that an alert of the whole dataset explains: nobody is told of them.
+        rank: Effect × importance of its gravest alert: which of several to look at first.
+        evidence: What was found when its cause was looked for, most telling first.
     """
 
     id: str
@@ -84,6 +106,13 @@ class Incident:
     closed_at: datetime | None = None
     closed_because: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
+    trouble: str = ""
+    source: str = ""
+    hushed: tuple[str, ...] = ()
+    rank: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

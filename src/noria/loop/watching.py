@@ -11,12 +11,13 @@ from noria.core.moments import to_ms
 from noria.core.state import LoopState
 from noria.core.turning import Cause, Signal
 from noria.core.watching import Incident, MonitorState, Reading
+from noria.loop.lineage import lineage
 from noria.loop.monitors.span import Span, Watched
 from noria.loop.monitors.table import KINDS
 from noria.loop.states import amend, state_of
 from noria.loop.world import Declared, World
 from noria.ports.records import Write
-from noria.stages.monitoring import estimated, incidents, states
+from noria.stages.monitoring import alarms, estimated, incidents, states
 from noria.stages.monitoring.due import due_chunks
 
 
@@ -78,6 +79,7 @@ def _consequences(world: World, declared: Declared, watched: Watched, readings: 
         at=at,
         importance={feature.name: feature.importance for feature in watched.reference.features},
         new_id=lambda: new_id("incident", to_ms(at)),
+        lineage=lineage(documents, declared, watched.version.candidate.signature.features),
     )
     writes: list[Write] = [documents.write(reading) for reading in readings]
     writes += [documents.write(s) for place, s in after.items() if before.get(place) != s]
@@ -111,7 +113,7 @@ def _told(world: World, incident: Incident, at: datetime) -> list[Write]:
             id=f"{incident.id}:opened",
         )
         writes.append(ledger.line(opened))
-    if incident.severity == "page" and (known is None or known.severity != "page"):
+    if _asks(incident) and not (known is not None and _asks(known)):
         signal = Signal(
             id=f"signal_{incident.id.removeprefix('incident_')}",
             loop=incident.loop,
@@ -123,6 +125,11 @@ def _told(world: World, incident: Incident, at: datetime) -> list[Write]:
         writes.append(documents.write(signal, index={"state": "new"}))
         world.notify.tell(f"{incident.loop}: {incident.title}", incident.cause, severity=incident.severity)
     return writes
+
+
+def _asks(incident: Incident) -> bool:
+    """Whether the policy is to hear of it: a page that a new model may be an answer to."""
+    return incident.severity == alarms.PAGE and alarms.turns(incident)
 
 
 def cause_of(incident: Incident) -> Cause:

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
 import pytest
 
 from noria.core.watching import Level, MonitorPhase, MonitorState, Reading
+from noria.stages.monitoring.alarms import ALARMS, SHARE, title_of, turns
 from noria.stages.monitoring.incidents import NOTICE, PAGE, update
 
 AT = datetime(2013, 6, 1, tzinfo=UTC)
@@ -111,3 +113,56 @@ def test_without_importances_all_features_count_alike():
 def test_a_long_list_of_features_is_cut_in_the_title():
     (incident,) = seen([f"drift:x{i}" for i in range(9)], importance={})
     assert incident.title.endswith("and 6 more drifted")
+
+
+LINEAGE = {"temp": "weather", "dewp": "weather", "carrier": "flights", "tail": "flights"}
+
+
+def test_features_of_one_dataset_share_an_incident_and_those_of_another_have_their_own():
+    weather, flights = seen(["drift:temp", "missing:dewp", "drift:carrier"], lineage=LINEAGE)
+    assert (weather.source, set(weather.subjects)) == ("weather", {"drift:temp", "missing:dewp"})
+    assert (flights.source, flights.subjects) == ("flights", ("drift:carrier",))
+    assert flights.rank > weather.rank
+    assert [one.id for one in seen(["drift:temp", "drift:dewp", "drift:carrier"], [weather, flights], lineage=LINEAGE)] == [weather.id]
+
+
+def test_datasets_that_only_together_carry_enough_importance_are_one_page_the_gravest():
+    importance = {"temp": 0.1, "dewp": 0.02, "carrier": 0.08, "other": 0.8}
+    found = {one.source: one.severity for one in seen(["drift:temp", "drift:carrier"], importance=importance, lineage=LINEAGE)}
+    assert found == {"weather": PAGE, "flights": NOTICE}
+
+
+def test_while_a_dataset_is_late_its_features_are_hushed_and_told_of_when_they_still_fire_afterwards():
+    (late,) = seen(["late:weather", "drift:temp", "missing:dewp"], lineage=LINEAGE)
+    assert late.title == "weather arrives late"
+    assert set(late.hushed) == {"drift:temp", "missing:dewp"} and "temp" not in late.cause
+    assert late.severity == PAGE and not turns(late)
+    ended = [state("late:weather", MonitorPhase.OK), "drift:temp", "missing:dewp"]
+    (after,) = seen(ended, [late], lineage=LINEAGE)
+    assert after.id == late.id and not after.hushed and "temp drifted" in after.title and turns(after)
+
+
+def test_a_dataset_that_comes_late_after_its_features_drifted_explains_them():
+    (drifted,) = seen(["drift:temp"], lineage=LINEAGE)
+    (explained,) = seen(["drift:temp", "stale:weather"], [drifted], lineage=LINEAGE)
+    assert explained.title == "weather has no new rows" and explained.hushed == ("drift:temp",)
+    assert explained.subjects[0] == "stale:weather"
+
+
+def test_silent_monitors_open_and_raise_nothing_but_hold_open_what_they_are_part_of():
+    (before,) = seen(["drift:dewp"], lineage=LINEAGE)
+    assert seen(["drift:dewp"], lineage=LINEAGE, silent=lambda one: True) == []
+    assert seen(["drift:dewp", "drift:temp"], [before], lineage=LINEAGE, silent=lambda one: True) == []
+    assert seen([state("drift:dewp", MonitorPhase.OK)], [before], lineage=LINEAGE, silent=lambda one: True)[0].closed_at == AT
+
+
+def test_an_incident_from_before_there_was_lineage_goes_on():
+    (stored,) = [replace(one, trouble="", source="") for one in seen(["drift:temp"])]
+    assert seen(["drift:temp"], [stored], lineage=LINEAGE) == []
+    (closed,) = seen([state("drift:temp", MonitorPhase.OK)], [stored], lineage=LINEAGE)
+    assert closed.closed_at == AT
+
+
+def test_every_alarm_says_something_and_is_of_a_known_gravity():
+    for monitor, alarm in ALARMS.items():
+        assert title_of([f"{monitor}:x"]) and alarm.grave in (PAGE, NOTICE, SHARE), monitor
