@@ -51,7 +51,7 @@ loop = nr.Loop(
         nr.no_slice_worse("origin", by=0.05),
         nr.latency(p99_ms=5),
     ],
-    rollout=nr.Canary(steps=[10, 25, 50, 100], min_rows=500, guard=["errors", "latency", "roc_auc"], margin={"roc_auc": 0.05}),
+    rollout=nr.Canary(steps=[10, 25, 50, 100], min_rows=500, guard=["errors", "latency", "agreement", "roc_auc"], margin={"roc_auc": 0.05}),
     # Weather changes from day to day, so drift is judged by the week: against daily swings, no season would ever be seen.
     watch=[nr.drift(every="7d", k=2, m=3), nr.quality("roc_auc", drop=0.03), nr.freshness("120d")],
     # A year, not a season: winter comes back.

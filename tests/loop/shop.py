@@ -42,7 +42,7 @@ loop = nr.Loop(
     train=train,
     params={"C": 1.0},
     gates=[nr.at_least(roc_auc=0.6), nr.beats_champion("roc_auc", margin=MARGIN)],
-    rollout=nr.Canary(steps=[20, 50, 100], min_rows=100, shadow_rows=100, guard=["errors", "latency", "roc_auc"], margin={"roc_auc": 0.05}),
+    rollout=nr.Canary(steps=[20, 50, 100], min_rows=100, shadow_rows=100, guard=["errors", "latency", "agreement", "roc_auc"], margin={"roc_auc": 0.05}),
     watch=[nr.drift(min_rows=150), nr.quality("roc_auc", drop=0.05, window="5d", min_rows=300), nr.freshness("400d")],
     retrain=nr.Retrain(cooldown="5d", min_labels=1_000, window="60d"),
 )

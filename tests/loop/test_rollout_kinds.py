@@ -44,3 +44,4 @@ def test_a_better_challenger_comes_in(noria, declaration, rollout, kind):
     shares = [event.numbers["share"] for event in told[1:]]
     assert shares[-1] == 1.0
     assert set(shares[:-1]) == {0.5} if kind == "ab" else len(set(shares)) >= 2
+    assert (kind == "bandit") == ("had one version answered all" in told[-1].reasons[-1])

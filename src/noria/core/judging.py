@@ -32,6 +32,8 @@ class Scorecard:
             candidate is better; empty when there is no champion.
         design_effect: Metric name to how many times the variance of that difference is the one that
             independent rows would have (1 = independent); rows of one day have their day in common.
+        agreement: How far candidate and champion agree on these rows (rank correlation, or share of the same
+            likeliest class); None without a champion.
         latency_p99_ms: Measured on single rows, through the serving form.
         examination: Digest of the `Examination` blob: what was looked at behind these marks; "" = nothing more was.
     """
@@ -51,6 +53,7 @@ class Scorecard:
     latency_p99_ms: float = float("nan")
     size_bytes: int = 0
     examination: str = ""
+    agreement: Estimate | None = None
 
 
 class Outcome(StrEnum):

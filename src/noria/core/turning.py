@@ -117,6 +117,7 @@ class GuardReading:
             its interval is an always-valid confidence sequence, so looking often costs nothing.
         p_value: Always-valid p-value of "no harm".
         verdict: "harm", "no-harm" (non-inferior by the margin), "undecided" or "not-enough-data".
+        note: What a person should know besides.
     """
 
     guard: str
@@ -126,6 +127,7 @@ class GuardReading:
     verdict: str
     champion_n: int
     challenger_n: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from noria.core.declaration.training import Choice
 from noria.core.errors import DataInvalid, DeclarationInvalid
 from noria.core.schema import Kind, Task
 from noria.core.turning import Cause
-from noria.loop.guards import OPERATIONAL
+from noria.loop.guards import WITHOUT_OUTCOMES
 from noria.loop.source import anchored, datasets, load, views
 from noria.stages.data.source import columns_of, open_source
 from noria.stages.evaluation.metrics import names_for
@@ -245,7 +245,7 @@ def _metrics_named(loop: Loop) -> Iterator[tuple[str, str]]:
         if gate.check in ("at-least", "at-most"):
             yield from ((f"gate {gate}", name) for name in gate.limits)
     for guard in compared(loop.rollout):
-        if guard not in OPERATIONAL:
+        if guard not in WITHOUT_OUTCOMES:
             yield "rollout", guard
     for watch in loop.watch:
         if watch.metric:

@@ -14,6 +14,7 @@ from noria.loop.materials import Materials
 from noria.loop.referring import reference_of
 from noria.ports import wire
 from noria.stages.evaluation import paired, scorecards
+from noria.stages.evaluation.agreement import agreed
 from noria.stages.evaluation.latency import measure
 
 LATENCY_ROWS = 300
@@ -73,7 +74,10 @@ def _scorecard(on: Materials) -> Scorecard:
         latency=measure(on.scorer.score, on.X[: 2 * LATENCY_ROWS], calls=LATENCY_ROWS),
         size_bytes=on.candidate.size_bytes,
     )
-    return replace(card, design_effect=_design_effects(on, card))
+    if on.champion_score is None:
+        return card
+    alike = agreed(on.champion_score, on.score, clusters=scorecards.time_blocks(on.times))
+    return replace(card, design_effect=_design_effects(on, card), agreement=alike)
 
 
 def _design_effects(on: Materials, card: Scorecard) -> dict[str, float]:

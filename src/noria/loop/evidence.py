@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from noria.core.schema import Task
+from noria.core.schema import Estimate, Task
 from noria.core.traffic import Role
 from noria.core.turning import Rollout, RolloutPhase
 from noria.stages.evaluation import sequential
@@ -26,12 +26,14 @@ class Evidence:
         rows: The prediction log since the rollout began, one row per answer.
         outcomes: The same with the outcomes that were told, column `outcome`, as metrics want them.
         design_effect: Of each compared metric, from the scorecard (see `Scorecard`).
+        agreement: Of challenger and champion on held-out rows, from the scorecard too; None = they cannot be compared.
     """
 
     rows: pl.DataFrame
     outcomes: pl.DataFrame
     task: Task
     design_effect: Mapping[str, float] = field(default_factory=dict)
+    agreement: Estimate | None = None
 
 
 def in_force(rollout: Rollout, rows: pl.DataFrame, of: pl.DataFrame | None = None) -> pl.DataFrame:

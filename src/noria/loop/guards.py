@@ -8,13 +8,17 @@ import numpy as np
 import polars as pl
 
 from noria.core.declaration.rollout import AB, TOLERATED_QUALITY, Canary, Strategy, compared
+from noria.core.schema import Estimate, Task
 from noria.core.traffic import Role
-from noria.core.turning import GuardReading, Rollout
+from noria.core.turning import GuardReading, Rollout, RolloutPhase
 from noria.loop.evidence import GUARD_ROWS, Evidence, in_force
+from noria.loop.operating import GUARD as OPERATIONS
+from noria.loop.operating import operating
 from noria.loop.outcomes import answers
 from noria.stages.evaluation import sequential
 
-OPERATIONAL = ("errors", "latency")
+WITHOUT_OUTCOMES = ("errors", "latency", "agreement", "operations")
+"""Guards that need no outcome, and are no metrics of the task."""
 LATENCY_GRACE_MS = 20.0
 """Latencies are compared as log(this + latency): below it nobody feels a difference."""
 BETWEEN_ARMS = " between arms"
@@ -34,9 +38,8 @@ def weigh(strategy: Strategy, evidence: Evidence, rollout: Rollout) -> tuple[Gua
     of_step = evidence.rows.filter(pl.col("time") >= rollout.step_started_at)
     readings = []
     for guard in strategy.guard:
-        if guard in OPERATIONAL:
-            compare = _errors if guard == "errors" else _latency
-            readings.append(compare(strategy.margin[guard], each * _of_step(strategy, rollout.step), of_step))
+        if guard in WITHOUT_OUTCOMES:
+            readings += _at_once(guard, strategy, each, of_step, evidence, rollout)
         elif guard != deciding or isinstance(strategy, AB):
             readings.append(paired(guard, _margin(strategy, guard), each, evidence))
     if isinstance(strategy, AB):
@@ -51,6 +54,10 @@ def said(guard: GuardReading) -> str:
     d = guard.difference
     if guard.verdict == "not-enough-data":
         return f"{guard.guard}: not enough data yet ({guard.champion_n:,} champion rows, {guard.challenger_n:,} challenger rows)"
+    if guard.guard == OPERATIONS:
+        return f"operations: score {100 * (1 - d.value):.0f} of 100, at least {100 * (1 - guard.margin):.0f}" + f" ({guard.note})" * bool(
+            guard.note
+        )
     word = {"harm": "harm", "no-harm": "no harm", "undecided": "no harm seen"}[guard.verdict]
     return (
         f"{guard.guard}: {word}; challenger worse by {d.value:+.4g} [{d.low:+.4g}, {d.high:+.4g}], margin {guard.margin:g}, "
@@ -101,6 +108,36 @@ def between_arms(metric: str, margin: float, alpha: float, evidence: Evidence, r
     return replace(reading, guard=metric + BETWEEN_ARMS)
 
 
+def _at_once(
+    guard: str, strategy: Strategy, alpha: float, of_step: pl.DataFrame, evidence: Evidence, rollout: Rollout
+) -> list[GuardReading]:
+    """A guard that needs no outcome; none where versions cannot agree, or where nothing runs beside the champion yet."""
+    margin = strategy.margin[guard]
+    if guard == "agreement":
+        expected = evidence.agreement
+        return [] if expected is None or not np.isfinite(expected.value) else [_agreement(margin, alpha, expected, evidence)]
+    if guard == "operations":
+        return [] if rollout.phase is RolloutPhase.SHADOW else [operating(_felt(of_step), margin=margin, min_n=GUARD_ROWS)]
+    compare = _errors if guard == "errors" else _latency
+    return [compare(margin, alpha * _of_step(strategy, rollout.step), of_step)]
+
+
+def _agreement(margin: float, alpha: float, expected: Estimate, evidence: Evidence) -> GuardReading:
+    """On the champion's requests, which the challenger also answered unseen, whatever came of them."""
+    wide = "answers" if evidence.task is Task.MULTICLASS else "answer"
+    told = evidence.rows.filter(pl.col("error") == "").drop_nulls(wide)
+    shadow = told.filter(pl.col("role") == Role.SHADOW)
+    both = told.filter(pl.col("role") == Role.CHAMPION).join(shadow, on="request_id", suffix=" of challenger")
+    return sequential.guard_agreement(
+        answers(both, evidence.task),
+        answers(both, evidence.task, " of challenger"),
+        expected=expected,
+        margin=margin,
+        alpha=alpha,
+        min_n=GUARD_ROWS,
+    )
+
+
 def _codes(rows: pl.DataFrame) -> np.ndarray:
     return np.unique(rows["key"].to_numpy(), return_inverse=True)[1].astype(np.intp)
 
@@ -136,7 +173,7 @@ def _errors(margin: float, alpha: float, rows: pl.DataFrame) -> GuardReading:
 
 def _latency(margin: float, alpha: float, rows: pl.DataFrame) -> GuardReading:
     """What users felt: shadows wait behind them, so their time says nothing."""
-    felt = rows.with_columns(felt=(pl.col("latency_us") / 1000 + LATENCY_GRACE_MS).log())
+    felt = _felt(rows)
     return sequential.guard_mean(
         "latency",
         felt.filter(pl.col("role") == Role.CHAMPION)["felt"].to_numpy(),
@@ -145,3 +182,9 @@ def _latency(margin: float, alpha: float, rows: pl.DataFrame) -> GuardReading:
         alpha=alpha,
         min_n=GUARD_ROWS,
     )
+
+
+def _felt(rows: pl.DataFrame) -> pl.DataFrame:
+    """With `felt`, the latency as people feel it, and `answered`, whether there is an answer that is a number."""
+    answered = pl.col("answer").is_finite().fill_null(False) if "answers" not in rows.columns else pl.col("answers").is_not_null()
+    return rows.with_columns(felt=(pl.col("latency_us") / 1000 + LATENCY_GRACE_MS).log(), answered=answered)

@@ -84,4 +84,4 @@ def _steps(strategy: Strategy) -> tuple[float, ...]:
 
 def _must_speak(in_shadow: bool, guard: str) -> bool:
     """In the shadow no user is touched, so nothing waits there for outcomes that are told later."""
-    return not in_shadow or guard == "errors"
+    return not in_shadow or guard in ("errors", "agreement")

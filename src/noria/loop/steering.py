@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from noria.core.errors import NotFound
 from noria.core.turning import Rollout, RolloutPhase
 from noria.durable.trip import Trip
+from noria.loop import worth
 from noria.loop.evidence import Evidence
 from noria.loop.looks import Look
 from noria.loop.outcomes import coded
@@ -25,16 +26,17 @@ def steer(trip: Trip, declared: Declared, world: World, rollout_id: str) -> Roll
     The rollout moves by compare-and-set together with its line in the ledger: a person's order
     or another process that came first is seen on the next look.
     """
-    found = world.documents.revision(Rollout, rollout_id)
-    if found is None:
+    known = world.documents.revision(Rollout, rollout_id)
+    if known is None:
         raise NotFound(f"there is no {rollout_id}")
-    rollout, revision = found
+    rollout, revision = known
     if rollout.phase in ENDED:
         return rollout
-    seen = look(rollout, declared.loop.rollout, evidence(world, rollout), trip.clock.now())
+    found = evidence(world, rollout)
+    seen = look(rollout, declared.loop.rollout, found, trip.clock.now())
     trip.note(seen.rollout.reason)
     if seen.rollout != rollout:
-        trip.write(world.documents.write(seen.rollout, expect=revision), *told(world, seen))
+        trip.write(world.documents.write(seen.rollout, expect=revision), *told(world, seen, _weighed(world, seen, found)))
     return seen.rollout if seen.rollout.phase in ENDED else None
 
 
@@ -54,11 +56,12 @@ def evidence(world: World, rollout: Rollout) -> Evidence:
         outcomes=labelled,
         task=signature.task,
         design_effect=version.scorecard.design_effect,
+        agreement=version.scorecard.agreement,
     )
 
 
-def told(world: World, seen: Look) -> Sequence[Write]:
-    """The line in the ledger, if anything happened."""
+def told(world: World, seen: Look, more: Sequence[str] = ()) -> Sequence[Write]:
+    """The line in the ledger, if anything happened; `more` are reasons besides the look's own."""
     if not seen.happened:
         return []
     rollout = seen.rollout
@@ -69,7 +72,7 @@ def told(world: World, seen: Look) -> Sequence[Write]:
         f"rollout.{seen.happened}",
         loop=rollout.loop,
         subject=f"{rollout.loop}@{rollout.challenger}",
-        reasons=seen.reasons,
+        reasons=(*seen.reasons, *more),
         because=(steps[-1] if steps else f"{prefix}rollout",),
         numbers=seen.numbers,
         turn=rollout.turn,
@@ -83,3 +86,13 @@ def _steps_taken(world: World, rollout: Rollout) -> list[str]:
     asked = [f"{rollout.turn}:step-{n}" for n in range(rollout.step + (rollout.phase in ENDED))]
     known = {event.id for event in world.ledger.get(asked)}
     return [id for id in asked if id in known]
+
+
+def _weighed(world: World, seen: Look, found: Evidence) -> list[str]:
+    """When a bandit has ended: what either version would have been worth on all of its traffic."""
+    rollout = seen.rollout
+    if rollout.kind != "bandit" or rollout.phase not in ENDED:
+        return []
+    moves = world.ledger.get(_steps_taken(world, rollout))
+    values = worth.of_either(found, [(event.at, share / 100) for event, share in zip(moves, rollout.steps, strict=False)])
+    return [worth.said(found.task, values)] if values else []

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from noria.core.schema import Task
+from noria.core.schema import Estimate, Task
 from noria.core.turning import Rollout
 from noria.loop.evidence import Evidence
 from noria.stages.serving.routing import bucket
@@ -25,11 +25,13 @@ class Traffic:
         error_share: float = 0.0,
         slow_ms: float = 2.0,
         told: bool = True,
+        agreement: Estimate | None = None,
         seed: int = 1,
     ) -> None:
         self.random = np.random.default_rng(seed)
         self.champion_noise, self.challenger_noise = noise
         self.skill, self.error_share, self.slow_ms, self.told = challenger_skill, error_share, slow_ms, told
+        self.agreement = agreement
         self.rows: list[dict] = []
         self.outcomes: list[dict] = []
         self.n = 0
@@ -65,7 +67,7 @@ class Traffic:
         }
         rows = pl.DataFrame(self.rows, schema=schema)
         told = rows.join(pl.DataFrame(self.outcomes, schema={"request_id": pl.String, "outcome": pl.Float64}), on="request_id")
-        return Evidence(rows=rows, outcomes=told, task=Task.BINARY)
+        return Evidence(rows=rows, outcomes=told, task=Task.BINARY, agreement=self.agreement)
 
     def _answer(self, x: float, noise: float) -> float:
         blur = noise * self.random.normal() if noise else 0.0

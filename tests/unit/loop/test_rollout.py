@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from noria.core.declaration.rollout import Canary
+from noria.core.schema import Estimate
 from noria.core.turning import Rollout, RolloutPhase
 from noria.loop.rollout import begin, look, out
 
@@ -19,12 +20,12 @@ def rollout() -> Rollout:
     return begin(CANARY, id="rollout_1", loop="orders", turn="turn_1", champion=1, challenger=2, now=START)
 
 
-def climb(traffic, looks: int = 60, per_look: int = 100) -> Rollout:
+def climb(traffic, looks: int = 60, per_look: int = 100, canary: Canary = CANARY) -> Rollout:
     now = rollout()
     for n in range(looks):
         at = START + timedelta(hours=n + 1)
         traffic.flow(now, at, per_look)
-        now = look(now, CANARY, traffic.evidence(), at + timedelta(minutes=59)).rollout
+        now = look(now, canary, traffic.evidence(), at + timedelta(minutes=59)).rollout
         if now.ended_at is not None:
             break
     return now
@@ -109,3 +110,42 @@ def test_a_challenger_that_looks_worse_than_tolerated_meets_no_more_users_until_
         now = look(now, CANARY, replace(traffic.evidence(), design_effect=unsure), at + timedelta(minutes=59)).rollout
     assert (now.phase, now.share) == (RolloutPhase.SHADOW, 0.0)
     assert now.reason.startswith("stays: it looks worse than is tolerated")
+
+
+AGREED = Estimate(value=0.9, low=0.88, high=0.92, n=2_000, se=0.01)
+AGREEMENT = Canary(steps=[10, 50, 100], min_rows=100, shadow_rows=100, guard=["errors", "agreement"])
+
+
+def test_a_challenger_that_answers_the_opposite_meets_no_user_though_no_outcome_is_told(new_traffic):
+    ended = climb(new_traffic(challenger_skill=-1.0, told=False, agreement=AGREED), canary=AGREEMENT)
+    assert (ended.phase, ended.touched) == (RolloutPhase.ROLLED_BACK, 0)
+    assert ended.reason.startswith("agreement: harm")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_that_disagrees_as_it_did_before_comes_in_without_outcomes(new_traffic, seed):
+    traffic = new_traffic(noise=(0.5, 0.5), told=False, agreement=AGREED, seed=seed)
+    assert climb(traffic, canary=AGREEMENT).phase is RolloutPhase.PROMOTED
+
+
+def test_versions_that_were_never_compared_are_not_asked_to_agree(new_traffic):
+    assert climb(new_traffic(challenger_skill=-1.0, told=False), canary=AGREEMENT).phase is RolloutPhase.PROMOTED
+
+
+OPERATIONS = Canary(steps=[50, 100], min_rows=200, shadow_rows=100, max_rows=1_500, guard=["operations"])
+
+
+def test_a_score_of_operations_holds_a_slow_challenger_and_says_what_is_slow(new_traffic):
+    traffic, now = new_traffic(slow_ms=60.0, told=False), rollout()
+    for n in range(12):
+        at = START + timedelta(hours=n + 1)
+        traffic.flow(now, at, 150)
+        now = look(now, OPERATIONS, traffic.evidence(), at + timedelta(minutes=59)).rollout
+    assert (now.phase, now.share) == (RolloutPhase.CANARY, 0.5)
+    assert "score 50 of 100" in now.reason
+    assert "latency high" in now.reason
+    assert climb(traffic, canary=OPERATIONS).phase is RolloutPhase.ROLLED_BACK
+
+
+def test_a_score_of_operations_lets_an_equal_challenger_in(new_traffic):
+    assert climb(new_traffic(told=False, slow_ms=1.0), canary=OPERATIONS).phase is RolloutPhase.PROMOTED

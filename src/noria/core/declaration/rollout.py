@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
-TOLERATED = {"errors": 0.005, "latency": 1.0}
-"""Harm that is tolerated where a declaration says nothing: half a per cent more errors, twice as slow."""
+TOLERATED = {"errors": 0.005, "latency": 1.0, "agreement": 0.3, "operations": 0.05}
+"""Harm that is tolerated where a declaration says nothing: half a per cent more errors, twice as slow, a rank
+correlation with the champion that is lower by 0.3 than it was on held-out rows, an operational score of 95 of 100."""
+GUARDED = ("errors", "latency", "agreement")
+"""What is guarded where a declaration says nothing."""
 TOLERATED_QUALITY = 0.02
 """The same for every metric, in its own units."""
 
@@ -18,9 +21,11 @@ class Canary:
     Args:
         steps: Percent of traffic per step, ascending; 100 means promote.
         min_rows: Requests the challenger must have answered in a step before the next.
-        guard: What is compared at each look: "errors", "latency" and metrics of the task.
-        margin: Guard to the harm that is still tolerated (quality: 0.02, errors: 0.005,
-            latency: 1.0 = may be twice as slow), defaults as said.
+        guard: What is compared at each look: "errors", "latency", "agreement" (with the champion, against
+            held-out rows: it needs no outcomes), "operations" (a score over all operational metrics that
+            holds a challenger, but never takes it out) and metrics of the task.
+        margin: Guard to the harm that is still tolerated (quality: 0.02, errors: 0.005, latency: 1.0 = may
+            be twice as slow, agreement: 0.3), defaults as said.
         shadow_rows: Requests to shadow first; 0 for none.
         confidence: Of each sequential test, before Bonferroni over the guards.
         max_rows: Requests per step after which "undecided" ends in rollback (futility).
@@ -41,7 +46,7 @@ class Canary:
         steps: Sequence[float] = (1, 10, 50, 100),
         *,
         min_rows: int = 500,
-        guard: Sequence[str] = ("errors", "latency"),
+        guard: Sequence[str] = GUARDED,
         margin: Mapping[str, float] | None = None,
         shadow_rows: int = 500,
         confidence: float = 0.95,
@@ -81,7 +86,7 @@ class AB:
     min_effect: float = 0.0
     min_rows: int = 500
     max_rows: int = 20_000
-    guard: Sequence[str] = ("errors", "latency")
+    guard: Sequence[str] = GUARDED
     margin: Mapping[str, float] = field(default_factory=dict)
     shadow_rows: int = 500
     confidence: float = 0.95
@@ -113,7 +118,7 @@ class Bandit:
     step: float = 0.1
     min_rows: int = 500
     max_rows: int = 20_000
-    guard: Sequence[str] = ("errors", "latency")
+    guard: Sequence[str] = GUARDED
     margin: Mapping[str, float] = field(default_factory=dict)
     shadow_rows: int = 500
     confidence: float = 0.95

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from noria.core.schema import Estimate, Task
 from noria.core.turning import GuardReading
+from noria.stages.evaluation.agreement import agreement
 from noria.stages.evaluation.measured import Array, Codes
-from noria.stages.evaluation.sequential_marks import Mark, auc_mark, guarded, mean_mark, metric_mark
+from noria.stages.evaluation.sequential_marks import Mark, auc_mark, guarded, mean_mark, metric_mark, signed
 from noria.stages.evaluation.sequential_rates import higher_rate_p, rate_sequence, split_p
 
 Scored = tuple[Array, Array]
@@ -205,6 +206,24 @@ def guard_metric(
         one_mark, other_mark = metric_mark(known, *_answered(*champion)), metric_mark(known, *_answered(*challenger))
         s2 = _unpaired_variance(one_mark, other_mark)
     return _reading(name, one_mark, other_mark, s2 * max(design_effect, 1.0), margin=margin, alpha=alpha, min_n=min_n, tau=None)
+
+
+def guard_agreement(champion: Array, challenger: Array, *, expected: Estimate, margin: float, alpha: float, min_n: int) -> GuardReading:
+    """Compare how far two versions agree on the same requests with how far they did on held-out rows.
+
+    An honest challenger disagrees here and there, and did so on held-out rows too. One that answers
+    nonsense disagrees everywhere, and that is seen long before any outcome comes.
+
+    Args:
+        champion, challenger: Answers to the same requests, shape (rows,) or (rows, classes).
+        expected: Their agreement on held-out rows, see `noria.stages.evaluation.agreement`.
+    """
+    kept = _known(np.zeros(len(champion)), champion) & _known(np.zeros(len(champion)), challenger)
+    measured = agreement(champion[kept], challenger[kept])
+    live = signed(measured, int(kept.sum()), sign=-1.0)
+    held = Mark(value=-expected.value, parts=np.zeros(len(live.parts)))
+    s2 = float(np.square(live.parts).sum()) + (expected.se**2 if np.isfinite(expected.se) else 0.0)
+    return _reading("agreement", held, live, s2, margin=margin, alpha=alpha, min_n=min_n, tau=None)
 
 
 def guard_arms(

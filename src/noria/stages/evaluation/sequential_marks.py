@@ -43,18 +43,18 @@ def mean_mark(losses: Array) -> Mark:
     """The mean of per-row losses, shape (rows,)."""
     if len(losses) < 2:
         return _unknown(len(losses))
-    return _signed(mean_of(losses), len(losses), sign=1.0)
+    return signed(mean_of(losses), len(losses), sign=1.0)
 
 
 def auc_mark(y: Array, score: Array) -> Mark:
     """The area under the ROC curve, negated, with DeLong's variance (DeLong et al. 1988)."""
-    return _signed(roc_auc(y, score), len(y), sign=-1.0, ready=_rarest(y) >= SMALLEST_CLASS)
+    return signed(roc_auc(y, score), len(y), sign=-1.0, ready=_rarest(y) >= SMALLEST_CLASS)
 
 
 def metric_mark(known: Metric, y: Array, score: Array) -> Mark:
     """Any metric with an influence function."""
     sign = -1.0 if known.higher_is_better else 1.0
-    return _signed(known.measured(y, score), len(y), sign=sign, ready=_enough_of_each(known.name, y, score))
+    return signed(known.measured(y, score), len(y), sign=sign, ready=_enough_of_each(known.name, y, score))
 
 
 def guarded(name: str, task: Task) -> Metric:
@@ -79,7 +79,7 @@ def can_be_guarded(name: str, task: Task) -> bool:
     return True
 
 
-def _signed(measured: Measured, rows: int, *, sign: float, ready: bool = True) -> Mark:
+def signed(measured: Measured, rows: int, *, sign: float, ready: bool = True) -> Mark:
     """With the n / (n − 1) of each sample, so that these are the textbook (and DeLong's) variances."""
     if len(measured.influence) != rows or not np.isfinite(measured.value):
         return _unknown(rows)
