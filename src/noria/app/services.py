@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from noria.app.settings import Settings, token
 from noria.core.moments import from_ms
+from noria.core.performance import RealisedQuality
 from noria.ledger.book import Ledger
+from noria.loop.enrol import in_force
+from noria.loop.performance import realised_as_of
+from noria.loop.states import state_of
 from noria.loop.verbs import Verbs
 from noria.loop.wheel import Wheel
 from noria.loop.world import World
@@ -24,6 +29,8 @@ class ControlServices:
         self.token = token(settings)
         self.token_hint = f"the token is in {settings.folder / 'token'}"
         self.home: Path = world.home
+        self._world = world
+        self._delays: dict[str, timedelta] = {}
         self._verbs = Verbs(world)
         self._wheel = wheel
 
@@ -51,6 +58,13 @@ class ControlServices:
     def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
         """See `Verbs.pause`."""
         self._verbs.pause(loop, paused, by=by, reason=reason)
+
+    def quality(self, loop: str, *, as_of: datetime | None, metric: str, window: timedelta, version: int | None) -> RealisedQuality:
+        """See `performance.realised_as_of`."""
+        state = state_of(self._world.documents, loop)
+        if state.code not in self._delays:
+            self._delays[state.code] = in_force(self._world, state).loop.label.delay
+        return realised_as_of(self._world, loop, as_of=as_of, name=metric, window=window, version=version, delay=self._delays[state.code])
 
     def settle(self, at_ms: int, timeout_s: float) -> bool:
         """See `Wheel.settle`."""

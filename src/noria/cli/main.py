@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Look": {
         "status": ("reports", "Show where every loop stands, and what comes next."),
         "why": ("reports", "Say why: the chain of events behind a decision."),
+        "quality": ("quality", "Show realised quality as it was known on any date."),
         "parity": ("replaying", "Prove that features online equal features offline."),
         "doctor": ("reports", "Check processes, records and blobs."),
     },

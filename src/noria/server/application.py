@@ -38,7 +38,7 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
     app.add_middleware(Guard, hosts=hosts)
     handle_errors(app)
     api = APIRouter(prefix="/api/v1")
-    for router in (loops_router(reads), watching_router(reads), story_router(reads), verbs_router(services)):
+    for router in (loops_router(reads), watching_router(reads, services), story_router(reads), verbs_router(services)):
         api.include_router(router)
     for router in (api, health_router(services), metrics_router(reads), page_router(services, reads)):
         app.include_router(router)

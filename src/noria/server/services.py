@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from noria.core.performance import RealisedQuality
 from noria.ledger.book import Ledger
 from noria.ports.clock import Clock
 from noria.ports.records import Records
@@ -83,6 +85,15 @@ class Services(Protocol):
 
         Raises:
             NotFound: no such loop.
+        """
+        ...
+
+    def quality(self, loop: str, *, as_of: datetime | None, metric: str, window: timedelta, version: int | None) -> RealisedQuality:
+        """Realised quality by window of time, as it was known at a moment (None = now).
+
+        Raises:
+            NotFound: no such loop, version, or metric of its task.
+            NotAllowed: nothing was predicted yet.
         """
         ...
 

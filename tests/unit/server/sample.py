@@ -17,6 +17,7 @@ from noria.core.errors import NotAllowed
 from noria.core.ids import new_id
 from noria.core.judging import GateResult, Outcome, Scorecard, SliceMark, Verdict
 from noria.core.moments import to_ms
+from noria.core.performance import MaturityCurve, QualityWindow, RealisedQuality
 from noria.core.registry import AliasMove, ModelVersion
 from noria.core.schema import Estimate, Field, Kind, Signature, Task
 from noria.core.state import LoopState, TrafficPoint
@@ -667,6 +668,17 @@ class SampleServices:
 
     def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
         self.asked.append(("pause", loop, paused, by, reason))
+
+    def quality(self, loop: str, *, as_of: datetime | None, metric: str, window: timedelta, version: int | None) -> RealisedQuality:
+        at = as_of or NOW
+        week = QualityWindow(
+            start=at - window, end=at, rows=900, labelled=450, maturity=0.5, mature=False, quality=Estimate(value=0.71, low=0.68, high=0.74, n=450), versions=(2,)
+        )  # fmt: skip
+        curve = MaturityCurve(
+            loop=loop, at=at, age_s=(3_600.0, 86_400.0), share=(0.4, 0.8), low=(0.3, 0.7), high=(0.5, 0.9), rows=900, waiting=450, horizon_s=1e5,
+            median_s=3_600.0, p90_s=86_400.0,
+        )  # fmt: skip
+        return RealisedQuality(loop=loop, metric=metric or "roc_auc", as_of=at, higher_is_better=True, windows=(week,), curve=curve)
 
     def settle(self, at_ms: int, timeout_s: float) -> bool:
         self.asked.append(("settle", at_ms, timeout_s))

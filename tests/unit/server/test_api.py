@@ -184,3 +184,10 @@ def test_the_api_describes_itself(ask):
     assert {"/api/v1/loops", "/api/v1/turns/{id}/approve", "/api/v1/why/{loop}"} <= set(paths)
     assert not any(path.startswith(("/loops", "/charts", "/static")) for path in paths)
     assert all(operation["summary"] for path in paths.values() for operation in path.values())
+
+
+def test_realised_quality_is_told_as_it_was_known_at_a_moment(ask):
+    told = ask.get(f"/api/v1/quality?loop={LOOP}&as_of=2013-06-01&window=30d").json()
+    assert told["as_of"].startswith("2013-06-01") and told["windows"][0]["start"].startswith("2013-05-02")
+    assert told["windows"][0]["mature"] is False and told["curve"]["waiting"] == 450
+    assert ask.get(f"/api/v1/quality?loop={LOOP}&window=soon").status_code == 422

@@ -8,14 +8,17 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
+from noria.core.errors import RequestInvalid
+from noria.core.moments import duration
 from noria.server.api.answers import ERRORS, answer
 from noria.server.reads import Reads
+from noria.server.services import Services
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many, the newest.")]
 Since = Annotated[datetime | None, Query(description="Event time, ISO 8601.")]
 
 
-def watching_router(reads: Reads) -> APIRouter:
+def watching_router(reads: Reads, services: Services) -> APIRouter:
     """Routes that tell what was measured and what was alerted."""
     router = APIRouter(tags=["watching"], responses=ERRORS)
 
@@ -41,6 +44,15 @@ def watching_router(reads: Reads) -> APIRouter:
     def traffic(loop: str, since: Since = None, limit: Limit = 400) -> JSONResponse:
         reads.loop(loop)
         return answer({"traffic": reads.traffic(loop, since=_aware(since), limit=limit)})
+
+    @router.get("/quality", summary="Realised quality, as it was known at a moment")
+    def quality(loop: str, as_of: Since = None, metric: str = "", window: str = "7d", version: int | None = None) -> JSONResponse:
+        reads.loop(loop)
+        try:
+            span = duration(window)
+        except ValueError as error:
+            raise RequestInvalid(str(error), fields={"window": str(error)}) from error
+        return answer(services.quality(loop, as_of=_aware(as_of), metric=metric, window=span, version=version))
 
     return router
 

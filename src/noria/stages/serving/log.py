@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -48,12 +49,22 @@ def predictions(
     return table if columns is None else _with_columns(table, columns)
 
 
-def outcomes(folder: Path, deployment: str, *, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
-    """Outcomes with since ≤ time < until, one per request id: the last that was told."""
+def outcomes(
+    folder: Path,
+    deployment: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    keep: Literal["first", "last"] = "last",
+) -> pl.DataFrame:
+    """Outcomes with since ≤ time < until, one per request id: the last that was told, or the first.
+
+    With `until` it is what was known at that moment: an outcome that was revised later has its old value.
+    """
     table = _read(lambda: _as_told(parts(folder / deployment / OUTCOMES)), since, until, None)
     if table is None:
         return pl.DataFrame(schema=dict(OUTCOME_COLUMNS))
-    return table.unique("request_id", keep="last", maintain_order=True)
+    return table.unique("request_id", keep=keep, maintain_order=True)
 
 
 def labelled(
@@ -65,14 +76,18 @@ def labelled(
     roles: Sequence[Role] | None = None,
     versions: Sequence[int] | None = None,
     columns: Sequence[str] | None = None,
+    known_by: datetime | None = None,
 ) -> pl.DataFrame:
     """Predictions of that time whose outcome is known, with the column `outcome`.
 
     An outcome may come at any time after its prediction, and carry a time up to a day before it.
+
+    Args:
+        known_by: Only outcomes of before this moment; None = all that are known now.
     """
     wanted = None if columns is None else [*columns, *({"request_id"} - set(columns))]
     answered = predictions(folder, deployment, since=since, until=until, roles=roles, versions=versions, columns=wanted)
-    known = outcomes(folder, deployment, since=None if since is None else since - _EARLY_OUTCOME)
+    known = outcomes(folder, deployment, since=None if since is None else since - _EARLY_OUTCOME, until=known_by)
     joined = answered.join(known.select("request_id", outcome="value"), on="request_id", how="inner", maintain_order="left")
     return joined if columns is None else joined.select([*columns, "outcome"])
 
