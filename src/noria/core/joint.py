@@ -20,6 +20,11 @@ class ChunkLimit:
     limit: float
     chunks: int
 
+    @property
+    def known(self) -> float:
+        """The limit, or minus infinity when nothing calibrated it: then other limits must hold."""
+        return self.limit if self.chunks else float("-inf")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coordinate:
@@ -30,7 +35,7 @@ class Coordinate:
 
     Attributes:
         texts: The most frequent texts; () for numbers.
-        surprises: How surprising each of `texts` is, then any other text.
+        surprises: How surprising each of `texts` is, then any other text; () for numbers.
     """
 
     name: str
@@ -41,15 +46,32 @@ class Coordinate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reconstruction:
+    """What principal components leave of a row, and how that usually goes.
+
+    Attributes:
+        components: Principal components of the coordinates, as rows; they hold 65 % of the variance.
+        residuals: Mean squared residual of each coordinate over the reference.
+        row_spread: Standard deviation of the error of one row.
+        errors: Of the mean error of one chunk; its `limit` is for the distance from `usual`, on either side.
+    """
+
+    components: tuple[tuple[float, ...], ...]
+    residuals: tuple[float, ...]
+    row_spread: float
+    errors: ChunkLimit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnomalyReference:
     """From which distance on a single request counts as anomalous, and how often usual ones do.
 
     Attributes:
         neighbours: The score is the mean distance to this many nearest rows of the sample.
-        threshold: The quantile 1 − share of that score over rows outside the sample.
+        threshold: The quantile 1 − `share` of the scores of rows outside the sample.
         share: The rate expected of usual requests; `share_low` to `share_high` is its 95 % interval,
             since a quantile of so many rows is itself uncertain.
-        shares: Share beyond the threshold per chunk, and its limit.
+        shares: Of the share beyond the threshold in one chunk.
         rows: Rows that the quantile was taken of.
     """
 
@@ -67,18 +89,17 @@ class JointReference:
     """What the rows that a version was trained on looked like together; a blob of its own, bounded in size.
 
     Attributes:
-        coordinates: At most `noria.stages.monitoring.coordinates.MOST_FEATURES`, the most important features.
-        components: Principal components of the coordinates, as rows; they hold 65 % of the variance.
-        reconstruction: Of the mean reconstruction error of one chunk.
+        chunk: Length of the chunks that calibrated it.
+        coordinates: One per feature that is looked at.
         domain: Of the AUC of a classifier that tells one chunk from the rest.
         sample: Digest of a Parquet blob with rows of the reference, features raw.
         anomalies: For single requests; None when nobody watches them.
     """
 
-    coordinates: tuple[Coordinate, ...]
-    components: tuple[tuple[float, ...], ...]
-    reconstruction: ChunkLimit
-    domain: ChunkLimit
-    sample: str
+    chunk: str
     rows: int
+    coordinates: tuple[Coordinate, ...]
+    reconstruction: Reconstruction
+    domain: ChunkLimit
+    sample: str = ""
     anomalies: AnomalyReference | None = None

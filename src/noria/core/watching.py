@@ -27,6 +27,7 @@ class Reading:
         threshold: The calibrated limit that `value` is held against (NaN when none).
         low, high: Interval of `value` where it has one.
         effect: How far beyond its limit, in units that compare across monitors (0 = at the limit).
+        explained: Of a breach of several features together: which of them (or relations, "a with b"), to its share.
     """
 
     loop: str
@@ -41,6 +42,7 @@ class Reading:
     high: float = float("nan")
     effect: float = 0.0
     note: str = ""
+    explained: Mapping[str, float] = field(default_factory=dict)
 
 
 class MonitorPhase(StrEnum):

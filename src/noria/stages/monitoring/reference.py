@@ -48,7 +48,7 @@ def build(
         chunk: Length of a chunk in event time; monitors should look at chunks of the same length.
         bins: Bins for numbers.
     """
-    times = _chunks(frame["__time"].to_numpy(), chunk)
+    times = chunks_of(frame["__time"].to_numpy(), chunk)
     known = [
         _describe(frame[field.name], times, text=field.kind is Kind.TEXT, bins=bins, importance=importance.get(field.name, 0.0))
         for field in features
@@ -56,7 +56,7 @@ def build(
     ]
     answers = None
     if scores is not None and len(scores):
-        moments = np.zeros(len(scores), dtype=np.intp) if score_times is None else _chunks(score_times, chunk)
+        moments = np.zeros(len(scores), dtype=np.intp) if score_times is None else chunks_of(score_times, chunk)
         answers = _describe(answers_of(scores), moments, text=np.ndim(scores) == 2, bins=bins, importance=1.0)
     return DriftReference(
         chunk=spoken(chunk),
@@ -78,9 +78,19 @@ def answers_of(scores: ArrayLike) -> pl.Series:
     return pl.Series("prediction", likeliest).cast(pl.String).set(pl.Series(~whole), None)
 
 
-def _chunks(times: ArrayLike, chunk: timedelta) -> Codes:
+def chunks_of(times: ArrayLike, chunk: timedelta) -> Codes:
+    """Number the chunk of each moment, shape (rows,), in order of time from 0; chunks without rows have no number."""
     moments = np.asarray(times).astype("datetime64[ms]").astype(np.int64)
     return np.unique(moments // max(round(chunk.total_seconds() * 1000), 1), return_inverse=True)[1]
+
+
+def usual_chunks(chunks: Codes) -> NDArray[np.bool_]:
+    """Which chunks have rows enough to be calibrated on, shape (chunks,)."""
+    return _enough(np.bincount(chunks))
+
+
+def _enough(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    return rows >= max(SMALLEST_CHUNK, float(np.median(rows)) / 2) if len(rows) else np.zeros(0, dtype=np.bool_)
 
 
 def _describe(values: pl.Series, chunks: Codes, *, text: bool, bins: int, importance: float) -> FeatureReference:
@@ -90,7 +100,7 @@ def _describe(values: pl.Series, chunks: Codes, *, text: bool, bins: int, import
     codes = codes_of(values, edges=edges, categories=categories)
     table = np.bincount(chunks * size + codes, minlength=(int(chunks.max(initial=-1)) + 1) * size).reshape(-1, size)
     counts, rows = table.sum(axis=0), table.sum(axis=1)
-    usual = table[rows >= max(SMALLEST_CHUNK, float(np.median(rows)) / 2)] if len(rows) else table
+    usual = table[_enough(rows)]
     drift = debiased_psi(counts - usual, usual)
     calibrated = len(usual) >= FEWEST_CHUNKS
     worth = independent(usual) if calibrated else 0.0

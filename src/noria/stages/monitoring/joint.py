@@ -1,0 +1,194 @@
+"""Drift that no feature shows by itself: reconstruction error and a domain classifier, against what chunks of the reference show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from noria.core.joint import ChunkLimit, Coordinate, JointReference
+from noria.core.moments import spoken
+from noria.core.schema import Field
+from noria.core.watching import Level, Reading
+from noria.stages.monitoring import coordinates, domain, reconstruction
+from noria.stages.monitoring.chunk_limits import chunk_limit
+from noria.stages.monitoring.reference import chunks_of, usual_chunks
+
+MONITOR = "joint-drift"
+RECONSTRUCTION, DOMAIN = "reconstruction", "domain"
+
+SAMPLE_ROWS = 2_000
+"""Rows of either side that the classifier looks at."""
+
+CALIBRATED_CHUNKS = 60
+"""Chunks of the reference that the classifier is calibrated on, spread over all of it."""
+
+ERROR_FLOOR = 0.01
+"""Relative change of the reconstruction error that is too small to matter."""
+
+TELLING = 0.9
+"""Usual AUC of a chunk of the reference above which the classifier has nothing to say."""
+
+_EDGE = 1e-4
+_NAMED = 3
+_SMALLEST_SHARE = 0.1
+
+
+def build(
+    frame: pl.DataFrame,
+    features: Sequence[Field],
+    *,
+    importance: Mapping[str, float] | None = None,
+    chunk: timedelta = timedelta(days=1),
+    seed: int = 0,
+) -> JointReference:
+    """Describe the rows that a version was trained on, together; the caller keeps `sample_of` and names its digest.
+
+    Args:
+        frame: `__time` and the raw features, one row per training row.
+        importance: Feature to importance: decides which are looked at when there are very many.
+        chunk: Length of a chunk in event time, as the monitor will look.
+    """
+    known = coordinates.learn(frame, features, importance)
+    chunks = chunks_of(frame["__time"].to_numpy(), chunk)
+    usual = usual_chunks(chunks)
+    return JointReference(
+        chunk=spoken(chunk),
+        rows=frame.height,
+        coordinates=known,
+        reconstruction=reconstruction.learn(coordinates.points(frame, known), chunks, usual),
+        domain=auc_limit(_chunk_aucs(frame, known, chunks, usual, seed)),
+    )
+
+
+def sample_of(frame: pl.DataFrame, reference: JointReference, *, seed: int = 0) -> pl.DataFrame:
+    """Rows of the reference, spread evenly over time, with the features that are looked at."""
+    names = [one.name for one in reference.coordinates]
+    return _thinned(frame.select(names), SAMPLE_ROWS, seed)
+
+
+def measure(
+    reference: JointReference, sample: pl.DataFrame, chunk: pl.DataFrame, *, loop: str, at: datetime, min_rows: int = 250
+) -> list[Reading]:
+    """Read the reconstruction error and the domain classifier of one chunk.
+
+    The reconstruction's value is the change of its mean error, relative to the usual one, on either
+    side; its limit is the largest of `ERROR_FLOOR`, what chance does to so few rows, and what chunks
+    of the reference show. The domain's value is the AUC; its limit the largest of `domain.FLOOR`,
+    three deviations of chance, and what chunks of the reference show.
+
+    Args:
+        sample: What `sample_of` gave.
+        chunk: One row per request, one column per feature.
+    """
+    rows = chunk.height
+    if rows < max(min_rows, domain.FOLDS):
+        note = f"{rows:,} rows; {min_rows:,} are needed"
+        return [_reading(subject, float("nan"), float("nan"), rows, loop, at, note=note) for subject in (RECONSTRUCTION, DOMAIN)]
+    return [_reconstruction(reference, chunk, loop, at), _domain(reference, sample, chunk, loop, at)]
+
+
+def auc_limit(aucs: Sequence[float]) -> ChunkLimit:
+    """The limit of an AUC from its values over chunks, found on the probit scale: it never leaves the unit interval.
+
+    Where usual chunks are told from all others nearly at once, as days of weather are, the limit is 1:
+    a classifier has nothing to say there.
+    """
+    found = chunk_limit(ndtri(np.clip(aucs, _EDGE, 1 - _EDGE)))
+    usual, limit = (float(ndtr(value)) for value in (found.usual, found.limit))
+    spread = float(np.std(aucs, ddof=1)) if found.chunks else float("nan")
+    return replace(found, usual=usual, limit=limit if usual <= TELLING else 1.0, spread=spread)
+
+
+def _reconstruction(reference: JointReference, chunk: pl.DataFrame, loop: str, at: datetime) -> Reading:
+    known, usual = reference.reconstruction, reference.reconstruction.errors.usual
+    change, parts = reconstruction.deviation(coordinates.points(chunk, reference.coordinates), known)
+    if not usual > 0:
+        return _reading(RECONSTRUCTION, float("nan"), float("nan"), chunk.height, loop, at, note="the reference leaves no error")
+    chance = 3 * known.row_spread / np.sqrt(chunk.height) / usual
+    limit = max(ERROR_FLOOR, chance, known.errors.known / usual)
+    names = [one.name for one in reference.coordinates]
+    by = {names[place]: float(parts[place]) for place in np.argsort(-parts, kind="stable")[:_NAMED] if parts[place] >= _SMALLEST_SHARE}
+    note = f"rows fit their usual relations {abs(change):.1%} {'worse' if change > 0 else 'better'}"
+    note += f", most in {', '.join(by)}" if by else ""
+    return _reading(RECONSTRUCTION, abs(change), limit, chunk.height, loop, at, note=note, explained=by)
+
+
+def _domain(reference: JointReference, sample: pl.DataFrame, chunk: pl.DataFrame, loop: str, at: datetime) -> Reading:
+    new = _thinned(chunk, SAMPLE_ROWS, 0)
+    told = domain.separate(domain.design(sample, reference.coordinates), domain.design(new, reference.coordinates))
+    limit = max(domain.FLOOR, told.chance, reference.domain.known)
+    by = {str(one): one.share for one in told.culprits[:_NAMED] if one.share >= _SMALLEST_SHARE}
+    note = f"a classifier tells the rows from the reference with AUC {told.auc:.3f}"
+    note += ", by " + ", ".join(f"{name} ({share:.0%})" for name, share in by.items()) if by else ""
+    return _reading(DOMAIN, told.auc, limit, chunk.height, loop, at, note=note, explained=by, least=0.5)
+
+
+def _reading(
+    subject: str,
+    value: float,
+    limit: float,
+    rows: int,
+    loop: str,
+    at: datetime,
+    *,
+    note: str,
+    explained: Mapping[str, float] | None = None,
+    least: float = 0.0,
+) -> Reading:
+    """One reading; without a number it is "not enough data". `least` is the value of no drift at all."""
+    enough = value == value
+    breach = enough and value > limit
+    return Reading(
+        loop=loop,
+        monitor=MONITOR,
+        subject=subject,
+        time=at,
+        value=value,
+        threshold=limit,
+        level=Level.BREACH if breach else Level.OK if enough else Level.NOT_ENOUGH,
+        rows=rows,
+        effect=(value - least) / (limit - least) - 1 if enough else 0.0,
+        note=note if breach or not enough else "",
+        explained=dict(explained or {}) if breach else {},
+    )
+
+
+def _chunk_aucs(
+    frame: pl.DataFrame, known: Sequence[Coordinate], chunks: NDArray[np.intp], usual: NDArray[np.bool_], seed: int
+) -> list[float]:
+    """How well each of some usual chunks is told from the rows of all others, in order of time."""
+    whole = domain.design(frame, known)
+    random = np.random.default_rng(seed)
+    places = np.flatnonzero(usual)
+    chosen = (
+        places[np.unique(np.linspace(0, len(places) - 1, min(len(places), CALIBRATED_CHUNKS)).round().astype(int))]
+        if len(places)
+        else places
+    )
+    found = []
+    for one in chosen:
+        inside, outside = np.flatnonzero(chunks == one), np.flatnonzero(chunks != one)
+        if not len(outside):
+            continue
+        inside, outside = (random.permutation(rows)[:SAMPLE_ROWS] for rows in (inside, outside))
+        found.append(domain.separate(_some(whole, outside), _some(whole, inside)).auc)
+    return found
+
+
+def _some(whole: domain.Design, rows: NDArray[np.intp]) -> domain.Design:
+    return domain.Design(X=whole.X[rows], names=whole.names, numbers=whole.numbers)
+
+
+def _thinned(frame: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
+    """At most so many rows, spread evenly over the frame: each stretch of it gives one row."""
+    if frame.height <= most:
+        return frame
+    edges = np.linspace(0, frame.height, most + 1)
+    places = edges[:-1] + np.random.default_rng(seed).random(most) * np.diff(edges)
+    return frame[np.unique(np.minimum(places.astype(np.int64), frame.height - 1))]
