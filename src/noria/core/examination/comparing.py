@@ -17,6 +17,22 @@ class Claim(StrEnum):
     WORSE = "shown worse"
 
 
+def claimed(difference: Estimate, margin: float = 0.0) -> Claim:
+    """What an interval shows: BETTER when all of it lies above 0, else NOT_WORSE when it lies above −margin, else WORSE when it lies below 0.
+
+    One interval answers all three without any adjustment: its ends are fixed before the margin is
+    looked at, so each answer is wrong with at most half of what the level leaves (closed testing).
+
+    >>> claimed(Estimate(value=0.01, low=-0.004, high=0.024, n=900), margin=0.005)
+    <Claim.NOT_WORSE: 'shown not worse'>
+    """
+    if difference.low > 0:
+        return Claim.BETTER
+    if difference.low > -margin:
+        return Claim.NOT_WORSE
+    return Claim.WORSE if difference.high < 0 else Claim.NOT_SHOWN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """One metric of two models on the same rows.
@@ -24,9 +40,8 @@ class Comparison:
     Attributes:
         difference: First − second, signed so that positive means that the first is better.
         margin: How much worse still counts as not worse, in units of the metric.
-        claim: BETTER when the whole interval lies above 0, NOT_WORSE when it lies above −margin, WORSE
-            when it lies below −margin (below 0 with a margin of 0), else NOT_SHOWN.
-        equivalent: Whether the difference is shown to lie within ± margin.
+        claim: See `claimed`.
+        equivalent: Whether the whole interval lies within ± margin.
         p_equal: Two-sided p-value of "there is no difference".
         p_worse: One-sided p-value of "the first is worse by the margin or more"; small = not worse.
         p_apart: p-value of "they differ by the margin or more" (the larger of two one-sided tests).

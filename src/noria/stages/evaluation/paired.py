@@ -47,7 +47,7 @@ def compare(
         return unknown(len(outcomes), level)
     gain = known.goodness(ours.value) - known.goodness(theirs.value)
     if known.resampled is None:
-        spread = spread_of(_facing(known, ours) - _facing(known, theirs), ours.samples, clusters)
+        spread = spread_of(facing(known, ours) - facing(known, theirs), ours.samples, clusters)
     else:
         units, count = units_of(clusters, len(outcomes))
         replicates = [known.resampled(outcomes, score, units, count) for score in (new, old)]
@@ -56,6 +56,6 @@ def compare(
     return Estimate(value=gain, low=gain - reach, high=gain + reach, n=len(outcomes), se=spread.se, level=level)
 
 
-def _facing(known: Metric, measured: Measured) -> Array:
-    """Influences on the value, or on its distance from 0 where either side is worse."""
+def facing(known: Metric, measured: Measured) -> Array:
+    """Each row's influence on the value, or on its distance from 0 where either side is worse."""
     return np.sign(measured.value) * measured.influence if known.signed else measured.influence
