@@ -90,20 +90,22 @@ class Disagreement:
 class SerialComparison:
     """Mean losses of two models over time, with an error that allows for days that resemble their neighbours.
 
-    The test of Diebold & Mariano (1995) with the small-sample correction of Harvey, Leybourne & Newbold (1997).
+    The test of Diebold & Mariano (1995).
 
     Attributes:
-        loss: What was averaged in each block: "log_loss", "squared_error", …
-        difference: Second's loss − first's, so positive means that the first is better.
-        blocks: Equal steps of time that were compared.
-        horizon: Steps over which errors may be correlated (h; h − 1 autocovariances are counted).
-        statistic: The corrected statistic, Student's t with blocks − 1 degrees of freedom.
+        difference: In the metric, first − second, signed so that positive means that the first is better.
+        blocks: Steps of time (days, say) that were compared.
+        method: "harvey-leybourne-newbold" where the horizon is stated, else "cosines".
+        horizon: Steps over which differences may be correlated, where it is stated; else 0.
+        freedom: Degrees of freedom of Student's t that the statistic is held against.
     """
 
-    loss: str
+    metric: str
     difference: Estimate
     blocks: int
+    method: str
     horizon: int
+    freedom: int
     statistic: float
     p_value: float
     claim: Claim
