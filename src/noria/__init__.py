@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from noria.core.declaration import expectations as expect
     from noria.core.declaration.dataset import Dataset, Label
     from noria.core.declaration.features import feature_view, on_demand
-    from noria.core.declaration.gates import approval, at_least, at_most, beats_champion, latency, no_slice_worse, size
+    from noria.core.declaration.gates import (
+        approval,
+        at_least,
+        at_most,
+        beats_baselines,
+        beats_champion,
+        equivalent_to_champion,
+        latency,
+        no_slice_worse,
+        not_worse_than_champion,
+        size,
+    )
     from noria.core.declaration.loop import Loop, Retrain
     from noria.core.declaration.rollout import AB, Bandit, Canary
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
@@ -35,9 +46,11 @@ __all__ = [
     "approval",
     "at_least",
     "at_most",
+    "beats_baselines",
     "beats_champion",
     "choice",
     "drift",
+    "equivalent_to_champion",
     "expect",
     "feature_view",
     "freshness",
@@ -45,6 +58,7 @@ __all__ = [
     "latency",
     "log",
     "no_slice_worse",
+    "not_worse_than_champion",
     "on_demand",
     "quality",
     "real",

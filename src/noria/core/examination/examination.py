@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from noria.core.examination.backtest import Backtest, Staleness
+from noria.core.examination.baselines import Baselines
+from noria.core.examination.comparing import Rivalry
 from noria.core.examination.fairness import FairnessReport
+from noria.core.examination.importance import Importance
 from noria.core.examination.slices import SliceSearch
 from noria.core.examination.stress import Stress
 
@@ -21,6 +25,12 @@ class Examination:
         slices: Where it is weak, as a search found; None when none was made.
         fairness: How it treats the groups that the loop declares.
         stress: How it behaves when its inputs are not what they were.
+        rivalry: How it compares with the champion, by every test that fits.
+        baselines: How it compares with simple models that were trained on the same rows.
+        importance: What it leans on, by shuffling.
+        lofo: What it leans on, by training again without a feature; only where the loop asks for it.
+        backtest: How its recipe did on several recent windows; only where the loop asks for it.
+        staleness: How fast a model of this loop ages, from the same trainings.
         untold: Subject to why nothing is known of it: it was not asked for, or it failed.
     """
 
@@ -28,4 +38,10 @@ class Examination:
     slices: SliceSearch | None = None
     fairness: FairnessReport | None = None
     stress: Stress | None = None
+    rivalry: Rivalry | None = None
+    baselines: Baselines | None = None
+    importance: Importance | None = None
+    lofo: Importance | None = None
+    backtest: Backtest | None = None
+    staleness: Staleness | None = None
     untold: Mapping[str, str] = field(default_factory=dict)

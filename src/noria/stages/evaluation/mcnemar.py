@@ -41,7 +41,7 @@ def disagreement(
     _, old = arrays(y, second)
     ours, theirs = _right(outcomes, new, threshold), _right(outcomes, old, threshold)
     gains = ours.astype(np.int64) - theirs
-    only = int((gains > 0).sum()), int((gains < 0).sum())
+    only = (int((gains > 0).sum()), int((gains < 0).sum()))
     method, p = _tested(gains, only, clusters)
     difference = _difference(gains.astype(np.float64), clusters, level)
     ahead = Claim.BETTER if only[0] > only[1] else Claim.WORSE
@@ -54,7 +54,7 @@ def disagreement(
         difference=difference,
         method=method,
         p_value=p,
-        claim=ahead if p <= 1.0 - level and sum(only) else Claim.NOT_SHOWN,
+        claim=ahead if p <= 1.0 - level and any(only) else Claim.NOT_SHOWN,
         clusters=0 if clusters is None else len(np.unique(clusters)),
         threshold=threshold,
     )
@@ -104,7 +104,7 @@ def _tested(gains: NDArray[np.int64], only: tuple[int, int], clusters: NDArray |
     if clusters is not None:
         codes, count = units_of(clusters, len(gains))
         return "clustered", clustered_p(np.rint(np.bincount(codes, weights=gains, minlength=count)).astype(np.int64))
-    return ("exact", exact_p(*only)) if sum(only) <= FEW else ("mid-p", mid_p(*only))
+    return ("exact", exact_p(*only)) if only[0] + only[1] <= FEW else ("mid-p", mid_p(*only))
 
 
 def _difference(gains: Array, clusters: NDArray | None, level: float) -> Estimate:

@@ -60,7 +60,7 @@ def serial(
     ours, theirs = known.measured(outcomes, new), known.measured(outcomes, old)
     if math.isnan(ours.value) or math.isnan(theirs.value):
         return None
-    moved = np.bincount(codes, weights=facing(known, ours) - facing(known, theirs), minlength=count)
+    moved: Array = np.bincount(codes, weights=facing(known, ours) - facing(known, theirs), minlength=count).astype(np.float64)
     se, freedom = by_cosines(moved) if horizon is None else by_horizon(moved, horizon)
     gain = known.goodness(ours.value) - known.goodness(theirs.value)
     reach = critical(level, freedom) * se

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from scipy.special import stdtr, stdtridf
+from scipy.special import stdtr, stdtridf, stdtrit
 
 from noria.core.declaration.gates import Gate
+from noria.core.examination.comparing import Claim, claimed
+from noria.core.examination.examination import Examination
 from noria.core.judging import GateResult, Outcome, Scorecard, SliceMark
 from noria.core.schema import Estimate
 from noria.stages.governance.limits import TOO_FEW
@@ -28,8 +31,60 @@ def beats_champion(gate: Gate, card: Scorecard) -> GateResult:
     held = versus.low > -gate.margin
     claim = f"no more than {gate.margin:g} worse than" if gate.margin else "better than"
     reason = f"{gate.metric} gains {spoken(versus, signed=True)}: it is {'' if held else 'not shown to be '}{claim} {card.champion}"
-    numbers = {"gain": versus.value, "low": versus.low, "high": versus.high, "margin": gate.margin, "rows": float(versus.n)}
-    return GateResult(gate=str(gate), outcome=Outcome.PASS if held else Outcome.FAIL, reason=reason, numbers=numbers)
+    return GateResult(gate=str(gate), outcome=Outcome.PASS if held else Outcome.FAIL, reason=reason, numbers=_numbers(gate, versus))
+
+
+def not_worse_than_champion(gate: Gate, card: Scorecard) -> GateResult:
+    """The whole interval of the paired difference, at the gate's confidence, lies above −margin (non-inferiority)."""
+    return _against_champion(gate, card, lambda versus: versus.low > -gate.margin, f"not worse than {card.champion} by {gate.margin:g}")
+
+
+def equivalent_to_champion(gate: Gate, card: Scorecard) -> GateResult:
+    """The whole interval lies within ± margin: two one-sided tests (Schuirmann 1987)."""
+    return _against_champion(
+        gate, card, lambda versus: -gate.margin < versus.low and versus.high < gate.margin, f"within {gate.margin:g} of {card.champion}"
+    )
+
+
+def beats_baselines(gate: Gate, examination: Examination) -> GateResult:
+    """The candidate is shown better, by more than the margin, than the simple model that is best by the gate's metric."""
+    found = examination.baselines
+    against = next((one for one in found.by_metric if one.metric == gate.metric), None) if found else None
+    if against is None or math.isnan(against.versus.low):
+        why = examination.untold.get("baselines", TOO_FEW)
+        return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason=f"{gate.metric} against simple models: {why}")
+    versus = at_confidence(against.versus, gate.confidence)
+    held = versus.low > gate.margin
+    better = f"better by more than {gate.margin:g}" if gate.margin else "better"
+    shown = f"{'shown' if held else 'not shown'} {better} than the {against.baseline} baseline"
+    reason = f"{gate.metric} gains {spoken(versus, signed=True)}: {shown}"
+    return GateResult(gate=str(gate), outcome=Outcome.PASS if held else Outcome.FAIL, reason=reason, numbers=_numbers(gate, versus))
+
+
+def at_confidence(versus: Estimate, confidence: float) -> Estimate:
+    """The same difference with the interval of another level, by Student's t with its own degrees of freedom."""
+    if confidence == versus.level or not versus.se > 0:
+        return replace(versus, level=confidence)
+    reach = float(stdtrit(_freedom(versus), (1.0 + confidence) / 2.0)) * versus.se
+    return replace(versus, low=versus.value - reach, high=versus.value + reach, level=confidence)
+
+
+def _against_champion(gate: Gate, card: Scorecard, holds: Callable[[Estimate], bool], claim: str) -> GateResult:
+    if not card.champion:
+        return GateResult(gate=str(gate), outcome=Outcome.PASS, reason=NO_CHAMPION)
+    versus = card.versus_champion.get(gate.metric)
+    if versus is None or math.isnan(versus.low):
+        return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason=f"{gate.metric} against the champion: {TOO_FEW}")
+    versus = at_confidence(versus, gate.confidence)
+    held, shown = holds(versus), claimed(versus, gate.margin)
+    apart = f"; it is {shown}" if not held and shown is Claim.WORSE else ""
+    said = f"{'shown' if held else 'not shown'} to be {claim}, at {gate.confidence:.0%} confidence{apart}"
+    reason = f"{gate.metric} differs by {spoken(versus, signed=True)}: {said}"
+    return GateResult(gate=str(gate), outcome=Outcome.PASS if held else Outcome.FAIL, reason=reason, numbers=_numbers(gate, versus))
+
+
+def _numbers(gate: Gate, versus: Estimate) -> dict[str, float]:
+    return {"gain": versus.value, "low": versus.low, "high": versus.high, "margin": gate.margin, "rows": float(versus.n)}
 
 
 def no_slice_worse(gate: Gate, card: Scorecard) -> GateResult:
@@ -71,9 +126,13 @@ def _chance_at_least(gain: Estimate, floor: float) -> float:
     """One-sided p-value of "the true gain is at least `floor`", by Student's t with the interval's own degrees of freedom."""
     if gain.se == 0.0:
         return 1.0 if gain.value >= floor else 0.0
-    reach = (gain.high - gain.value) / gain.se
-    freedom = stdtridf((1.0 + gain.level) / 2.0, reach)
-    return float(stdtr(freedom if math.isfinite(freedom) else 1e9, (gain.value - floor) / gain.se))
+    return float(stdtr(_freedom(gain), (gain.value - floor) / gain.se))
+
+
+def _freedom(gain: Estimate) -> float:
+    """The degrees of freedom that the interval was made with."""
+    freedom = float(stdtridf((1.0 + gain.level) / 2.0, (gain.high - gain.value) / gain.se))
+    return freedom if math.isfinite(freedom) and freedom > 0 else 1e9
 
 
 def _named(worse: Sequence[SliceMark], gate: Gate) -> str:

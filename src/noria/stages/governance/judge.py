@@ -9,7 +9,13 @@ from noria.core.declaration.gates import Gate
 from noria.core.errors import NotFound
 from noria.core.examination.examination import Examination
 from noria.core.judging import Approval, GateResult, Outcome, Scorecard, Verdict
-from noria.stages.governance.comparisons import beats_champion, no_slice_worse
+from noria.stages.governance.comparisons import (
+    beats_baselines,
+    beats_champion,
+    equivalent_to_champion,
+    no_slice_worse,
+    not_worse_than_champion,
+)
 from noria.stages.governance.limits import at_least, at_most, latency, size
 
 CHECKS: Mapping[str, Callable[[Gate, Scorecard], GateResult]] = MappingProxyType(
@@ -17,12 +23,14 @@ CHECKS: Mapping[str, Callable[[Gate, Scorecard], GateResult]] = MappingProxyType
         "at-least": at_least,
         "at-most": at_most,
         "beats-champion": beats_champion,
+        "not-worse-than-champion": not_worse_than_champion,
+        "equivalent-to-champion": equivalent_to_champion,
         "no-slice-worse": no_slice_worse,
         "latency": latency,
         "size": size,
     }
 )
-EXAMINED: Mapping[str, Callable[[Gate, Examination], GateResult]] = MappingProxyType({})
+EXAMINED: Mapping[str, Callable[[Gate, Examination], GateResult]] = MappingProxyType({"beats-baselines": beats_baselines})
 """Checks that look behind the marks."""
 
 APPROVAL = "approval"
