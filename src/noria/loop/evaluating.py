@@ -10,6 +10,7 @@ from typing import TypeVar
 from noria.core.declaration.rollout import compared as compared_metrics
 from noria.core.examination.examination import Examination
 from noria.core.judging import Scorecard
+from noria.loop.comparing import baselines_of, importance_of, rivalry_of
 from noria.loop.materials import Materials
 from noria.loop.referring import reference_of
 from noria.ports import wire
@@ -33,15 +34,21 @@ class Evaluated:
 def evaluated(on: Materials) -> Evaluated:
     """The scorecard on the newest rows, and the reference that monitors will compare traffic with."""
     card = _scorecard(on)
-    examination = on.blobs.put(wire.dump(examined(on, card)))
-    reference = on.blobs.put(wire.dump(reference_of(on, card)))
-    return Evaluated(scorecard=replace(card, examination=examination), reference=reference)
+    found = examined(on, card)
+    reference = on.blobs.put(wire.dump(reference_of(on, card, leans=found.importance)))
+    return Evaluated(scorecard=replace(card, examination=on.blobs.put(wire.dump(found))), reference=reference)
 
 
 def examined(on: Materials, card: Scorecard) -> Examination:
     """Look behind the marks, subject by subject; one that fails is told as untold and spoils no other."""
     untold: dict[str, str] = {}
-    return Examination(made_from=card.made_from, untold=untold)
+    return Examination(
+        made_from=card.made_from,
+        rivalry=_told(on, untold, "rivalry", lambda: rivalry_of(on, card), None),
+        baselines=_told(on, untold, "baselines", lambda: baselines_of(on), None),
+        importance=_told(on, untold, "importance", lambda: importance_of(on), None),
+        untold=untold,
+    )
 
 
 def _told(on: Materials, untold: dict[str, str], subject: str, look: Callable[[], T], otherwise: T) -> T:

@@ -8,6 +8,7 @@ from io import BytesIO
 
 import numpy as np
 
+from noria.core.examination.importance import Importance
 from noria.core.judging import Scorecard
 from noria.core.schema import Kind, Task
 from noria.core.watching import DriftReference
@@ -19,14 +20,18 @@ from noria.stages.monitoring.estimated import calibrate
 from noria.stages.monitoring.trust import MOST_ROWS
 
 
-def reference_of(on: Materials, card: Scorecard) -> DriftReference:
-    """Features as they were in training, and answers, quality and calibration as they are on held-out rows."""
+def reference_of(on: Materials, card: Scorecard, *, leans: Importance | None = None) -> DriftReference:
+    """Features as they were in training, and answers, quality and calibration as they are on held-out rows.
+
+    Args:
+        leans: What the candidate leans on, for models that do not say so themselves.
+    """
     watched = [watch.metric for watch in on.loop.watch if watch.check == "quality"]
     days = on.judged["__time"].dt.epoch("d").to_numpy()
     compared = reference.build(
         on.frame,
         on.features.features,
-        importance=package.importance(on.candidate.artifact, blobs=on.blobs),
+        importance=package.importance(on.candidate.artifact, blobs=on.blobs) or (leans.shares() if leans else {}),
         scores=on.score if on.score.ndim == 1 else on.score.max(axis=1),
         score_times=on.times,
         quality={name: card.metrics[name].value for name in watched if name in card.metrics},
