@@ -18,6 +18,7 @@ from noria.core.declaration.training import Choice
 from noria.core.errors import DataInvalid, DeclarationInvalid
 from noria.core.schema import Kind, Task
 from noria.core.turning import Cause
+from noria.loop.declared_comparisons import mistakes_of_comparing
 from noria.loop.guards import WITHOUT_OUTCOMES
 from noria.loop.source import anchored, datasets, load, views
 from noria.stages.data.source import columns_of, open_source
@@ -77,6 +78,8 @@ def mistakes(loop: Loop, file: Path) -> list[str]:
     _check_metrics(loop, tasks, produced, found)
     _check_search(loop, found)
     _check_policies(loop, found)
+    for part, wrong, mend in mistakes_of_comparing(loop):
+        found.add(part, wrong, mend)
     return found.said
 
 

@@ -1,0 +1,27 @@
+"""What can be wrong with how a loop compares its models: margins, confidences, backtests, the judge of expected gain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from noria.core.declaration.gates import Gate
+from noria.core.declaration.loop import Loop
+
+MARGIN_NEEDED = ("not-worse-than-champion", "equivalent-to-champion")
+BY_CONFIDENCE = (*MARGIN_NEEDED, "beats-baselines")
+
+
+def mistakes_of_comparing(loop: Loop) -> Iterator[tuple[str, str, str]]:
+    """Each as the part of the declaration, what is wrong there, and how to mend it."""
+    for gate in loop.gates:
+        yield from _of_gate(gate)
+
+
+def _of_gate(gate: Gate) -> Iterator[tuple[str, str, str]]:
+    part = f"gate {gate}"
+    if gate.check in MARGIN_NEEDED and not gate.margin > 0:
+        yield part, f"a margin of {gate.margin:g} can never be shown", "say how much worse still is good enough, above 0"
+    if gate.check == "beats-baselines" and gate.margin < 0:
+        yield part, f"a margin of {gate.margin:g} asks for a worse model", "ask for 0 or more"
+    if gate.check in BY_CONFIDENCE and not 0.5 < gate.confidence < 1:
+        yield part, f"a confidence of {gate.confidence:g}", "keep it between 0.5 and 1; 0.95 is usual"
