@@ -22,6 +22,24 @@ class Task(StrEnum):
     BINARY = "binary"
     MULTICLASS = "multiclass"
     REGRESSION = "regression"
+    RANKING = "ranking"
+    FORECAST = "forecast"
+    MULTILABEL = "multilabel"
+    QUANTILE = "quantile"
+    CLUSTERING = "clustering"
+    ANOMALY = "anomaly"
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it answers one number of any size per row: a value, or how far up a row belongs."""
+        return self in (Task.REGRESSION, Task.RANKING, Task.FORECAST)
+
+
+LOOP_TASKS = (Task.BINARY, Task.MULTICLASS, Task.REGRESSION)
+"""What a loop can train, serve and watch; the others are evaluated by `noria.evaluate`."""
+
+THRESHOLD = 0.5
+"""From this probability on an answer counts as yes, where nobody chose another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +69,8 @@ class Signature:
         classes: Class labels in the order of the probabilities; binary: (negative, positive).
         key: The request field that names the entity, for sticky routing.
         time: The request field that holds the row's own time, if any.
+        threshold: Of a binary task: from this probability on, the label is the positive class.
+        group: The request field that says which rows belong together: the query of a ranking, the series of a forecast.
     """
 
     inputs: tuple[Field, ...]
@@ -59,6 +79,8 @@ class Signature:
     classes: tuple[str, ...] = ()
     key: str = ""
     time: str = ""
+    threshold: float = THRESHOLD
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,13 @@ from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import AB, Bandit, Canary, Strategy, compared
 from noria.core.declaration.training import Choice
 from noria.core.errors import DataInvalid, DeclarationInvalid
-from noria.core.schema import Kind, Task
+from noria.core.schema import LOOP_TASKS, Kind, Task
 from noria.core.turning import Cause
 from noria.loop.declared_comparisons import mistakes_of_comparing
 from noria.loop.guards import WITHOUT_OUTCOMES
 from noria.loop.source import anchored, datasets, load, views
 from noria.stages.data.source import columns_of, open_source
-from noria.stages.evaluation.metrics import names_for
+from noria.stages.evaluation.metrics import names_for, offers
 from noria.stages.evaluation.sequential_marks import can_be_guarded
 
 
@@ -127,6 +127,12 @@ def _check_label(loop: Loop, schemas: dict[str, dict[str, Kind]], found: Finding
         found.unknown("label", "column", label.column, columns)
     if label.task and label.task not in tuple(Task):
         found.unknown("label", "task", label.task, Task)
+    elif label.task and label.task not in LOOP_TASKS:
+        found.add(
+            "label",
+            f"a loop cannot serve a {label.task} model, which answers more than one number per row",
+            f"declare {', '.join(LOOP_TASKS)}; judge a {label.task} model with `noria.evaluate`",
+        )
 
 
 def _check_features(loop: Loop, schemas: dict[str, dict[str, Kind]], folder: Path, found: Findings) -> set[str]:
@@ -213,18 +219,18 @@ def _check_on_demand(
 
 
 def _possible_tasks(loop: Loop, schemas: dict[str, dict[str, Kind]]) -> Sequence[Task]:
-    if loop.label.task in tuple(Task):
+    if loop.label.task in LOOP_TASKS:
         return (Task(loop.label.task),)
     kind = schemas[loop.label.columns.dataset.name].get(loop.label.column)
     return {Kind.BOOL: (Task.BINARY,), Kind.FLOAT: (Task.REGRESSION,), Kind.TEXT: (Task.BINARY, Task.MULTICLASS)}.get(
-        kind or Kind.INT, tuple(Task)
+        kind or Kind.INT, (Task.BINARY, Task.MULTICLASS, Task.REGRESSION)
     )
 
 
 def _check_metrics(loop: Loop, tasks: Sequence[Task], produced: set[str], found: Findings) -> None:
     known = {name for task in tasks for name in names_for(task)}
     for part, name in _metrics_named(loop):
-        if name not in known:
+        if name not in known and not any(offers(name, task) for task in tasks):
             near = difflib.get_close_matches(name, known, 1)
             said = " or ".join(tasks)
             found.add(
@@ -233,7 +239,7 @@ def _check_metrics(loop: Loop, tasks: Sequence[Task], produced: set[str], found:
                 f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}",
             )
     for name in compared(loop.rollout):
-        if name in known and not any(can_be_guarded(name, task) for task in tasks):
+        if any(offers(name, task) for task in tasks) and not any(can_be_guarded(name, task) for task in tasks):
             found.add("rollout", f"{name!r} has no sequential test", "compare by a smooth metric, such as roc_auc or mae")
     base = set(loop.label.columns.dataset[()].names) | produced
     for gate in loop.gates:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from noria.stages.evaluation.measured import Array, Codes, Measured, Replicate, mean_of, ratio_of
-
-THRESHOLD = 0.5
-"""From this probability on, the answer counts as yes."""
+from noria.core.declaration.costs import Costs
+from noria.core.schema import THRESHOLD
+from noria.stages.evaluation import multiclass
+from noria.stages.evaluation.measured import SMALLEST, UNDEFINED, Array, Codes, Measured, Replicate, mean_of, mean_of_means, ratio_of
 
 CALIBRATION_BINS = 15
 """Equal-width bins of the expected calibration error, as in Guo et al. (2017)."""
-
-SMALLEST = float(np.finfo(np.float64).eps)
-"""Probabilities are kept this far from 0 and 1 before a logarithm."""
 
 
 def log_loss(y: Array, score: Array) -> Measured:
@@ -27,31 +24,65 @@ def brier(y: Array, score: Array) -> Measured:
     return mean_of((score - y) ** 2)
 
 
-def accuracy(y: Array, score: Array) -> Measured:
+def accuracy(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
     """Measure the share of right answers."""
-    return mean_of((_said_yes(score) == y).astype(np.float64))
+    return mean_of((_said_yes(score, threshold) == y).astype(np.float64))
 
 
-def precision(y: Array, score: Array) -> Measured:
+def precision(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
     """Measure the share of yes answers that were right; NaN when there was none."""
-    said = _said_yes(score)
+    said = _said_yes(score, threshold)
     return ratio_of(said * y, said)
 
 
-def recall(y: Array, score: Array) -> Measured:
+def recall(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
     """Measure the share of positives that were found; NaN when there was none."""
-    return ratio_of(_said_yes(score) * y, y)
+    return ratio_of(_said_yes(score, threshold) * y, y)
 
 
-def f1(y: Array, score: Array) -> Measured:
+def specificity(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
+    """Measure the share of negatives that were left alone; NaN when there was none."""
+    return ratio_of((1.0 - _said_yes(score, threshold)) * (1.0 - y), 1.0 - y)
+
+
+def balanced_accuracy(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
+    """Measure the mean of recall and specificity; NaN with one class only."""
+    if y.min() == y.max():
+        return UNDEFINED
+    return mean_of_means([recall(y, score, threshold), specificity(y, score, threshold)], len(y))
+
+
+def kappa(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
+    """Measure Cohen's (1960) kappa of answer and outcome; NaN where one class fills both."""
+    return multiclass.kappa(y, _said_yes(score, threshold))
+
+
+def alert_rate(score: Array, threshold: float = THRESHOLD) -> Measured:
+    """Measure the share of rows that were answered with yes."""
+    return mean_of(_said_yes(score, threshold))
+
+
+def expected_cost(y: Array, score: Array, costs: Costs, threshold: float = THRESHOLD) -> Measured:
+    """Measure what the answers cost per row, in the unit of the costs."""
+    return mean_of(cost_of(y, _said_yes(score, threshold), costs))
+
+
+def cost_of(y: Array, said: Array, costs: Costs) -> Array:
+    """What each answer cost, shape (rows,); `said` is 1 where it was yes."""
+    yes = np.where(y > 0.5, costs.true_positive, costs.false_positive)
+    no = np.where(y > 0.5, costs.false_negative, costs.true_negative)
+    return np.where(said > 0.5, yes, no)
+
+
+def f1(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
     """Measure the harmonic mean of precision and recall; NaN with neither positives nor yes answers."""
-    said = _said_yes(score)
+    said = _said_yes(score, threshold)
     return ratio_of(2.0 * said * y, said + y)
 
 
-def mcc(y: Array, score: Array) -> Measured:
+def mcc(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
     """Measure Matthews' correlation of answer and outcome; NaN with one class, 0 for a constant answer."""
-    said = _said_yes(score)
+    said = _said_yes(score, threshold)
     if y.min() == y.max():
         return Measured(value=float("nan"))
     if said.min() == said.max():
@@ -79,8 +110,8 @@ def resampled_ece(y: Array, score: Array, units: Codes, count: int) -> Replicate
     return replicate
 
 
-def _said_yes(score: Array) -> Array:
-    return (score >= THRESHOLD).astype(np.float64)
+def _said_yes(score: Array, threshold: float) -> Array:
+    return (score >= threshold).astype(np.float64)
 
 
 def _bins(score: Array) -> Codes:

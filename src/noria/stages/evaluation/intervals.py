@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from noria.stages.evaluation.blocks import block_length, serial_spread
 from noria.stages.evaluation.measured import Array, Codes, Replicate
 
 MOST_UNITS = 2_000
@@ -31,15 +32,19 @@ class Spread:
     noise: float = math.nan
 
 
-def spread_of(influence: Array, samples: Codes | None = None, clusters: NDArray | None = None) -> Spread:
+def spread_of(influence: Array, samples: Codes | None = None, clusters: NDArray | None = None, *, serial: bool = False) -> Spread:
     """The standard error of a smooth metric, or of a difference of two.
 
     Rows: the sum of squared influences, each sample with its own n/(n−1), which for ROC AUC is the
     variance of DeLong et al. (1988). Clusters: the same over sums within clusters, G/(G−1)
     (Liang & Zeger 1986; for ROC AUC this is Obuchowski 1997). NaN with a single unit.
+    Serial: clusters (or rows) follow each other in time; see `serial_spread`.
     """
     if not len(influence):
         return Spread(math.nan, 0)
+    if serial:
+        codes, count = (np.arange(len(influence)), len(influence)) if clusters is None else units_of(clusters, len(influence))
+        return Spread(*serial_spread(np.bincount(codes, weights=influence, minlength=count).astype(np.float64)))
     if clusters is not None:
         codes, count = units_of(clusters, len(influence))
         influence, samples = np.bincount(codes, weights=influence, minlength=count).astype(np.float64), None
@@ -51,16 +56,23 @@ def spread_of(influence: Array, samples: Codes | None = None, clusters: NDArray 
     return Spread(math.sqrt(float((squares * sizes / (sizes - 1)).sum())), len(influence) - 1)
 
 
-def resampled_spread(replicates: Sequence[Replicate], count: int, *, seed: int, resamples: int, level: float) -> Spread:
+def resampled_spread(
+    replicates: Sequence[Replicate], count: int, *, seed: int, resamples: int, level: float, serial: bool = False
+) -> Spread:
     """The standard error of a sum of absolute gaps, or of the difference of two on the same resamples, by the bootstrap.
 
     Units (see `units_of`) are drawn with replacement. The resamples also tell the bias (Efron &
     Tibshirani 1993, chapter 10), and the noise of all gaps together: a sum of absolute values is
     above 0 by chance alone, and by the triangle inequality no further above the true sum than that.
+    Serial units are drawn in runs of neighbours (the stationary bootstrap of Politis & Romano 1994).
     """
     if count < 2:
         return Spread(math.nan, 0)
-    weights = np.vstack([np.ones(count), _draws(np.random.default_rng(seed), resamples, count)])
+    run = 1.0
+    if serial:
+        each = replicates[0](np.eye(count)) if count <= MOST_UNITS else np.empty((count, 0))
+        run = max((block_length(gaps) for gaps in each.T if np.isfinite(gaps).all()), default=1.0)
+    weights = np.vstack([np.ones(count), draws(np.random.default_rng(seed), resamples, count, run)])
     drawn = [replicate(weights) for replicate in replicates]
     sums = [np.abs(gaps).sum(axis=1) for gaps in drawn]
     values = sums[0] - sums[1] if len(sums) > 1 else sums[0]
@@ -97,18 +109,24 @@ def critical(level: float, freedom: int) -> float:
     return float(stdtrit(freedom, (1.0 + level) / 2.0)) if freedom > 0 else math.nan
 
 
-def units_of(clusters: NDArray | None, rows: int) -> tuple[Codes, int]:
-    """Which unit of resampling each row belongs to, and how many there are: its cluster, or one of many even groups."""
+def units_of(clusters: NDArray | None, rows: int, *, serial: bool = False) -> tuple[Codes, int]:
+    """Which unit of resampling each row belongs to, and how many there are: its cluster, or one of many even groups (serial: runs)."""
     if clusters is None:
         count = min(rows, MOST_UNITS)
-        return np.arange(rows) % count, count
+        return np.arange(rows) * count // rows if serial else np.arange(rows) % count, count
     names, codes = np.unique(clusters, return_inverse=True)
     return codes, len(names)
 
 
-def _draws(random: np.random.Generator, resamples: int, count: int) -> Array:
-    """How often each unit was drawn, shape (resamples, count)."""
-    picked = random.integers(count, size=(resamples, count)) + np.arange(resamples)[:, None] * count
+def draws(random: np.random.Generator, resamples: int, count: int, run: float = 1.0) -> Array:
+    """How often each unit was drawn, shape (resamples, count), one by one or in runs of neighbours of this mean length."""
+    picked = random.integers(count, size=(resamples, count))
+    if run > 1.0:
+        begins = random.random((resamples, count)) < 1.0 / run
+        begins[:, 0] = True
+        began = np.maximum.accumulate(np.where(begins, np.arange(count), 0), axis=1)
+        picked = (np.take_along_axis(picked, began, axis=1) + np.arange(count) - began) % count
+    picked = picked + np.arange(resamples)[:, None] * count
     return np.bincount(picked.ravel(), minlength=resamples * count).reshape(resamples, count).astype(np.float64)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
+
+SMALLEST = float(np.finfo(np.float64).eps)
+"""Probabilities are kept this far from 0 and 1 before a logarithm."""
 
 NONE: Array = np.empty(0)
 """No influences: the metric has no derivative, or no value."""
@@ -34,6 +38,9 @@ class Measured:
     samples: Codes | None = None
 
 
+UNDEFINED = Measured(value=float("nan"))
+"""What cannot be computed on the rows at hand."""
+
 Formula = Callable[[Array, Array], Measured]
 """(y, score) to its measure; y is 0/1, class codes or values, score is (rows,) or (rows, classes)."""
 
@@ -42,6 +49,33 @@ Replicate = Callable[[Array], Array]
 
 Resampled = Callable[[Array, Array, Codes, int], Replicate]
 """(y, score, unit of each row, number of units) to the gaps of any weighting of the units."""
+
+
+def mean_of_means(parts: Sequence[Measured], rows: int) -> Measured:
+    """Measure the plain mean of several measures of the same rows, leaving out those without a value."""
+    told = [part for part in parts if not math.isnan(part.value)]
+    if not told:
+        return UNDEFINED
+    influence = sum((part.influence for part in told), np.zeros(rows)) / len(told)
+    return Measured(value=sum(part.value for part in told) / len(told), influence=influence)
+
+
+def quantile_of(per_row: Array, level: float) -> Measured:
+    """Measure a quantile of one number per row.
+
+    Its influence is (level − [number ≤ quantile]) / density, with the density from a quantile
+    spacing of Hall & Sheather's (1988) width.
+    """
+    value = np.quantile(per_row, level)
+    half = min(0.25, level / 2, (1 - level) / 2, 0.4 * len(per_row) ** (-1.0 / 3.0))
+    low, high = np.quantile(per_row, (level - half, level + half))
+    moved = level - (per_row <= value)
+    return Measured(value=float(value), influence=(moved - moved.mean()) * (high - low) / (2.0 * half * len(per_row)))
+
+
+def scaled(measured: Measured, factor: float, shift: float = 0.0) -> Measured:
+    """The measure of `factor` × metric + `shift`."""
+    return Measured(value=factor * measured.value + shift, influence=factor * measured.influence, samples=measured.samples)
 
 
 def mean_of(per_row: Array) -> Measured:

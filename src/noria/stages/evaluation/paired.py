@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from noria.core.schema import Estimate, Task
 from noria.stages.evaluation.estimates import RESAMPLES, unknown
+from noria.stages.evaluation.given import PLAIN, Given
 from noria.stages.evaluation.intervals import critical, resampled_spread, spread_of, units_of
 from noria.stages.evaluation.measured import Array, Measured
 from noria.stages.evaluation.metrics import Metric, arrays, metric
@@ -25,6 +26,9 @@ def compare(
     level: float = 0.95,
     clusters: NDArray | None = None,
     resamples: int = RESAMPLES,
+    given: Given = PLAIN,
+    champion_given: Given | None = None,
+    serial: bool = False,
 ) -> Estimate:
     """Estimate by how much the candidate beats the champion; positive means that the candidate is better.
 
@@ -34,6 +38,9 @@ def compare(
     Args:
         candidate, champion: Scores for the same rows, shape (rows,) or (rows, classes).
         clusters: Shape (rows,), for example the day of each row: rows of one cluster are not taken as independent.
+        given: What else the metric may need, see `estimate`.
+        champion_given: The same for the champion, where it differs: its own threshold.
+        serial: Whether clusters (or rows) follow each other in time, so that neighbours are not independent either.
 
     Raises:
         NotFound: the task does not offer the metric.
@@ -42,16 +49,17 @@ def compare(
     known = metric(name, task)
     outcomes, new = arrays(y, candidate)
     _, old = arrays(y, champion)
-    ours, theirs = known.measured(outcomes, new), known.measured(outcomes, old)
+    ours, theirs = known.measured(outcomes, new, given), known.measured(outcomes, old, champion_given or given)
     if math.isnan(ours.value) or math.isnan(theirs.value):
         return unknown(len(outcomes), level)
     gain = known.goodness(ours.value) - known.goodness(theirs.value)
+    clusters = given.groups if clusters is None and known.grouped else clusters
     if known.resampled is None:
-        spread = spread_of(facing(known, ours) - facing(known, theirs), ours.samples, clusters)
+        spread = spread_of(facing(known, ours) - facing(known, theirs), ours.samples, clusters, serial=serial)
     else:
-        units, count = units_of(clusters, len(outcomes))
+        units, count = units_of(clusters, len(outcomes), serial=serial)
         replicates = [known.resampled(outcomes, score, units, count) for score in (new, old)]
-        spread = resampled_spread(replicates, count, seed=seed, resamples=resamples, level=level)
+        spread = resampled_spread(replicates, count, seed=seed, resamples=resamples, level=level, serial=serial)
     reach = critical(level, spread.freedom) * spread.se
     return Estimate(value=gain, low=gain - reach, high=gain + reach, n=len(outcomes), se=spread.se, level=level)
 

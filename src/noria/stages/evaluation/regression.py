@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import xlogy
 
-from noria.stages.evaluation.measured import Array, Measured, mean_of, ratio_of
+from noria.stages.evaluation.measured import SMALLEST, UNDEFINED, Array, Formula, Measured, mean_of, quantile_of, ratio_of, scaled
 
 
 def mae(y: Array, score: Array) -> Measured:
@@ -38,14 +39,32 @@ def mape(y: Array, score: Array) -> Measured:
 
 
 def median_ae(y: Array, score: Array) -> Measured:
-    """Measure the median absolute error.
+    """Measure the median absolute error."""
+    return quantile_of(np.abs(score - y), 0.5)
 
-    Its influence is that of a quantile, (1/2 − [error ≤ median]) / density, with the density at the
-    median from a quantile spacing of Hall & Sheather's (1988) width.
-    """
-    errors = np.abs(score - y)
-    value = np.median(errors)
-    half = min(0.25, 0.4 * len(errors) ** (-1.0 / 3.0))
-    low, high = np.quantile(errors, (0.5 - half, 0.5 + half))
-    moved = 0.5 - (errors <= value)
-    return Measured(value=float(value), influence=(moved - moved.mean()) * (high - low) / (2.0 * half * len(errors)))
+
+def high_ae(percent: int) -> Formula:
+    """The formula of the absolute error that so many percent of the rows stay below."""
+    return lambda y, score: quantile_of(np.abs(score - y), percent / 100)
+
+
+def explained_variance(y: Array, score: Array) -> Measured:
+    """Measure the share of the label's variance that is explained, a constant error forgiven; NaN when the label does not vary."""
+    error = score - y
+    explained = ratio_of((error - error.mean()) ** 2, (y - y.mean()) ** 2)
+    return scaled(explained, -1.0, 1.0)
+
+
+def poisson_deviance(y: Array, score: Array) -> Measured:
+    """Measure the mean Poisson deviance; NaN unless outcomes are at least 0 and predictions above 0."""
+    if y.min() < 0 or score.min() < SMALLEST:
+        return UNDEFINED
+    return mean_of(2.0 * (xlogy(y, y) - xlogy(y, score) - y + score))
+
+
+def tweedie_deviance(y: Array, score: Array, power: float = 1.5) -> Measured:
+    """Measure the mean Tweedie deviance of a power between 1 and 2 (zeros and a long tail: claims, rain); NaN as for Poisson."""
+    if y.min() < 0 or score.min() < SMALLEST:
+        return UNDEFINED
+    ones, twos = 1.0 - power, 2.0 - power
+    return mean_of(2.0 * (y**twos / (ones * twos) - y * score**ones / ones + score**twos / twos))

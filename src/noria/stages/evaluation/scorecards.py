@@ -13,7 +13,9 @@ from noria.core.judging import Scorecard, SliceMark
 from noria.core.moments import from_ms
 from noria.core.schema import Estimate, Task
 from noria.stages.evaluation.estimates import estimate
-from noria.stages.evaluation.metrics import names_for
+from noria.stages.evaluation.given import PLAIN, Given
+from noria.stages.evaluation.metrics import measurable
+from noria.stages.evaluation.metrics import metric as metric_of
 from noria.stages.evaluation.paired import compare
 from noria.stages.evaluation.slices import slice_marks
 
@@ -41,6 +43,9 @@ def scorecard(
     size_bytes: int,
     slice_metrics: Sequence[str] = (),
     min_slice_rows: int = 200,
+    also: Sequence[str] = (),
+    given: Given = PLAIN,
+    champion_given: Given | None = None,
 ) -> Scorecard:
     """Mark a candidate by every metric of its task, against the champion, and by slice.
 
@@ -57,6 +62,9 @@ def scorecard(
         slice_metrics: More metrics to mark the slices by.
         min_slice_rows: Smaller slices are left out.
         latency: p50 and p99 in ms, see `noria.stages.evaluation.latency`.
+        also: Metrics beyond the usual ones of the task, such as `ndcg_5`.
+        given: What metrics may need besides: threshold, costs, queries.
+        champion_given: The same for the champion, which has its own threshold.
 
     Raises:
         DataInvalid: there is no row to judge on.
@@ -66,29 +74,57 @@ def scorecard(
             "there is no row to judge the candidate on", fix="let more labelled rows come in, or raise the loop's `test` share"
         )
     blocks = time_blocks(times)
-    names = names_for(task)
+    serial = task is Task.FORECAST
+    names = tuple(dict.fromkeys((*measurable(task, given), *also)))
     moments = times.astype("datetime64[ms]").astype(np.int64)
 
     def sliced(by: str) -> tuple[SliceMark, ...]:
         return slice_marks(
-            frame, slices, y, score, champion_score, metric=by, task=task, min_rows=min_slice_rows, clusters=blocks, seed=seed
+            frame,
+            slices,
+            y,
+            score,
+            champion_score,
+            metric=by,
+            task=task,
+            min_rows=min_slice_rows,
+            clusters=blocks,
+            seed=seed,
+            given=given,
+            champion_given=champion_given,
         )
 
-    def marks(scores: ArrayLike) -> dict[str, Estimate]:
-        return {name: estimate(name, y, scores, task=task, seed=seed, clusters=blocks) for name in names}
+    def marks(scores: ArrayLike, told: Given) -> dict[str, Estimate]:
+        found = {name: estimate(name, y, scores, task=task, seed=seed, clusters=blocks, given=told, serial=serial) for name in names}
+        return {name: mark for name, mark in found.items() if mark.value == mark.value or not metric_of(name, task).partial}
+
+    def versus_champion(name: str) -> Estimate:
+        assert champion_score is not None
+        return compare(
+            name,
+            y,
+            score,
+            champion_score,
+            task=task,
+            seed=seed,
+            clusters=blocks,
+            given=given,
+            champion_given=champion_given,
+            serial=serial,
+        )
 
     versus: Mapping[str, Estimate] = {}
     if champion_score is not None:
-        versus = {name: compare(name, y, score, champion_score, task=task, seed=seed, clusters=blocks) for name in names}
+        versus = {name: versus_champion(name) for name in names}
     return Scorecard(
         made_from=made_from,
         task=task,
         rows=len(moments),
         start=from_ms(int(moments.min())),
         end=from_ms(int(moments.max())),
-        metrics=marks(score),
+        metrics=marks(score, given),
         champion=champion,
-        champion_metrics={} if champion_score is None else marks(champion_score),
+        champion_metrics={} if champion_score is None else marks(champion_score, champion_given or given),
         versus_champion=versus,
         slices=tuple(mark for by in dict.fromkeys((metric, *slice_metrics)) for mark in sliced(by)),
         latency_p50_ms=latency[0],

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from noria.core.judging import SliceMark
 from noria.core.schema import Task
 from noria.stages.evaluation.estimates import estimate
+from noria.stages.evaluation.given import PLAIN, Given
 from noria.stages.evaluation.measured import Array
 from noria.stages.evaluation.metrics import Metric, arrays
 from noria.stages.evaluation.metrics import metric as metric_of
@@ -38,6 +39,8 @@ def slice_marks(
     clusters: NDArray | None = None,
     seed: int = 0,
     level: float = 0.95,
+    given: Given = PLAIN,
+    champion_given: Given | None = None,
 ) -> tuple[SliceMark, ...]:
     """Mark the slices of some columns, worst first: by the difference to the champion, else by the metric itself.
 
@@ -46,13 +49,27 @@ def slice_marks(
             other numbers and times at their quartiles, nulls as "missing".
         min_rows: Smaller slices are left out.
         most: Slices per column, the largest ones: chosen by size, so that the choice favours no outcome.
-        clusters: Shape (rows,), as in `estimate`.
+        clusters, given: As in `estimate`.
     """
     known = metric_of(metric, task)
     outcomes, scores = arrays(y, score)
     old = None if champion_score is None else arrays(y, champion_score)[1]
     marks = [
-        _mark(column, value, rows, outcomes, scores, old, known, task=task, clusters=clusters, seed=seed, level=level)
+        _mark(
+            column,
+            value,
+            rows,
+            outcomes,
+            scores,
+            old,
+            known,
+            task=task,
+            clusters=clusters,
+            seed=seed,
+            level=level,
+            given=given,
+            champion_given=champion_given,
+        )
         for column in columns
         for value, rows in _slices(frame[column], min_rows, most)
     ]
@@ -72,13 +89,27 @@ def _mark(
     clusters: NDArray | None,
     seed: int,
     level: float,
+    given: Given,
+    champion_given: Given | None,
 ) -> SliceMark:
     """Mark one slice, given by its row numbers."""
     blocks = None if clusters is None else clusters[rows]
-    mark = estimate(known.name, y[rows], score[rows], task=task, seed=seed, level=level, clusters=blocks)
+    ours, theirs = given.at(rows), None if champion_given is None else champion_given.at(rows)
+    mark = estimate(known.name, y[rows], score[rows], task=task, seed=seed, level=level, clusters=blocks, given=ours)
     versus = None
     if old is not None:
-        versus = compare(known.name, y[rows], score[rows], old[rows], task=task, seed=seed, level=level, clusters=blocks)
+        versus = compare(
+            known.name,
+            y[rows],
+            score[rows],
+            old[rows],
+            task=task,
+            seed=seed,
+            level=level,
+            clusters=blocks,
+            given=ours,
+            champion_given=theirs,
+        )
     return SliceMark(column=column, value=value, metric=known.name, mark=mark, versus=versus)
 
 

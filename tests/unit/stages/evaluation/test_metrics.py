@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics as sk
 
 from noria.core.errors import DataInvalid, NotFound
@@ -29,8 +30,8 @@ def class_rows(seed: int, rows: int, classes: int) -> tuple[np.ndarray, np.ndarr
 
 def number_rows(seed: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
-    y = random.normal(50, 10, size=rows)
-    return y, y + random.normal(1, 5, size=rows)
+    y = np.maximum(random.normal(50, 10, size=rows), 0)
+    return y, np.maximum(y + random.normal(1, 5, size=rows), 0.1)
 
 
 BINARY = {
@@ -43,12 +44,22 @@ BINARY = {
     "recall": lambda y, s: sk.recall_score(y, s >= 0.5),
     "f1": lambda y, s: sk.f1_score(y, s >= 0.5),
     "mcc": lambda y, s: sk.matthews_corrcoef(y, s >= 0.5),
+    "balanced_accuracy": lambda y, s: sk.balanced_accuracy_score(y, s >= 0.5),
+    "specificity": lambda y, s: sk.recall_score(y, s >= 0.5, pos_label=0),
+    "kappa": lambda y, s: sk.cohen_kappa_score(y, s >= 0.5),
+    "gini": lambda y, s: 2 * sk.roc_auc_score(y, s) - 1,
+    "ks": lambda y, s: stats.ks_2samp(s[y == 1], s[y == 0]).statistic,
 }
 MULTICLASS = {
     "accuracy": lambda y, s: sk.accuracy_score(y, s.argmax(axis=1)),
     "macro_f1": lambda y, s: sk.f1_score(y, s.argmax(axis=1), average="macro"),
     "log_loss": sk.log_loss,
     "roc_auc": lambda y, s: sk.roc_auc_score(y, s, multi_class="ovr", average="macro"),
+    "pr_auc": lambda y, s: sk.average_precision_score(np.eye(s.shape[1])[y], s, average="macro"),
+    "balanced_accuracy": lambda y, s: sk.balanced_accuracy_score(y, s.argmax(axis=1)),
+    "kappa": lambda y, s: sk.cohen_kappa_score(y, s.argmax(axis=1)),
+    "top_accuracy_3": lambda y, s: sk.top_k_accuracy_score(y, s, k=3, labels=np.arange(s.shape[1])) if s.shape[1] > 3 else np.nan,
+    "top_accuracy_2": lambda y, s: sk.top_k_accuracy_score(y, s, k=2, labels=np.arange(s.shape[1])),
 }
 REGRESSION = {
     "mae": sk.mean_absolute_error,
@@ -57,6 +68,10 @@ REGRESSION = {
     "mape": sk.mean_absolute_percentage_error,
     "median_ae": sk.median_absolute_error,
     "bias": lambda y, s: np.mean(s - y),
+    "explained_variance": sk.explained_variance_score,
+    "ae_90": lambda y, s: np.quantile(np.abs(s - y), 0.9),
+    "poisson_deviance": sk.mean_poisson_deviance,
+    "tweedie_deviance": lambda y, s: sk.mean_tweedie_deviance(y, s, power=1.5),
 }
 
 
@@ -73,7 +88,7 @@ def test_binary_metrics_are_those_of_scikit_learn_ties_included(seed: int, rows:
 def test_multiclass_metrics_are_those_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
     y, score = class_rows(seed, rows, classes)
     for name, theirs in MULTICLASS.items():
-        assert metric(name, Task.MULTICLASS).value(y, score) == pytest.approx(theirs(y, score), rel=1e-9), name
+        assert metric(name, Task.MULTICLASS).value(y, score) == pytest.approx(theirs(y, score), rel=1e-9, nan_ok=True), name
 
 
 @settings(max_examples=25, deadline=None)
@@ -81,7 +96,7 @@ def test_multiclass_metrics_are_those_of_scikit_learn(seed: int, rows: int, clas
 def test_regression_metrics_are_those_of_scikit_learn(seed: int, rows: int) -> None:
     y, score = number_rows(seed, rows)
     for name, theirs in REGRESSION.items():
-        assert metric(name, Task.REGRESSION).value(y, score) == pytest.approx(theirs(y, score), rel=1e-9), name
+        assert metric(name, Task.REGRESSION).value(y, score) == pytest.approx(theirs(y, score), rel=1e-9, nan_ok=True), name
 
 
 def test_calibration_error_is_the_gap_of_each_bin_weighted_by_its_rows() -> None:
@@ -91,8 +106,8 @@ def test_calibration_error_is_the_gap_of_each_bin_weighted_by_its_rows() -> None
 
 
 def test_every_metric_of_a_task_can_be_had_by_name_and_the_main_one_comes_first() -> None:
-    assert set(names_for(Task.BINARY)) == {*BINARY, "ece"}
-    assert set(names_for(Task.MULTICLASS)) == set(MULTICLASS)
+    assert set(names_for(Task.BINARY)) == {*BINARY, "ece", "lift_10", "expected_cost"}
+    assert {*names_for(Task.MULTICLASS), "top_accuracy_2"} == set(MULTICLASS)
     assert set(names_for(Task.REGRESSION)) == set(REGRESSION)
     for task in Task:
         assert names_for(task)[0] == main_metric(task)

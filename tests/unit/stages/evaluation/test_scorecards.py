@@ -10,7 +10,7 @@ from noria.core.judging import Scorecard
 from noria.core.schema import Task
 from noria.ports.wire import dump, load
 from noria.stages.evaluation.estimates import estimate
-from noria.stages.evaluation.metrics import names_for
+from noria.stages.evaluation.metrics import measurable
 from noria.stages.evaluation.scorecards import scorecard, time_blocks, to_text
 
 START = np.datetime64("2013-03-01T00:00", "ms")
@@ -40,7 +40,7 @@ def card(rows: int = 2_000, *, champion: bool = True, days: int = 20, **options)
 
 def test_every_metric_of_the_task_is_marked_for_both_and_compared() -> None:
     made = card()
-    assert tuple(made.metrics) == tuple(made.champion_metrics) == tuple(made.versus_champion) == names_for(Task.BINARY)
+    assert tuple(made.metrics) == tuple(made.champion_metrics) == tuple(made.versus_champion) == measurable(Task.BINARY)
     assert made.versus_champion["roc_auc"].low > 0
     assert made.versus_champion["log_loss"].low > 0
     assert (made.rows, made.start, made.end.date()) == (2_000, datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 20).date())
@@ -102,7 +102,7 @@ def test_no_rows_are_no_scorecard() -> None:
 def test_the_text_shows_each_metric_and_the_worst_slices() -> None:
     text = to_text(card())
     assert text.startswith("2000 rows, 2013-03-01 to 2013-03-20 against late-arrival@3")
-    assert all(name in text for name in names_for(Task.BINARY))
+    assert all(name in text for name in measurable(Task.BINARY))
     assert "one row in 0.10 ms (p99 0.40 ms), 1.23 MB" in text
     assert "worst slices:" in text and "origin=" in text
     assert "champion" not in to_text(card(champion=False))
