@@ -16,7 +16,7 @@ from noria.core.schema import Task
 from noria.stages.evaluation import simple_models
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.measured import Array
-from noria.stages.evaluation.metrics import metric, names_for
+from noria.stages.evaluation.metrics import measurable, metric
 from noria.stages.evaluation.paired import compare
 from noria.stages.evaluation.simple_models import Answers, Lesson
 
@@ -79,7 +79,7 @@ def baselines(
         )
     marks.sort(key=lambda mark: -known.goodness(mark.mark.value) if not math.isnan(mark.mark.value) else math.inf)
     told = Baselines(metric=by, marks=tuple(marks), best=marks[0].name if marks else "")
-    by_metric = tuple(_best_by(name, y, score, answered, task, clusters, seed) for name in names_for(task))
+    by_metric = tuple(_best_by(name, y, score, answered, task, clusters, seed) for name in measurable(task))
     return replace(told, by_metric=by_metric, note=_note(told))
 
 

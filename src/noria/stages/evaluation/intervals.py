@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from noria.stages.evaluation.blocks import block_length, serial_spread
+from noria.stages.evaluation.blocks import FEWEST_STEPS, block_length, by_cosines, runs
 from noria.stages.evaluation.measured import Array, Codes, Replicate
 
 MOST_UNITS = 2_000
@@ -38,13 +38,14 @@ def spread_of(influence: Array, samples: Codes | None = None, clusters: NDArray 
     Rows: the sum of squared influences, each sample with its own n/(n−1), which for ROC AUC is the
     variance of DeLong et al. (1988). Clusters: the same over sums within clusters, G/(G−1)
     (Liang & Zeger 1986; for ROC AUC this is Obuchowski 1997). NaN with a single unit.
-    Serial: clusters (or rows) follow each other in time; see `serial_spread`.
+    Serial: clusters (or rows) follow each other in time; see `by_cosines`.
     """
     if not len(influence):
         return Spread(math.nan, 0)
     if serial:
         codes, count = (np.arange(len(influence)), len(influence)) if clusters is None else units_of(clusters, len(influence))
-        return Spread(*serial_spread(np.bincount(codes, weights=influence, minlength=count).astype(np.float64)))
+        steps = np.bincount(codes, weights=influence, minlength=count).astype(np.float64)
+        return Spread(math.nan, 0) if count < FEWEST_STEPS else Spread(*by_cosines(steps))
     if clusters is not None:
         codes, count = units_of(clusters, len(influence))
         influence, samples = np.bincount(codes, weights=influence, minlength=count).astype(np.float64), None
@@ -120,12 +121,7 @@ def units_of(clusters: NDArray | None, rows: int, *, serial: bool = False) -> tu
 
 def draws(random: np.random.Generator, resamples: int, count: int, run: float = 1.0) -> Array:
     """How often each unit was drawn, shape (resamples, count), one by one or in runs of neighbours of this mean length."""
-    picked = random.integers(count, size=(resamples, count))
-    if run > 1.0:
-        begins = random.random((resamples, count)) < 1.0 / run
-        begins[:, 0] = True
-        began = np.maximum.accumulate(np.where(begins, np.arange(count), 0), axis=1)
-        picked = (np.take_along_axis(picked, began, axis=1) + np.arange(count) - began) % count
+    picked = runs(random, resamples, count, run) if run > 1.0 else random.integers(count, size=(resamples, count))
     picked = picked + np.arange(resamples)[:, None] * count
     return np.bincount(picked.ravel(), minlength=resamples * count).reshape(resamples, count).astype(np.float64)
 

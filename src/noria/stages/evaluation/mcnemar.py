@@ -7,8 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
 from noria.core.examination.comparing import Claim, Disagreement
-from noria.core.schema import Estimate
-from noria.stages.evaluation.binary import THRESHOLD
+from noria.core.schema import THRESHOLD, Estimate
 from noria.stages.evaluation.estimates import unknown
 from noria.stages.evaluation.intervals import critical, spread_of, units_of
 from noria.stages.evaluation.measured import Array, mean_of

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from numpy.typing import ArrayLike, NDArray
 
 from noria.core.examination.comparing import Rivalry
-from noria.core.schema import Estimate, Task
-from noria.stages.evaluation.binary import THRESHOLD
+from noria.core.schema import THRESHOLD, Estimate, Task
 from noria.stages.evaluation.equivalence import judged
 from noria.stages.evaluation.mcnemar import disagreement
 from noria.stages.evaluation.metrics import METRICS

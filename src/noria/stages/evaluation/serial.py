@@ -10,6 +10,7 @@ from scipy.special import stdtr
 
 from noria.core.examination.comparing import SerialComparison, claimed
 from noria.core.schema import Estimate, Task
+from noria.stages.evaluation.blocks import by_cosines
 from noria.stages.evaluation.intervals import critical
 from noria.stages.evaluation.measured import Array
 from noria.stages.evaluation.metrics import arrays, metric
@@ -77,19 +78,6 @@ def serial(
         p_value=2.0 * float(stdtr(freedom, -abs(statistic))),
         claim=claimed(difference),
     )
-
-
-def by_cosines(moved: Array) -> tuple[float, int]:
-    """The standard error of a sum of correlated steps, and its degrees of freedom, from its 0.4 · steps^(2/3) slowest cosines.
-
-    Lazarus, Lewis, Stock & Watson (2018), equations 4 and 10: the statistic has Student's t with as
-    many degrees of freedom as there are cosines.
-    """
-    count = len(moved)
-    waves = max(4, round(0.4 * count ** (2 / 3)))
-    phases = np.pi * np.arange(1, waves + 1)[:, None] * (np.arange(count) + 0.5) / count
-    heights = math.sqrt(2.0 / count) * np.cos(phases) @ moved
-    return math.sqrt(float(count * (heights**2).mean())), waves
 
 
 def by_horizon(moved: Array, horizon: int) -> tuple[float, int]:
