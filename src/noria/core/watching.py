@@ -28,6 +28,7 @@ class Reading:
         low, high: Interval of `value` where it has one.
         effect: How far beyond its limit, in units that compare across monitors (0 = at the limit).
         explained: Of a breach of several features together: which of them (or relations, "a with b"), to its share.
+        numbers: What else was measured beside `value`, a dozen at most ("js", "ks_p", "expected", …).
     """
 
     loop: str
@@ -43,6 +44,7 @@ class Reading:
     effect: float = 0.0
     note: str = ""
     explained: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 class MonitorPhase(StrEnum):
@@ -118,8 +120,37 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """Where the numbers of a reference lie.
+
+    Attributes:
+        low, high: Smallest and largest finite number.
+        spread: Standard deviation of the finite numbers.
+        centres: Mean of the numbers in each bin (without missing), ascending.
+    """
+
+    low: float
+    high: float
+    spread: float
+    centres: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seasonal:
+    """How one feature looks in each phase of a season (each day of a week, say), where there are enough chunks of it.
+
+    Attributes:
+        counts: Reference counts per bin, one row per phase; an empty row = too few chunks of this phase.
+        limits: Statistic to its limit for a chunk that is held against its own phase.
+    """
+
+    counts: tuple[tuple[int, ...], ...]
+    limits: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureReference:
-    """One feature's reference distribution with its calibrated limit.
+    """One feature's reference distribution with its calibrated limits.
 
     Attributes:
         edges: Inner bin edges for numbers (ascending); empty for text.
@@ -130,6 +161,12 @@ class FeatureReference:
         chunks: How many reference chunks calibrated it (0 = analytic null).
         importance: Share of the model's importance, 0 to 1.
         missing_limit: Largest share of missing values that is usual for one chunk.
+        kind: A `noria.core.schema.Kind`; "" in references of older versions, which know nothing from here on.
+        extent: For numbers: where they lie.
+        known: For text: the values that are not unseen.
+        limits: Calibrated limit by name: of the other statistics ("js", …) and monitors ("range", …).
+        usual: What is usual for a monitor: shares, and for "cardinality" the log2 of seen to expected.
+        distinct: (rows, different values among so many rows drawn at random), ascending.
     """
 
     name: str
@@ -142,6 +179,13 @@ class FeatureReference:
     chunks: int
     importance: float = 0.0
     missing_limit: float = 1.0
+    kind: str = ""
+    extent: Extent | None = None
+    known: tuple[str, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+    usual: Mapping[str, float] = field(default_factory=dict)
+    distinct: tuple[tuple[float, float], ...] = ()
+    seasonal: Seasonal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +208,8 @@ class DriftReference:
     Attributes:
         features: One reference per feature.
         score: The reference of the model's own answers on held-out rows.
+        outcome: The reference of what really happened, under the name "outcome"; None in older versions.
+        season: Length of the season whose phases `FeatureReference.seasonal` holds; "" = none.
         quality: Metric name to its value on held-out rows.
         quality_chunk_sd: Metric name to its standard deviation over held-out chunks.
         calibration: Learnt on held-out rows, for estimates before outcomes come; None = there are none.
@@ -178,3 +224,5 @@ class DriftReference:
     quality_chunk_sd: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration | None = None
     sample: str = ""
+    outcome: FeatureReference | None = None
+    season: str = ""

@@ -16,7 +16,12 @@ FEWEST_CHUNKS = 10
 FEWEST_INDEPENDENT = 5
 """Independent chunks that any calibration is taken to be worth."""
 
+SMALLEST_CHUNK = 50
+"""Rows of a chunk that is worth calibrating on (and half of the median chunk's rows)."""
+
 _THREE_SIGMA = 0.99865
+_MAD = 1.4826
+"""Standard deviations of a normal per median absolute deviation."""
 
 
 def chunk_limit(values: ArrayLike) -> ChunkLimit:
@@ -42,8 +47,32 @@ def upper_limit(values: NDArray[np.float64], worth: float) -> float:
     Args:
         worth: How many independent chunks the values are worth.
     """
-    wide = float(student.ppf(_THREE_SIGMA, worth - 1)) * sqrt(1 + 1 / worth)
-    return float(max(values.mean() + wide * values.std(ddof=1), np.quantile(values, 0.99)))
+    return float(max(values.mean() + _wide(worth) * values.std(ddof=1), np.quantile(values, 0.99)))
+
+
+def robust_limit(values: NDArray[np.float64], worth: float) -> float:
+    """The same from median and median absolute deviation: a feast day in the reference widens nothing.
+
+    What is measured is skewed to the right, so deviations above the median count alone.
+    """
+    middle = float(np.median(values))
+    above = values[values >= middle] - middle
+    return middle + _wide(worth) * _MAD * float(np.median(above))
+
+
+def share_limit(usual: float, reference_rows: int, rows: int) -> float:
+    """The share that so many independent rows stay within, as surely as three deviations, when the usual one has not changed."""
+    noise = sqrt(max(usual * (1 - usual), 0.0) * (1 / max(rows, 1) + 1 / max(reference_rows, 1)))
+    return usual + 3 * noise + 1 / max(rows, 1)
+
+
+def enough_rows(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which chunks have rows enough to show what is usual, shape (chunks,)."""
+    return rows >= max(SMALLEST_CHUNK, float(np.median(rows)) / 2) if len(rows) else np.zeros(0, dtype=np.bool_)
+
+
+def _wide(worth: float) -> float:
+    return float(student.ppf(_THREE_SIGMA, worth - 1)) * sqrt(1 + 1 / worth)
 
 
 def independent_rows(series: NDArray[np.float64]) -> float:

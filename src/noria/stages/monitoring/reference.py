@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from noria.core.moments import spoken
 from noria.core.schema import Field, Kind
-from noria.core.watching import DriftReference, FeatureReference
-from noria.stages.monitoring.bins import Codes, categories_of, codes_of, edges_of, numbers_of, size_of
-from noria.stages.monitoring.chunk_limits import FEWEST_CHUNKS, independent_rows, upper_limit
-from noria.stages.monitoring.stability import chance_limit, debiased_psi
+from noria.core.watching import DriftReference
+from noria.stages.monitoring.bins import Codes
+from noria.stages.monitoring.chunk_limits import enough_rows
+from noria.stages.monitoring.describing import Chunks, describe
 
-SMALLEST_CHUNK = 50
-"""Rows of a chunk that is worth calibrating on (and half of the median chunk's rows)."""
+OUTCOME = "outcome"
+"""The name under which what really happened is watched."""
 
 
 def build(
@@ -30,6 +30,9 @@ def build(
     quality: Mapping[str, float],
     quality_chunk_sd: Mapping[str, float] | None = None,
     chunk: timedelta = timedelta(days=1),
+    season: timedelta | None = None,
+    outcomes: pl.Series | None = None,
+    outcome_times: ArrayLike | None = None,
     bins: int = 10,
 ) -> DriftReference:
     """Describe the rows that a version was trained on, chunk by chunk.
@@ -46,18 +49,24 @@ def build(
         score_times: Moments of those rows, shape (rows,); None = no chunks.
         quality, quality_chunk_sd: Metrics on those rows, and their deviation between chunks.
         chunk: Length of a chunk in event time; monitors should look at chunks of the same length.
+        season: A whole number of chunks after which the world repeats itself; each phase of it is
+            also described by itself.
+        outcomes, outcome_times: What really happened (for multi-class the place of the class), and when.
         bins: Bins for numbers.
     """
-    times = chunks_of(frame["__time"].to_numpy(), chunk)
+    times = _of_times(frame["__time"].to_numpy(), frame.height, chunk, season)
     known = [
-        _describe(frame[field.name], times, text=field.kind is Kind.TEXT, bins=bins, importance=importance.get(field.name, 0.0))
+        describe(frame[field.name], times, kind=field.kind, bins=bins, importance=importance.get(field.name, 0.0))
         for field in features
         if field.kind is not Kind.TIME
     ]
-    answers = None
+    answers = happened = None
     if scores is not None and len(scores):
-        moments = np.zeros(len(scores), dtype=np.intp) if score_times is None else chunks_of(score_times, chunk)
-        answers = _describe(answers_of(scores), moments, text=np.ndim(scores) == 2, bins=bins, importance=1.0)
+        kind = Kind.TEXT if np.ndim(scores) == 2 else Kind.FLOAT
+        answers = describe(answers_of(scores), _of_times(score_times, len(scores), chunk, season), kind=kind, bins=bins, importance=1.0)
+    if outcomes is not None and len(outcomes):
+        of_row = _of_times(outcome_times, len(outcomes), chunk, season)
+        happened = describe(outcomes.alias(OUTCOME), of_row, kind=_kind(outcomes), bins=bins, importance=1.0)
     return DriftReference(
         chunk=spoken(chunk),
         rows=frame.height,
@@ -65,6 +74,8 @@ def build(
         score=answers,
         quality=dict(quality),
         quality_chunk_sd=dict(quality_chunk_sd or {}),
+        outcome=happened,
+        season="" if season is None else spoken(season),
     )
 
 
@@ -80,49 +91,29 @@ def answers_of(scores: ArrayLike) -> pl.Series:
 
 def chunks_of(times: ArrayLike, chunk: timedelta) -> Codes:
     """Number the chunk of each moment, shape (rows,), in order of time from 0; chunks without rows have no number."""
-    moments = np.asarray(times).astype("datetime64[ms]").astype(np.int64)
-    return np.unique(moments // max(round(chunk.total_seconds() * 1000), 1), return_inverse=True)[1]
+    return _numbered(times, chunk)[1]
 
 
 def usual_chunks(chunks: Codes) -> NDArray[np.bool_]:
     """Which chunks have rows enough to be calibrated on, shape (chunks,)."""
-    return _enough(np.bincount(chunks))
+    return enough_rows(np.bincount(chunks))
 
 
-def _enough(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    return rows >= max(SMALLEST_CHUNK, float(np.median(rows)) / 2) if len(rows) else np.zeros(0, dtype=np.bool_)
+def _numbered(times: ArrayLike, chunk: timedelta) -> tuple[NDArray[np.int64], Codes]:
+    """The numbers since 1970 of all chunks with rows, and the place among them of each row's."""
+    moments = np.asarray(times).astype("datetime64[ms]").astype(np.int64)
+    return np.unique(moments // max(round(chunk.total_seconds() * 1000), 1), return_inverse=True)
 
 
-def _describe(values: pl.Series, chunks: Codes, *, text: bool, bins: int, importance: float) -> FeatureReference:
-    edges = () if text else edges_of(numbers_of(values), bins)
-    categories = categories_of(values) if text else ()
-    size = size_of(edges=edges, categories=categories)
-    codes = codes_of(values, edges=edges, categories=categories)
-    table = np.bincount(chunks * size + codes, minlength=(int(chunks.max(initial=-1)) + 1) * size).reshape(-1, size)
-    counts, rows = table.sum(axis=0), table.sum(axis=1)
-    usual = table[_enough(rows)]
-    drift = debiased_psi(counts - usual, usual)
-    calibrated = len(usual) >= FEWEST_CHUNKS
-    worth = independent(usual) if calibrated else 0.0
-    typical = int(np.median(rows)) if len(rows) else 0
-    return FeatureReference(
-        name=values.name,
-        edges=edges,
-        categories=categories,
-        counts=tuple(int(count) for count in counts),
-        threshold=upper_limit(drift, worth) if calibrated else chance_limit(counts, typical),
-        chunk_mean=float(drift.mean()) if calibrated else 0.0,
-        chunk_sd=float(drift.std(ddof=1)) if calibrated else 0.0,
-        chunks=len(usual) if calibrated else 0,
-        importance=importance,
-        missing_limit=upper_limit(usual[:, -1] / usual.sum(axis=1), worth) if calibrated else float(counts[-1] / max(counts.sum(), 1)),
-    )
+def _of_times(times: ArrayLike | None, rows: int, chunk: timedelta, season: timedelta | None) -> Chunks:
+    if times is None:
+        return Chunks(of_row=np.zeros(rows, dtype=np.intp), phases=np.zeros(0, dtype=np.int64))
+    numbers, of_row = _numbered(times, chunk)
+    phases = 0 if season is None else max(1, round(season / chunk))
+    return Chunks(of_row=of_row, phases=numbers % phases if phases else np.zeros(0, dtype=np.int64), season=phases)
 
 
-def independent(table: NDArray[np.intp]) -> float:
-    """Count the chunks in a row of chunks that are worth an independent one each, by their distribution functions.
-
-    Args:
-        table: Counts, shape (chunks, bins), in order of time.
-    """
-    return independent_rows(np.cumsum(table, axis=1) / table.sum(axis=1, keepdims=True))
+def _kind(outcomes: pl.Series) -> Kind:
+    if outcomes.dtype == pl.String:
+        return Kind.TEXT
+    return Kind.INT if outcomes.dtype.is_integer() or outcomes.dtype == pl.Boolean else Kind.FLOAT

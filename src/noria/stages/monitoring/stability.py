@@ -16,8 +16,8 @@ def debiased_psi(reference: ArrayLike, chunk: ArrayLike) -> NDArray[np.float64]:
     degrees of freedom, so its mean (B − 1)(1/N + 1/M) is taken off; the result is 0 on average
     at any number of rows, and may be below 0.
 
-    An empty bin is smoothed towards the reference (one pseudo-row spread as the reference is), so
-    a bin that is rare in both adds nothing.
+    A bin is given half a row more than was found, but no more than half of what is expected there:
+    so an empty bin counts for what it is worth, and one that is rare in both adds nothing.
 
     Args:
         reference, chunk: Counts per bin, shape (..., bins); leading axes are broadcast.
@@ -30,7 +30,8 @@ def debiased_psi(reference: ArrayLike, chunk: ArrayLike) -> NDArray[np.float64]:
     expected, found = np.asarray(reference, dtype=np.float64), np.asarray(chunk, dtype=np.float64)
     n, m = expected.sum(axis=-1, keepdims=True), found.sum(axis=-1, keepdims=True)
     p = (expected + 0.5) / (n + 0.5 * expected.shape[-1])
-    q = (found + p) / (m + 1)
+    added = np.minimum(0.5, m * p / 2)
+    q = (found + added) / np.maximum(m + added.sum(axis=-1, keepdims=True), 1e-9)
     index = ((p - q) * np.log(p / q)).sum(axis=-1)
     freedom = np.maximum(np.count_nonzero(expected, axis=-1) - 1, 0)
     chance = (1 / np.maximum(n, 1) + 1 / np.maximum(m, 1))[..., 0]

@@ -8,7 +8,7 @@ from noria.core.schema import Field, Kind
 from noria.core.watching import DriftReference, Level
 from noria.ports import wire
 from noria.stages.monitoring import drift, reference
-from noria.stages.monitoring.reference import independent
+from noria.stages.monitoring.describing import independent
 
 AT = datetime(2013, 4, 2, tzinfo=UTC)
 FIELDS = (Field(name="temp", kind=Kind.FLOAT), Field(name="carrier", kind=Kind.TEXT), Field(name="seen_at", kind=Kind.TIME))
