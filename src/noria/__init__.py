@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from noria.core.declaration import expectations as expect
+    from noria.core.declaration.alerts import Alerts, Quiet
     from noria.core.declaration.dataset import Dataset, Label
     from noria.core.declaration.features import feature_view, on_demand
     from noria.core.declaration.gates import (
@@ -29,16 +30,19 @@ if TYPE_CHECKING:
     from noria.core.declaration.rollout import AB, Bandit, Canary
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
     from noria.core.declaration.watch import drift, freshness, quality
+    from noria.core.signing import verify_webhook
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AB",
+    "Alerts",
     "Bandit",
     "Canary",
     "Dataset",
     "Label",
     "Loop",
+    "Quiet",
     "Retrain",
     "Split",
     "Tune",
@@ -63,14 +67,17 @@ __all__ = [
     "quality",
     "real",
     "size",
+    "verify_webhook",
 ]
 
-_ROOMS = ("dataset", "features", "training", "gates", "rollout", "watch", "loop")
+_ROOMS = ("dataset", "features", "training", "gates", "rollout", "watch", "alerts", "loop")
 
 
 def __getattr__(name: str) -> Any:
     if name == "expect":
         return importlib.import_module("noria.core.declaration.expectations")
+    if name == "verify_webhook":
+        return importlib.import_module("noria.core.signing").verify_webhook
     if name in __all__:
         for room in _ROOMS:
             module = importlib.import_module(f"noria.core.declaration.{room}")

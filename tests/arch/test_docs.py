@@ -23,7 +23,7 @@ def test_every_command_is_in_the_reference_and_teaches():
 
 def test_every_command_in_the_documents_exists():
     told = "\n".join(file.read_text() for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-    named = set(re.findall(r"`noria ([a-z]+)", told)) | set(re.findall(r"^noria ([a-z]+)", told, re.MULTILINE))
+    named = set(re.findall(r"`noria ([a-z-]+)", told)) | set(re.findall(r"^noria ([a-z-]+)", told, re.MULTILINE))
     assert named <= COMMANDS, named - COMMANDS
 
 

@@ -17,6 +17,7 @@ from noria.adapters.journal_files import FileJournalReader, FileJournalWriter
 from noria.adapters.lmdb import Lmdb
 from noria.core.errors import NoriaError, Unavailable
 from noria.core.moments import to_ms
+from noria.core.notices import Notice, Told
 from noria.core.traffic import Answer, Feedback, ServedVersion
 from noria.core.turning import Event, Turn, TurnState
 from noria.durable.engine import Engine
@@ -30,6 +31,7 @@ from noria.loop.work import work
 from noria.loop.world import Cadence, World
 from noria.packaging import package
 from noria.ports.launcher import JobState
+from noria.ports.notify import Channel
 from noria.stages.features.online import Lookup
 from noria.stages.serving.desk import Desk
 from noria.stages.serving.faults import Faulty
@@ -86,14 +88,17 @@ class OnTheSpot:
 
 
 class Untold:
-    """Tells nobody, and remembers."""
+    """One channel that tells nobody, and remembers."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.told: list[Notice] = []
 
-    def tell(self, title: str, text: str, *, severity: str = "info") -> bool:
-        self.told.append(title)
-        return True
+    def all(self) -> list[Channel]:
+        return [Channel(name="nobody", notify=self)]
+
+    def tell(self, notice: Notice) -> Told:
+        self.told.append(notice)
+        return Told(arrived=True)
 
 
 class InThisProcess:
@@ -157,7 +162,7 @@ class Noria:
             online=Lmdb(home / "online.lmdb", map_size=1 << 24),
             journal=FileJournalReader(home / "journal"),
             launcher=OnTheSpot(lambda folder: work(folder, blobs=blobs, scratch=home / "scratch")),
-            notify=Untold(),
+            channels=Untold(),
             clock=self.clock,
             wall=self.wall,
             ledger=Ledger(records, clock=self.clock, wall=self.wall),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from noria.core.notices import Notice, Told
 from noria.ports.clock import Clock
 
 
@@ -15,12 +16,19 @@ class ToldInLog:
         self._file = file
         self._clock = clock
 
-    def tell(self, title: str, text: str, *, severity: str = "info") -> bool:
-        """Append the notice; False when the disk does not take it."""
-        line = json.dumps({"at": self._clock.now().isoformat(), "severity": severity, "title": title, "text": text}, ensure_ascii=False)
+    def tell(self, notice: Notice) -> Told:
+        """Append the notice; see `noria.ports.notify.Notify`."""
+        said = {
+            "at": self._clock.now().isoformat(),
+            "id": notice.id,
+            "loop": notice.loop,
+            "severity": notice.severity,
+            "title": notice.title,
+            "text": notice.text,
+        }
         try:
             with self._file.open("a", encoding="utf-8") as out:
-                out.write(line + "\n")
-        except OSError:
-            return False
-        return True
+                out.write(json.dumps(said, ensure_ascii=False) + "\n")
+        except OSError as error:
+            return Told(arrived=False, said=f"{self._file.name}: {error.strerror or error}")
+        return Told(arrived=True, said="written down")

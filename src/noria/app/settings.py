@@ -34,6 +34,7 @@ class Settings:
         clock: "system", or "turned" for a replay's event clock.
         compact_every, look_every, bucket: Durations in event time, see `noria.loop.world.Cadence`.
         lease_s: Wall seconds after which a silent process loses its turns.
+        page_url: Where people reach the page, for the links in notices; the bound address when left out.
     """
 
     home: str = ".noria"
@@ -46,6 +47,7 @@ class Settings:
     look_every: str = "15s"
     bucket: str = "10m"
     lease_s: float = 30.0
+    page_url: str = ""
 
     @property
     def folder(self) -> Path:

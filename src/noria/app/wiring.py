@@ -13,8 +13,8 @@ from noria.adapters.journal_files import FileJournalReader
 from noria.adapters.processes import Processes
 from noria.adapters.sqlite import Sqlite
 from noria.adapters.system_clock import SystemClock
-from noria.adapters.told_in_log import ToldInLog
 from noria.adapters.turned_clock import TurnedClock
+from noria.app.channels import HomeChannels
 from noria.app.settings import Settings
 from noria.core.errors import SettingsInvalid
 from noria.core.moments import duration
@@ -43,7 +43,7 @@ def build(settings: Settings) -> World:
         online=Lmdb(home / "online.lmdb"),
         journal=FileJournalReader(home / "journal"),
         launcher=Processes(),
-        notify=ToldInLog(home / "notices.log", clock=wall),
+        channels=HomeChannels(home, wall=wall),
         clock=clock,
         wall=wall,
         ledger=Ledger(records, clock=clock, wall=wall),
@@ -51,6 +51,7 @@ def build(settings: Settings) -> World:
         engine=Engine(records, clock=clock, wall=wall, owner=process_name(), lease=timedelta(seconds=settings.lease_s)),
         job_command=(sys.executable, "-m", "noria.app.job", str(home)),
         cadence=Cadence(compact=duration(settings.compact_every), look=duration(settings.look_every), bucket=duration(settings.bucket)),
+        page=settings.page_url or f"http://{settings.host}:{settings.port}",
     )
 
 

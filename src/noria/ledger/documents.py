@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
 from noria.core.data import DatasetVersion
 from noria.core.ids import digest_of, new_id
 from noria.core.judging import Approval
 from noria.core.moments import to_ms
+from noria.core.notices import Delivery, Notice
 from noria.core.registry import AliasMove, ModelVersion
 from noria.core.state import AliasState, LoopState, TrafficPoint
 from noria.core.training import Run
@@ -61,8 +63,19 @@ SHELVES: dict[type, Shelf] = {
     Signal: Shelf(kind="signal", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": "new"}),
     TrafficPoint: Shelf(kind="traffic", key=lambda v: f"{v.loop}/{_iso(v.start)}", index=lambda v: {"loop": v.loop}),
     Approval: Shelf(kind="approval", key=lambda v: v.turn, index=lambda v: {}),
+    Notice: Shelf(kind="notice", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "incident": v.incident, "state": "new"}),
+    Delivery: Shelf(
+        kind="delivery",
+        key=lambda v: f"{v.notice}/{v.channel}",
+        index=lambda v: {"loop": v.loop, "notice": v.notice, "channel": v.channel, "state": v.progress},
+    ),
+    Silence: Shelf(kind="silence", key=lambda v: v.id, index=lambda v: {"loop": v.loop}),
+    AlertBook: Shelf(kind="alert-book", key=lambda v: v.loop, index=lambda v: {}),
+    Opinion: Shelf(kind="opinion", key=lambda v: f"{v.incident}/{v.by}", index=lambda v: {"loop": v.loop, "incident": v.incident}),
+    Tuning: Shelf(kind="tuning", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": v.state}),
 }
-"""Every class that has documents. A new signal is filed as "new"; whoever uses or declines it says so by `index=`."""
+"""Every class that has documents. A new signal is filed as "new"; whoever uses or declines it says so by `index=`. A new notice
+is filed as "new"; whoever has made its deliveries, as "sent"."""
 
 
 class Documents:

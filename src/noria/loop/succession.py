@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from noria.core.registry import ModelVersion
 from noria.core.turning import Rollout
 from noria.core.watching import Incident, MonitorState
 from noria.durable.trip import Trip
 from noria.loop.deploy import CHALLENGER, CHAMPION
+from noria.loop.incidents import ended
 from noria.loop.story import Story
 from noria.loop.world import World
 from noria.ports.records import Write
@@ -41,25 +41,14 @@ def crowned(world: World, story: Story, trip: Trip, version: ModelVersion, befor
         also=[line],
     )
     _no_challenger(world, trip, version.model, "became champion")
-    return True, _answered(world, story, version, trip)
+    return True, _answered(world, story, version)
 
 
-def _answered(world: World, story: Story, version: ModelVersion, trip: Trip) -> list[Write]:
+def _answered(world: World, story: Story, version: ModelVersion) -> list[Write]:
     """Open incidents are answered by a new champion, and its monitors have seen nothing yet."""
     writes: list[Write] = []
-    now = trip.clock.now()
     for incident in world.documents.find(Incident, where={"loop": version.model, "state": "open"}):
-        why = f"answered by the promotion of v{version.number}"
-        writes.append(world.documents.write(replace(incident, closed_at=now, closed_because=why)))
-        closed = world.ledger.event(
-            "incident.closed",
-            loop=version.model,
-            subject=incident.id,
-            reasons=(incident.title, why),
-            because=(story.id("champion"),),
-            id=f"{incident.id}:closed",
-        )
-        writes.append(world.ledger.line(closed))
+        writes += ended(world, incident, because=f"answered by the promotion of v{version.number}", cause=(story.id("champion"),))
     for state in world.documents.find(MonitorState, where={"loop": version.model}):
         writes.append(world.documents.write(MonitorState(loop=state.loop, monitor=state.monitor, subject=state.subject)))
     return writes

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from noria.core.alerting import Silence
+from noria.core.declaration.alerts import Quiet
 from noria.core.ids import new_id
 from noria.core.moments import to_ms
 from noria.core.state import LoopState
-from noria.core.turning import Cause, Signal
 from noria.core.watching import Incident, MonitorState, Reading
+from noria.ledger.documents import Documents
+from noria.loop.incidents import recorded
 from noria.loop.lineage import lineage
 from noria.loop.monitors.span import Span, Watched
 from noria.loop.monitors.table import KINDS
 from noria.loop.states import amend, state_of
 from noria.loop.world import Declared, World
 from noria.ports.records import Write
-from noria.stages.monitoring import alarms, estimated, incidents, states
+from noria.stages.monitoring import estimated, incidents, states
 from noria.stages.monitoring.due import due_chunks
+from noria.stages.monitoring.silences import silenced
+
+Place = tuple[str, str]
+"""A monitor and its subject."""
 
 
 def watch(world: World, declared: Declared, watched: Watched, now: datetime) -> int:
@@ -63,14 +70,8 @@ def _closed_chunk(every: timedelta, origin: datetime, start: datetime, end: date
 
 def _consequences(world: World, declared: Declared, watched: Watched, readings: Sequence[Reading], at: datetime) -> list[Write]:
     name, documents = declared.loop.name, world.documents
-    limits = {monitor: (one.k, one.m) for one in declared.loop.watch for monitor in KINDS[one.check].monitors}
     before = {(s.monitor, s.subject): s for s in documents.find(MonitorState, where={"loop": name})}
-    after = dict(before)
-    for reading in (one for one in readings if one.monitor != estimated.MONITOR):
-        place = (reading.monitor, reading.subject)
-        k, m = limits.get(reading.monitor, (3, 5))
-        known = after.get(place) or MonitorState(loop=name, monitor=reading.monitor, subject=reading.subject)
-        after[place] = states.advance(known, reading, k=k, m=m)
+    after = _moved(declared, before, readings)
     changed = incidents.update(
         documents.find(Incident, where={"loop": name, "state": "open"}),
         list(after.values()),
@@ -80,61 +81,32 @@ def _consequences(world: World, declared: Declared, watched: Watched, readings: 
         importance={feature.name: feature.importance for feature in watched.reference.features},
         new_id=lambda: new_id("incident", to_ms(at)),
         lineage=lineage(documents, declared, watched.version.candidate.signature.features),
+        silent=silence(documents, declared, at),
     )
     writes: list[Write] = [documents.write(reading) for reading in readings]
     writes += [documents.write(s) for place, s in after.items() if before.get(place) != s]
-    for incident in changed:
-        writes += _told(world, incident, at)
-    return writes
+    return [*writes, *recorded(world, declared.loop.alerts, changed, at)]
 
 
-def _told(world: World, incident: Incident, at: datetime) -> list[Write]:
-    """The incident's document, its line in the ledger, and the signal that a new page gives the policy."""
-    documents, ledger = world.documents, world.ledger
-    known = documents.get(Incident, incident.id)
-    writes: list[Write] = [documents.write(incident)]
-    if incident.closed_at is not None:
-        closed = ledger.event(
-            "incident.closed",
-            loop=incident.loop,
-            subject=incident.id,
-            reasons=(incident.title, incident.closed_because),
-            because=(f"{incident.id}:opened",),
-            id=f"{incident.id}:closed",
-        )
-        return [*writes, ledger.line(closed)]
-    if known is None:
-        opened = ledger.event(
-            "incident.opened",
-            loop=incident.loop,
-            subject=incident.id,
-            reasons=(incident.title, incident.cause),
-            numbers=incident.numbers,
-            id=f"{incident.id}:opened",
-        )
-        writes.append(ledger.line(opened))
-    if _asks(incident) and not (known is not None and _asks(known)):
-        signal = Signal(
-            id=f"signal_{incident.id.removeprefix('incident_')}",
-            loop=incident.loop,
-            cause=cause_of(incident),
-            reason=incident.title,
-            at=at,
-            events=(f"{incident.id}:opened",),
-        )
-        writes.append(documents.write(signal, index={"state": "new"}))
-        world.notify.tell(f"{incident.loop}: {incident.title}", incident.cause, severity=incident.severity)
-    return writes
+def _moved(declared: Declared, before: Mapping[Place, MonitorState], readings: Sequence[Reading]) -> dict[Place, MonitorState]:
+    """Every monitor's state after these readings."""
+    limits = {monitor: (one.k, one.m) for one in declared.loop.watch for monitor in KINDS[one.check].monitors}
+    after = dict(before)
+    for reading in (one for one in readings if one.monitor != estimated.MONITOR):
+        place = (reading.monitor, reading.subject)
+        k, m = limits.get(reading.monitor, (3, 5))
+        known = after.get(place) or MonitorState(loop=reading.loop, monitor=reading.monitor, subject=reading.subject)
+        after[place] = states.advance(known, reading, k=k, m=m)
+    return after
 
 
-def _asks(incident: Incident) -> bool:
-    """Whether the policy is to hear of it: a page that a new model may be an answer to."""
-    return incident.severity == alarms.PAGE and alarms.turns(incident)
+def silence(documents: Documents, declared: Declared, at: datetime) -> Callable[[MonitorState], bool]:
+    """Which monitors are to be quiet about the chunk that ends now: silenced by a person, or expected to be out of sorts."""
+    quiet: list[Silence | Quiet] = [*documents.find(Silence, where={"loop": declared.loop.name}), *declared.loop.alerts.quiet]
+    lengths = {monitor: one.every for one in declared.loop.watch for monitor in KINDS[one.check].monitors}
 
+    def silent(state: MonitorState) -> bool:
+        start = at - lengths.get(state.monitor, timedelta(0))
+        return silenced(quiet, state.monitor, state.subject, start, at) is not None
 
-def cause_of(incident: Incident) -> Cause:
-    """What kind of signal an incident gives."""
-    monitors = {subject.split(":", 1)[0] for subject in incident.subjects}
-    if "quality" in monitors:
-        return Cause.QUALITY
-    return Cause.SCHEDULE if monitors == {"freshness"} else Cause.DRIFT
+    return silent

@@ -20,6 +20,7 @@ from noria.loop.ingest import ingest, tidy_log
 from noria.loop.keeping import Keeper
 from noria.loop.monitors.span import Watched, watched_champion
 from noria.loop.states import amend, open_turns, state_of
+from noria.loop.telling import tell_digest
 from noria.loop.triggers import new_signals, weigh_signals
 from noria.loop.watching import watch
 from noria.loop.world import Declared, World
@@ -127,6 +128,7 @@ class Wheel:
                 tidy_log(self._world, loops, now)
         for name, declared in loops.items():
             self._set_right(name)
+            tell_digest(self._world, name, now)
             champion = self._champion(name)
             looked = champion is not None and watch(self._world, declared, champion, now) > 0
             if looked or self._unweighed(name):

@@ -15,7 +15,7 @@ from noria.ports.blobs import Blobs
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalReader
 from noria.ports.launcher import Launcher
-from noria.ports.notify import Notify
+from noria.ports.notify import Channels
 from noria.ports.online import Online
 from noria.ports.records import Records
 
@@ -41,7 +41,9 @@ class World:
 
     Attributes:
         home: Folder of this Noria (see `noria.app.settings`).
+        channels: The ways to people.
         job_command: How a workshop is started; the turn's folder is appended.
+        page: Address of the page, for links; "" = there is none.
     """
 
     home: Path
@@ -50,7 +52,7 @@ class World:
     online: Online
     journal: JournalReader
     launcher: Launcher
-    notify: Notify
+    channels: Channels
     clock: Clock
     wall: Clock
     ledger: Ledger
@@ -58,6 +60,7 @@ class World:
     engine: Engine
     job_command: Sequence[str]
     cadence: Cadence = field(default_factory=Cadence)
+    page: str = ""
 
     @property
     def log_folder(self) -> Path:

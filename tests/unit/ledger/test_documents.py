@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
 from noria.core.data import DatasetVersion
 from noria.core.errors import Conflict
 from noria.core.judging import Approval
+from noria.core.notices import Delivery, Happening, Notice
 from noria.core.registry import AliasMove
 from noria.core.state import AliasState, LoopState, TrafficPoint
 from noria.core.training import Run, RunState
@@ -76,6 +78,27 @@ FILED = [
     (SIGNAL, "signal", "signal_1", {"loop": "l", "state": "new"}),
     (TrafficPoint(loop="l", start=NOW, seconds=600.0, requests={"1": 5}), "traffic", "l/2013-04-01T00:00:00+00:00", {"loop": "l"}),
     (Approval(turn="turn_1", granted=True, by="ada", reason="fine", at=NOW), "approval", "turn_1", {}),
+    (
+        Notice(id="n1", loop="l", severity="page", about=Happening.OPENED, title="t", text="", dedupe="i1", at=NOW, incident="i1"),
+        "notice",
+        "n1",
+        {"loop": "l", "incident": "i1", "state": "new"},
+    ),
+    (
+        Delivery(notice="n1", loop="l", channel="ops", dedupe="i1", at=NOW, next_at=NOW, first_at=NOW),
+        "delivery",
+        "n1/ops",
+        {"loop": "l", "notice": "n1", "channel": "ops", "state": "waiting"},
+    ),
+    (Silence(id="s1", loop="l", since=NOW, until=NOW, by="ada", because=""), "silence", "s1", {"loop": "l"}),
+    (AlertBook(loop="l", paged=(NOW,)), "alert-book", "l", {}),
+    (Opinion(incident="i1", loop="l", useful=True, by="ada", because="", at=NOW), "opinion", "i1/ada", {"loop": "l", "incident": "i1"}),
+    (
+        Tuning(id="t1", loop="l", monitor="drift", subject="x", factor=1.5, state="proposed", reason="", at=NOW),
+        "tuning",
+        "t1",
+        {"loop": "l", "state": "proposed"},
+    ),
 ]
 
 
@@ -133,5 +156,5 @@ def test_enums_select_as_their_values_do(documents):
 
 
 def test_a_class_without_a_shelf_is_refused(documents):
-    with pytest.raises(TypeError, match="these are: AliasMove"):
+    with pytest.raises(TypeError, match="these are: AlertBook"):
         documents.get(dict, "x")

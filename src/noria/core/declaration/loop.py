@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Label
 from noria.core.declaration.features import Feature
 from noria.core.declaration.gates import Gate
@@ -65,6 +66,7 @@ class Loop:
         train: Function of (Split, params) that returns a fitted scikit-learn or LightGBM model, or ONNX bytes.
         gates: What a candidate must show.
         rollout: How a challenger comes in: `Canary`, `AB` or `Bandit`.
+        alerts: How much people are told, and when trouble is expected.
         test: Share of the newest rows that judge and never train.
         seed: Set before user code runs.
     """
@@ -79,6 +81,7 @@ class Loop:
     rollout: Strategy = field(default_factory=Canary, kw_only=True)
     watch: Sequence[Watch] = field(default=(), kw_only=True)
     retrain: Retrain = field(default_factory=Retrain, kw_only=True)
+    alerts: Alerts = field(default_factory=Alerts, kw_only=True)
     test: float = field(default=0.2, kw_only=True)
     seed: int = field(default=7, kw_only=True)
     description: str = field(default="", kw_only=True)

@@ -1,0 +1,101 @@
+"""Puts incidents on record: the document, the line in the ledger, the signal to the policy, and what people are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from noria.core.declaration.alerts import Alerts
+from noria.core.turning import Cause, Signal
+from noria.core.watching import Incident
+from noria.loop import telling
+from noria.loop.world import World
+from noria.ports.records import Write
+from noria.stages.monitoring import alarms
+
+
+def recorded(world: World, alerts: Alerts, changed: Sequence[Incident], at: datetime) -> list[Write]:
+    """All that follows from incidents that were opened, widened or closed by the monitors, for one commit.
+
+    Raises Conflict in that commit where a person changed one of them meanwhile.
+    """
+    writes: list[Write] = []
+    changes: list[tuple[Incident | None, Incident]] = []
+    for incident in changed:
+        found = world.documents.revision(Incident, incident.id)
+        known, revision = found or (None, 0)
+        writes.append(world.documents.write(incident, expect=revision))
+        writes += _lines(world, known, incident)
+        if _asks(incident) and not (known is not None and _asks(known)):
+            writes.append(world.documents.write(_signal(incident, at), index={"state": "new"}))
+        changes.append((known, incident))
+    return [*writes, *telling.announce(world, alerts, changes, at)]
+
+
+def ended(world: World, incident: Incident, *, because: str, by: str = "noria", cause: Sequence[str] = ()) -> list[Write]:
+    """Close an incident for another reason than its monitors: a promotion, or a person.
+
+    Args:
+        cause: Ids of the events that led to it, besides its opening.
+    """
+    over = replace(incident, closed_at=world.clock.now(), closed_because=because)
+    found = world.documents.revision(Incident, incident.id)
+    line = _closed(world, over, by=by, because=cause or (f"{incident.id}:opened",))
+    return [world.documents.write(over, expect=found[1] if found else 0), line, *telling.over(world, over)]
+
+
+def cause_of(incident: Incident) -> Cause:
+    """What kind of signal an incident gives."""
+    monitors = {subject.split(":", 1)[0] for subject in incident.subjects}
+    if "quality" in monitors:
+        return Cause.QUALITY
+    return Cause.SCHEDULE if monitors == {"freshness"} else Cause.DRIFT
+
+
+def _asks(incident: Incident) -> bool:
+    """Whether the policy is to hear of it: a page that a new model may be an answer to."""
+    return incident.severity == alarms.PAGE and alarms.turns(incident)
+
+
+def _signal(incident: Incident, at: datetime) -> Signal:
+    return Signal(
+        id=f"signal_{incident.id.removeprefix('incident_')}",
+        loop=incident.loop,
+        cause=cause_of(incident),
+        reason=incident.title,
+        at=at,
+        events=(f"{incident.id}:opened",),
+    )
+
+
+def _lines(world: World, known: Incident | None, incident: Incident) -> list[Write]:
+    if incident.closed_at is not None:
+        return [_closed(world, incident)]
+    if known is None:
+        kind, id = "incident.opened", f"{incident.id}:opened"
+    else:
+        kind, id = "incident.widened", f"{incident.id}:widened:{len(incident.subjects)}:{len(incident.hushed)}:{incident.severity}"
+    event = world.ledger.event(
+        kind,
+        loop=incident.loop,
+        subject=incident.id,
+        reasons=(incident.title, incident.cause, *(one.text for one in incident.evidence[:3] if one.text != incident.cause)),
+        because=() if known is None else (f"{incident.id}:opened",),
+        numbers=incident.numbers,
+        id=id,
+    )
+    return [world.ledger.line(event)]
+
+
+def _closed(world: World, incident: Incident, *, by: str = "noria", because: Sequence[str] = ()) -> Write:
+    event = world.ledger.event(
+        "incident.closed",
+        loop=incident.loop,
+        subject=incident.id,
+        by=by,
+        reasons=(incident.title, incident.closed_because),
+        because=tuple(because) or (f"{incident.id}:opened",),
+        id=f"{incident.id}:closed",
+    )
+    return world.ledger.line(event)
