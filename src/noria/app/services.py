@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from noria.app.settings import Settings, token
+from noria.core.explaining import ExplainedRequest, Search
 from noria.core.moments import from_ms
 from noria.core.performance import RealisedQuality
 from noria.ledger.book import Ledger
 from noria.loop.enrol import in_force
+from noria.loop.explaining import explain_request
 from noria.loop.performance import realised_as_of
 from noria.loop.states import state_of
 from noria.loop.verbs import Verbs
@@ -65,6 +67,10 @@ class ControlServices:
         if state.code not in self._delays:
             self._delays[state.code] = in_force(self._world, state).loop.label.delay
         return realised_as_of(self._world, loop, as_of=as_of, name=metric, window=window, version=version, delay=self._delays[state.code])
+
+    def explain(self, loop: str, request_id: str, search: Search | None = None) -> ExplainedRequest:
+        """See `explaining.explain_request`."""
+        return explain_request(self._world, loop, request_id, search=search)
 
     def settle(self, at_ms: int, timeout_s: float) -> bool:
         """See `Wheel.settle`."""

@@ -29,6 +29,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("reports", "Show where every loop stands, and what comes next."),
         "why": ("reports", "Say why: the chain of events behind a decision."),
         "quality": ("quality", "Show realised quality as it was known on any date."),
+        "explain": ("explaining", "Say why a request was answered so: each feature's part."),
+        "counterfactual": ("explaining", "Find what would have changed an answer."),
         "parity": ("replaying", "Prove that features online equal features offline."),
         "doctor": ("reports", "Check processes, records and blobs."),
     },

@@ -11,6 +11,7 @@ from noria.core.declaration.rollout import compared as compared_metrics
 from noria.core.examination.examination import Examination
 from noria.core.judging import Scorecard
 from noria.loop.comparing import baselines_of, importance_of, rivalry_of
+from noria.loop.explained import explained
 from noria.loop.materials import Materials
 from noria.loop.referring import reference_of
 from noria.ports import wire
@@ -47,6 +48,7 @@ def examined(on: Materials, card: Scorecard) -> Examination:
         rivalry=_told(on, untold, "rivalry", lambda: rivalry_of(on, card), None),
         baselines=_told(on, untold, "baselines", lambda: baselines_of(on), None),
         importance=_told(on, untold, "importance", lambda: importance_of(on), None),
+        explained=_told(on, untold, "explained", lambda: explained(on), None),
         untold=untold,
     )
 

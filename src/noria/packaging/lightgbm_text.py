@@ -16,7 +16,7 @@ import numpy as np
 from noria.core.errors import ArtifactRejected, RequestInvalid, Unavailable
 from noria.core.schema import Signature
 
-_FLOAT64, _NORMAL, _ALL_TREES, _GAIN = 1, 0, -1, 1
+_FLOAT64, _NORMAL, _CONTRIBUTIONS, _ALL_TREES, _GAIN = 1, 0, 3, -1, 1
 _FEW_ROWS = 6
 """Up to here prepared calls row by row are faster than one call for all, which reads its parameters anew."""
 _ONE_THREAD = b"num_threads=1 verbosity=-1"
@@ -52,6 +52,7 @@ class LightgbmScorer:
     """Scores with one thread per call. Thread-safe: each calling thread has scratch memory and a prepared call of its own."""
 
     format = "lightgbm"
+    explained_by = "tree-shap"
 
     def __init__(self, content: bytes, signature: Signature) -> None:
         self.signature = signature
@@ -78,6 +79,16 @@ class LightgbmScorer:
         _check(_library().LGBM_BoosterFeatureImportance(self._booster.handle, c_int(_ALL_TREES), c_int(_GAIN), _pointer(gains)))
         return gains
 
+    def contributions(self, X: np.ndarray, background: np.ndarray) -> np.ndarray:
+        """Each feature's part in each margin, and last the base: TreeSHAP (Lundberg et al. 2020), by LightGBM itself.
+
+        Returns:
+            Shape (n, outputs, features + 1). The background is what the trees counted in training, not `background`.
+        """
+        return self._ask(X, _CONTRIBUTIONS, len(X) * self._booster.outputs * (self._width + 1)).reshape(
+            len(X), self._booster.outputs, self._width + 1
+        )
+
     def _row_by_row(self, X: np.ndarray) -> np.ndarray:
         try:
             lane: _Lane = self._local.lane
@@ -91,12 +102,15 @@ class LightgbmScorer:
         return answers.reshape(-1)
 
     def _at_once(self, X: np.ndarray) -> np.ndarray:
+        return self._ask(X, _NORMAL, len(X) * self._booster.outputs)
+
+    def _ask(self, X: np.ndarray, what: int, size: int) -> np.ndarray:
         X = np.ascontiguousarray(X, dtype=np.float64)
-        answers = np.empty(len(X) * self._booster.outputs)
+        answers = np.empty(size)
         written = c_int64()
         code = _library().LGBM_BoosterPredictForMat(
             self._booster.handle, X.ctypes.data_as(c_void_p), _FLOAT64, len(X), self._width, 1,
-            _NORMAL, 0, _ALL_TREES, _ONE_THREAD, byref(written), _pointer(answers),
+            what, 0, _ALL_TREES, _ONE_THREAD, byref(written), _pointer(answers),
         )  # fmt: skip
         _check(code)
         return answers

@@ -27,6 +27,7 @@ class OnnxScorer:
     """
 
     format = "onnx"
+    explained_by = ""
 
     def __init__(self, content: bytes, signature: Signature) -> None:
         self.signature = signature
@@ -57,6 +58,9 @@ class OnnxScorer:
     def importance(self) -> np.ndarray:
         """Empty: a graph does not say."""
         return np.zeros(0)
+
+    def contributions(self, X: np.ndarray, background: np.ndarray) -> None:
+        """None: a graph does not say."""
 
 
 def _answer_of(session: Any) -> str:

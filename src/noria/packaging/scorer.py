@@ -10,10 +10,15 @@ from noria.core.schema import Signature
 
 
 class Scorer(Protocol):
-    """A loaded model. Thread-safe; a call uses one thread and keeps nothing."""
+    """A loaded model. Thread-safe; a call uses one thread and keeps nothing.
+
+    Attributes:
+        explained_by: "tree-shap" or "linear" where `contributions` gives exact parts, else "".
+    """
 
     signature: Signature
     format: str
+    explained_by: str
 
     def score(self, X: np.ndarray) -> np.ndarray:
         """Answers for a float64 matrix, shape (n, features), missing as NaN.
@@ -25,4 +30,17 @@ class Scorer(Protocol):
 
     def importance(self) -> np.ndarray:
         """Weight of each feature, shape (features,), in any unit; empty where the model does not say."""
+        ...
+
+    def contributions(self, X: np.ndarray, background: np.ndarray) -> np.ndarray | None:
+        """Each feature's part in each answer, by the model's own exact method; None where it has none.
+
+        Args:
+            X: Rows, shape (n, features).
+            background: Rows that "without the feature" means, shape (rows, features).
+
+        Returns:
+            Shape (n, outputs, features + 1), the base last, on the scale on which the model adds
+            up: log-odds for probabilities. `explained_by` names the method.
+        """
         ...

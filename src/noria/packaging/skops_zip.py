@@ -12,6 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 from noria.core.errors import ArtifactRejected
 from noria.core.schema import Signature, Task
+from noria.packaging import linear
 
 ALLOWED = re.compile(
     r"collections\.(OrderedDict|defaultdict)"
@@ -108,6 +109,7 @@ class SkopsScorer:
     def __init__(self, content: bytes, signature: Signature) -> None:
         self.signature = signature
         self.model = construct(content)
+        self.explained_by = "linear" if linear.is_linear(self.model) else ""
         self._threads = ThreadpoolController()
         self._keep_to_one_job()
 
@@ -119,6 +121,10 @@ class SkopsScorer:
     def importance(self) -> np.ndarray:
         """Weight of each input of the model's last step, or empty."""
         return importance(self.model)
+
+    def contributions(self, X: np.ndarray, background: np.ndarray) -> np.ndarray | None:
+        """In closed form for linear models; None for all others."""
+        return linear.contributions(self.model, X, background) if self.explained_by else None
 
     def _keep_to_one_job(self) -> None:
         jobs = [name for name in self.model.get_params() if name.rpartition("__")[2] == "n_jobs"]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 
 from noria.server.api.loops import loops_router
+from noria.server.api.requests import requests_router
 from noria.server.api.story import story_router
 from noria.server.api.verbs import verbs_router
 from noria.server.api.watching import watching_router
@@ -38,7 +39,13 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
     app.add_middleware(Guard, hosts=hosts)
     handle_errors(app)
     api = APIRouter(prefix="/api/v1")
-    for router in (loops_router(reads), watching_router(reads, services), story_router(reads), verbs_router(services)):
+    for router in (
+        loops_router(reads),
+        watching_router(reads, services),
+        story_router(reads),
+        verbs_router(services),
+        requests_router(services, reads),
+    ):
         api.include_router(router)
     for router in (api, health_router(services), metrics_router(reads), page_router(services, reads)):
         app.include_router(router)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from noria.core.explaining import ExplainedRequest, Search
 from noria.core.performance import RealisedQuality
 from noria.ledger.book import Ledger
 from noria.ports.clock import Clock
@@ -94,6 +95,14 @@ class Services(Protocol):
         Raises:
             NotFound: no such loop, version, or metric of its task.
             NotAllowed: nothing was predicted yet.
+        """
+        ...
+
+    def explain(self, loop: str, request_id: str, search: Search | None = None) -> ExplainedRequest:
+        """Why a logged request was answered so; with `search`, what would have changed the answer too.
+
+        Raises:
+            NotFound: no such loop or request, or its version kept nothing to explain it against.
         """
         ...
 

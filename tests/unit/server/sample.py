@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from noria.core.data import DatasetVersion, Part
-from noria.core.errors import NotAllowed
+from noria.core.errors import NotAllowed, NotFound
+from noria.core.explaining import Change, Contribution, Counterfactual, ExplainedRequest, Explanation, Search
 from noria.core.ids import new_id
 from noria.core.judging import GateResult, Outcome, Scorecard, SliceMark, Verdict
 from noria.core.moments import to_ms
@@ -639,6 +640,41 @@ class FixedClock:
         return self._now
 
 
+REQUEST = "f-1<b>"
+
+
+def explained_request(loop: str, *, searched: bool) -> ExplainedRequest:
+    parts = tuple(
+        Contribution(feature=name, value=value, part=part) for name, value, part in (("wind", 31.0, 0.8), ("carrier", "U<i>A", -0.3))
+    )
+    changed = Counterfactual(
+        changes=(Change(feature="wind", before=31.0, after=9.0),), answer=0.31, distance=2.0, plausible=True, found="generated"
+    )
+    return ExplainedRequest(
+        request_id=REQUEST,
+        loop=loop,
+        role="champion",
+        time=NOW,
+        inputs={"wind": 31.0, "carrier": "U<i>A", "tail": None},
+        outcome=True,
+        label="late",
+        explanation=Explanation(
+            version=f"{loop}@2",
+            subject="late",
+            answer=0.62,
+            scale="log-odds",
+            margin=0.5,
+            base=0.0,
+            parts=parts,
+            method="tree-shap",
+            background="",
+            gap=1e-9,
+        ),
+        against={"wind": 0.0, "carrier": 0.0},
+        counterfactuals=(changed,) if searched else (),
+    )
+
+
 class SampleServices:
     """`noria.server.services.Services` over the sample home; verbs are written down, not done."""
 
@@ -679,6 +715,11 @@ class SampleServices:
             median_s=3_600.0, p90_s=86_400.0,
         )  # fmt: skip
         return RealisedQuality(loop=loop, metric=metric or "roc_auc", as_of=at, higher_is_better=True, windows=(week,), curve=curve)
+
+    def explain(self, loop: str, request_id: str, search: Search | None = None) -> ExplainedRequest:
+        if request_id != REQUEST:
+            raise NotFound(f"{loop} has no answered request {request_id!r} in its log")
+        return explained_request(loop, searched=search is not None)
 
     def settle(self, at_ms: int, timeout_s: float) -> bool:
         self.asked.append(("settle", at_ms, timeout_s))

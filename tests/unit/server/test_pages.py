@@ -1,9 +1,10 @@
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
-from sample import LOOP, FixedClock, SampleServices, write_sample
+from sample import LOOP, REQUEST, FixedClock, SampleServices, write_sample
 
 from noria.core.turning import Rollout
 from noria.ledger.documents import Documents
@@ -155,3 +156,17 @@ def test_own_static_files_are_small_and_own(ask):
 @pytest.mark.parametrize("path", ["/static/../render.py", "/static/%2e%2e/render.py", "/static/nope.js"])
 def test_static_files_do_not_leave_their_folder(ask, path):
     assert ask.get(path).status_code == 404
+
+
+def test_a_request_opens_with_its_reasons_and_what_would_have_changed_it(ask):
+    address = f"/loops/{LOOP}/requests/{quote(REQUEST)}"
+    page = ask.get(address).text
+    assert "f-1&lt;b&gt;" in page and "U&lt;i&gt;A" in page and "<i>A" not in page
+    assert parsed(page).open == []
+    assert "9.0" not in page
+    assert "31.0 → <b>9.0</b>" in ask.get(address, params={"search": "true", "keep": "carrier"}).text
+    chart = ask.get("/charts/parts.json", params={"loop": LOOP, "request": REQUEST}).json()
+    assert "wind raises it most" in chart["text"]
+    assert ask.get(f"/loops/{LOOP}/requests/nobody").status_code == 404
+    told = ask.get(f"/api/v1{address}/counterfactuals", params={"keep": "carrier"}).json()
+    assert told["counterfactuals"][0]["changes"] == [{"feature": "wind", "before": 31.0, "after": 9.0}]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from noria.core.examination.backtest import Backtest, Staleness
 from noria.core.examination.baselines import Baselines
 from noria.core.examination.comparing import Rivalry
+from noria.core.examination.explaining import Explained
 from noria.core.examination.fairness import FairnessReport
 from noria.core.examination.importance import Importance
 from noria.core.examination.slices import SliceSearch
@@ -31,6 +32,7 @@ class Examination:
         lofo: What it leans on, by training again without a feature; only where the loop asks for it.
         backtest: How its recipe did on several recent windows; only where the loop asks for it.
         staleness: How fast a model of this loop ages, from the same trainings.
+        explained: What it goes by, and the rows that single answers are explained against.
         untold: Subject to why nothing is known of it: it was not asked for, or it failed.
     """
 
@@ -44,4 +46,5 @@ class Examination:
     lofo: Importance | None = None
     backtest: Backtest | None = None
     staleness: Staleness | None = None
+    explained: Explained | None = None
     untold: Mapping[str, str] = field(default_factory=dict)

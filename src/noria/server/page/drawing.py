@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
@@ -13,6 +12,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from noria.core.errors import NotFound
 from noria.core.turning import Rollout, RolloutPhase
 from noria.drawing.charts.drift import drift_chart
+from noria.drawing.charts.explaining import parts_chart
 from noria.drawing.charts.guards import guards_chart
 from noria.drawing.charts.quality import Mark, Reign, quality_chart
 from noria.drawing.charts.readings import readings_chart
@@ -31,9 +31,9 @@ QUARTER_DAYS_SHOWN = 1_000
 class Drawings:
     """Every chart of the pages by name; each takes the query of its address."""
 
-    def __init__(self, reads: Reads, now: Callable[[], datetime]) -> None:
+    def __init__(self, reads: Reads, services: Services) -> None:
         self._reads = reads
-        self._now = now
+        self._services = services
         self._named: Mapping[str, Callable[[Mapping[str, str]], Chart]] = {
             "quality": self._quality,
             "traffic": self._traffic,
@@ -41,6 +41,7 @@ class Drawings:
             "guards": self._guards,
             "tuning": self._tuning,
             "readings": self._readings,
+            "parts": self._parts,
         }
 
     def draw(self, name: str, query: Mapping[str, str]) -> Chart:
@@ -71,7 +72,7 @@ class Drawings:
     def _reigns(self, loop: str, metric: str) -> list[Reign]:
         marks = {v.number: v.scorecard.metrics[metric].value for v in self._reads.versions(loop) if metric in v.scorecard.metrics}
         moves = sorted((m for m in self._reads.alias_moves(loop) if m.alias == "champion"), key=lambda m: m.at)
-        ends = [m.at for m in moves[1:]] + [self._now()]
+        ends = [m.at for m in moves[1:]] + [self._services.clock.now()]
         pairs = zip(moves, ends, strict=False)
         return [
             Reign(start=m.at, end=end, value=marks[m.after], version=m.after)
@@ -101,6 +102,10 @@ class Drawings:
     def _readings(self, query: Mapping[str, str]) -> Chart:
         loop = self._reads.loop(query.get("loop", "")).name
         return readings_chart(self._reads.readings(loop, query.get("monitor", ""), query.get("subject", ""), limit=120))
+
+    def _parts(self, query: Mapping[str, str]) -> Chart:
+        loop = self._reads.loop(query.get("loop", "")).name
+        return parts_chart(self._services.explain(loop, query.get("request", "")).explanation)
 
 
 def drawing_router(services: Services, drawings: Drawings) -> APIRouter:

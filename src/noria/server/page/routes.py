@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from noria.core.explaining import Constraints, Search
 from noria.core.state import LoopState
 from noria.core.turning import TurnState
 from noria.server.page.drawing import Drawings, drawing_router
@@ -19,6 +20,7 @@ from noria.server.reads import Reads
 from noria.server.services import Services
 
 EVENTS_SHOWN = 60
+Names = Annotated[list[str], Query(max_length=200)]
 Position = Annotated[int, Query(ge=0)]
 
 
@@ -26,10 +28,11 @@ def page_router(services: Services, reads: Reads) -> APIRouter:
     """All pages, their charts and their static files."""
     pages = Pages(services, reads)
     router = APIRouter(include_in_schema=False)
-    router.include_router(drawing_router(services, Drawings(reads, services.clock.now)))
+    router.include_router(drawing_router(services, Drawings(reads, services)))
     router.routes.append(Mount("/static", StaticFiles(directory=ROOM / "static")))
     _loop_pages(router, pages, reads)
     _ledger_pages(router, pages, reads)
+    _request_pages(router, pages, reads, services)
     return router
 
 
@@ -120,3 +123,12 @@ def _last_day(seen: Glance) -> dict[str, float]:
         "p50_us": points[-1].latency_p50_us if points else 0.0,
         "p99_us": points[-1].latency_p99_us if points else 0.0,
     }
+
+
+def _request_pages(router: APIRouter, pages: Pages, reads: Reads, services: Services) -> None:
+    @router.get("/loops/{name}/requests/{id}")
+    def opened(request: Request, name: str, id: str, keep: Names = [], search: bool = False) -> Response:  # noqa: B006 - FastAPI copies it
+        state = reads.loop(name)
+        wanted = Search(constraints=Constraints(keep=frozenset(keep))) if search or keep else None
+        found = services.explain(state.name, id, wanted)
+        return pages.page(request, "request.html", tab="", state=state, found=found, kept=set(keep), searched=wanted is not None)

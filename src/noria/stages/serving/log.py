@@ -16,7 +16,7 @@ from noria.stages.serving.compaction import Arrived, Compacted, compact, tidy
 from noria.stages.serving.log_tables import OUTCOME_COLUMNS, PREDICTION_COLUMNS
 from noria.stages.serving.parts import OUTCOMES, PREDICTIONS, Part, parts
 
-__all__ = ["Arrived", "Compacted", "compact", "labelled", "outcomes", "predictions", "tidy"]
+__all__ = ["Arrived", "Compacted", "compact", "find", "labelled", "outcomes", "predictions", "tidy"]
 
 _LISTINGS = 5
 _EARLY_OUTCOME = timedelta(days=1)
@@ -90,6 +90,24 @@ def labelled(
     known = outcomes(folder, deployment, since=None if since is None else since - _EARLY_OUTCOME, until=known_by)
     joined = answered.join(known.select("request_id", outcome="value"), on="request_id", how="inner", maintain_order="left")
     return joined if columns is None else joined.select([*columns, "outcome"])
+
+
+def find(folder: Path, deployment: str, request_id: str) -> pl.DataFrame:
+    """Every answer to one request, the newest part of the log first; no rows when it is not there.
+
+    Parts are asked one by one, and hold the smallest and the largest id of each row group, so most
+    of them are not read.
+    """
+    for _ in range(_LISTINGS):
+        try:
+            for part in reversed(parts(folder / deployment / PREDICTIONS)):
+                found = pl.scan_parquet(part.path).filter(pl.col("request_id") == request_id).collect()
+                if found.height:
+                    return found.unique(["request_id", "role"], keep="first", maintain_order=True)
+        except FileNotFoundError:
+            continue
+        break
+    return pl.DataFrame(schema=dict(PREDICTION_COLUMNS))
 
 
 def _read(
