@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from noria.checks.check import check
     from noria.core.declaration import expectations as expect
     from noria.core.declaration.alerts import Alerts, Quiet
     from noria.core.declaration.dataset import Dataset, Label
@@ -52,6 +53,7 @@ __all__ = [
     "at_most",
     "beats_baselines",
     "beats_champion",
+    "check",
     "choice",
     "drift",
     "equivalent_to_champion",
@@ -78,6 +80,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("noria.core.declaration.expectations")
     if name == "verify_webhook":
         return importlib.import_module("noria.core.signing").verify_webhook
+    if name == "check":
+        return importlib.import_module("noria.checks.check").check
     if name in __all__:
         for room in _ROOMS:
             module = importlib.import_module(f"noria.core.declaration.{room}")

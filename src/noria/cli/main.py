@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "explain": ("explaining", "Say why a request was answered so: each feature's part."),
         "counterfactual": ("explaining", "Find what would have changed an answer."),
         "parity": ("replaying", "Prove that features online equal features offline."),
+        "check": ("checking", "Hold a table against another: data problems, drift, quality. No deployment needed."),
         "doctor": ("reports", "Check processes, records and blobs."),
     },
     "Order": {

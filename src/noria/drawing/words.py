@@ -27,6 +27,19 @@ def number(value: float | None) -> str:
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
+def like(value: float | None, reach: float | None) -> str:
+    """A number with as many decimals as tell, where values differ by about `reach`.
+
+    >>> like(-0.00018, 1.0), like(1234.567, 25.0), like(0.00123, 0.0004)
+    ('−0.00', '1,235', '0.00123')
+    """
+    if value is None or not math.isfinite(value):
+        return NONE
+    if not reach or not math.isfinite(reach) or abs(value) >= 1e12:
+        return number(value).replace("-", "−")
+    return f"{value:,.{min(8, max(0, 2 - math.floor(math.log10(reach))))}f}".replace("-", "−")
+
+
 def metric(value: float | None) -> str:
     """A mark with four decimals."""
     return NONE if value is None or not math.isfinite(value) else f"{value:.4f}"
@@ -129,6 +142,7 @@ def _coarse(length: timedelta) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
+    "like": like,
     "metric": metric,
     "signed": signed,
     "interval": interval,

@@ -14,13 +14,17 @@ from noria.core.schema import Field, Kind
 from noria.packaging.encoding import kind_of
 from noria.ports.tables import DTYPES
 
-_FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "tsv"}
+_FORMATS = {
+    ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "tsv",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
+}  # fmt: skip
+_SAMPLE_ROWS = 10_000
 
 
 def open_source(spec: Dataset) -> pl.LazyFrame:
     """The declared rows, times as `Datetime("ms", "UTC")` (naive = UTC), numbers as int64 or float64, NaN as null.
 
-    A path or glob is relative to the current folder; a folder means all Parquet files below it.
+    A path or glob is relative to the current folder; a folder means all files of one format below it, Parquet first.
 
     Raises:
         DataInvalid: no such file, a format Noria does not read, a declared column that is not
@@ -49,6 +53,22 @@ def columns_of(spec: Dataset) -> tuple[Field, ...]:
     return tuple(Field(name=name, kind=_kind(spec, name, dtype)) for name, dtype in schema.items())
 
 
+def rows_of(source: Any, *, name: str) -> pl.LazyFrame:
+    """The rows of any source as they are, of whatever types.
+
+    Args:
+        source: As `Dataset.source`.
+        name: What errors call it.
+
+    Raises:
+        DataInvalid: no such file, or a format Noria does not read.
+    """
+    spec = Dataset(name, source, key="", time="")
+    rows = _raw(spec)
+    _schema(spec, rows)
+    return rows
+
+
 def _raw(spec: Dataset) -> pl.LazyFrame:
     source = spec.source
     if isinstance(source, (str, Path)):
@@ -65,21 +85,34 @@ def _files(spec: Dataset, path: Path) -> pl.LazyFrame:
     form = _format(spec, found[0])
     if form == "parquet":
         return pl.scan_parquet(found, glob=False, missing_columns="insert")
-    return pl.scan_csv(found, glob=False, try_parse_dates=True, separator="\t" if form == "tsv" else ",", infer_schema_length=10_000)
+    if form == "arrow":
+        return pl.concat([pl.scan_ipc(file) for file in found], how="diagonal")
+    if form == "jsonl":
+        return pl.scan_ndjson(found, infer_schema_length=_SAMPLE_ROWS)
+    return pl.scan_csv(found, glob=False, try_parse_dates=True, separator="\t" if form == "tsv" else ",", infer_schema_length=_SAMPLE_ROWS)
 
 
 def _matching(place: Path) -> list[Path]:
     if place.is_file():
         return [place]
-    folder, pattern = (place, "**/*.parquet") if place.is_dir() else (Path(place.anchor), str(place.relative_to(place.anchor)))
-    return sorted(path for path in folder.glob(pattern) if path.is_file())
+    if not place.is_dir():
+        return sorted(path for path in Path(place.anchor).glob(str(place.relative_to(place.anchor))) if path.is_file())
+    for form in dict.fromkeys(_FORMATS.values()):
+        found = [path for path in place.rglob("*") if _form(path) == form and path.is_file()]
+        if found:
+            return sorted(found)
+    return []
+
+
+def _form(path: Path) -> str:
+    """The format that a file's name tells ("x.csv.gz" is a CSV); "" when none that is read."""
+    return next((_FORMATS[suffix.lower()] for suffix in path.suffixes[-2:] if suffix.lower() in _FORMATS), "")
 
 
 def _format(spec: Dataset, path: Path) -> str:
-    for suffix in path.suffixes[-2:]:
-        if suffix.lower() in _FORMATS:
-            return _FORMATS[suffix.lower()]
-    raise DataInvalid(f"dataset {spec.name!r}: {path} is neither Parquet nor CSV", fix="name it .parquet, .csv or .tsv")
+    if _form(path):
+        return _form(path)
+    raise DataInvalid(f"dataset {spec.name!r}: {path} is no table that Noria reads", fix=f"name it {', '.join(_FORMATS)}")
 
 
 def _frame(spec: Dataset, source: Any) -> pl.LazyFrame:

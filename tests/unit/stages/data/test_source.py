@@ -91,7 +91,7 @@ def test_broken_and_foreign_files_are_said_to_be_so(tmp_path):
     (tmp_path / "book.xlsx").write_bytes(b"")
     with pytest.raises(DataInvalid, match="cannot be read"):
         schema_of(dataset(tmp_path / "torn.parquet"))
-    with pytest.raises(DataInvalid, match="neither Parquet nor CSV"):
+    with pytest.raises(DataInvalid, match="no table that Noria reads"):
         schema_of(dataset(tmp_path / "book.xlsx"))
     with pytest.raises(DataInvalid, match="cannot be read as a table"):
         schema_of(dataset(object()))
