@@ -27,7 +27,7 @@ def columns_of(tables: Tables, roles: Roles, drifted: Drifted, *, min_rows: int)
     for name, kind in tables.kinds.items():
         readings = {monitor: series for (monitor, subject), series in drifted.readings.items() if subject == name}
         spoken = [typical(series) for series in readings.values()]
-        if name in roles.judged and roles.of[name] == "feature":
+        if name in roles.judged and roles.of[name] == "feature" and not drifted.chunk:
             spoken += _novel(tables, before[name], now[name], kind, spoken, level=level, min_rows=min_rows)
         found.append(
             ColumnCheck(

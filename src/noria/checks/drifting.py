@@ -14,9 +14,11 @@ from numpy.typing import ArrayLike
 from noria.core.moments import from_ms
 from noria.core.schema import Field, Kind
 from noria.core.watching import DriftReference, FeatureReference, Level, Reading
+from noria.stages.monitoring import data_quality, drift
 from noria.stages.monitoring.bins import categories_of, codes_of
 from noria.stages.monitoring.chunk_limits import FEWEST_CHUNKS
-from noria.stages.monitoring.drift import measure
+from noria.stages.monitoring.counting import count_chunk
+from noria.stages.monitoring.reading import Look
 from noria.stages.monitoring.reference import build
 from noria.stages.monitoring.stability import debiased_psi
 
@@ -55,7 +57,7 @@ def wholes(before: pl.DataFrame, now: pl.DataFrame, fields: Sequence[Field], *, 
     sure = 1 - FAMILY / max(len(counts), 1)
     readings: dict[tuple[str, str], tuple[Reading, ...]] = {}
     small = set()
-    for one in measure(reference, now, loop="", at=at, floor=floor, min_rows=min_rows):
+    for one in drift.measure(reference, now, loop="", at=at, floor=floor, min_rows=min_rows):
         reading = one
         if one.monitor == "drift":
             chance = null_limit(counts[one.subject], one.rows, level=sure)
@@ -87,7 +89,9 @@ def by_chunk(
     for done, part in enumerate(parts):
         progress(done, len(parts))
         end = from_ms((int(part[_CHUNK][0]) + 1) * _ms(chunk))
-        for one in measure(reference, part, loop="", at=end, floor=floor, min_rows=min_rows):
+        counts, look = count_chunk(reference, part), Look(loop="", at=end, min_rows=min_rows)
+        measured = drift.readings(reference, counts, look, floor=floor)
+        for one in (*measured, *data_quality.readings(reference, counts, look, monitors=("range", "unseen"))):
             readings.setdefault((one.monitor, one.subject), []).append(one)
     return Drifted(readings={key: tuple(series) for key, series in readings.items()}, chunk=chunk, chunks=chunks)
 

@@ -69,14 +69,14 @@ def _finding(column: ColumnCheck, reading: Reading, drifted: Drifted) -> Finding
 
 def _said(reading: Reading, drifted: Drifted) -> str:
     share = f"{reading.value:.2%}" if reading.value < 0.1 else f"{reading.value:.0%}"
-    if reading.monitor == "unseen":
+    if reading.monitor == "unseen" and not drifted.chunk:
         return f"{share} of rows have values never seen before: {reading.note}"
-    if reading.monitor == "range":
+    if reading.monitor == "range" and not drifted.chunk:
         return f"{share} of rows lie outside the reference: {reading.note}"
     series = drifted.readings.get((reading.monitor, reading.subject), ())
     judged = [one for one in series if one.level is not Level.NOT_ENOUGH]
     often = f", in {sum(one.level is Level.BREACH for one in judged)} of {len(judged)} chunks" if drifted.chunk else ""
-    what = "" if reading.monitor == "missing" else f"PSI {reading.value:.3f}, limit {reading.threshold:.3f}: "
+    what = "" if reading.monitor != "drift" else f"PSI {reading.value:.3f}, limit {reading.threshold:.3f}: "
     return f"{what}{reading.note}{often}"
 
 

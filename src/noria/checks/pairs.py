@@ -45,8 +45,7 @@ def pairs_of(
         return ()
     count = len(varied) * (len(varied) - 1) // 2
     sides = [_sample(side, varied, block, seed) for side, block in zip((before, now), blocks or (None, None), strict=True)]
-    rho = [_correlations(values) for values, _ in sides]
-    limits = _limits(sides, rho, 1 - FAMILY / (2 * count))
+    rho, limits = _held([values for values, _ in sides], [_by_block(*side) for side in sides], level=1 - FAMILY / (2 * count))
     found = [
         _pair(varied[i], varied[j], float(rho[0][i, j]), float(rho[1][i, j]), float(limits[i, j]))
         for i, j in combinations(range(len(varied)), 2)
@@ -78,17 +77,18 @@ def _correlations(values: Ranks) -> Ranks:
         return np.atleast_2d(np.corrcoef(values, rowvar=False))
 
 
-def _limits(sides: Sequence[tuple[Ranks, NDArray | None]], rho: Sequence[Ranks], level: float) -> Ranks:
-    """The change of ρ that chance alone stays within; NaN where it cannot be told."""
-    if any(len(values) < FEWEST_ROWS for values, _ in sides):
-        return np.full_like(rho[0], np.nan)
-    alike = [_by_block(values, block) for values, block in sides]
-    if all(one is not None and len(one) >= FEWEST_BLOCKS for one in alike):
-        return _welch([one for one in alike if one is not None], level)
-    spread = np.sqrt(sum(_FIELLER / (len(values) - 3) for values, _ in sides))
+def _held(sides: Sequence[Ranks], alike: Sequence[Ranks | None], *, level: float) -> tuple[list[Ranks], Ranks]:
+    """ρ before and now, and the change that chance alone stays within; NaN where it cannot be told."""
+    known = [one for one in alike if one is not None and len(one) >= FEWEST_BLOCKS]
+    if len(known) == len(sides):
+        return [one.mean(axis=0) for one in known], _welch(known, level)
+    rho = [_correlations(values) for values in sides]
+    if any(len(values) < FEWEST_ROWS for values in sides):
+        return rho, np.full_like(rho[0], np.nan)
+    spread = np.sqrt(sum(_FIELLER / (len(values) - 3) for values in sides))
     middle = np.arctanh(np.clip((rho[0] + rho[1]) / 2, -0.999, 0.999))
     reach = ndtri(level) * spread / 2
-    return np.asarray(np.tanh(middle + reach) - np.tanh(middle - reach))
+    return rho, np.asarray(np.tanh(middle + reach) - np.tanh(middle - reach))
 
 
 def _by_block(values: Ranks, block: NDArray | None) -> Ranks | None:
