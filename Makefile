@@ -14,7 +14,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[demo,postgres]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[demo,postgres,otel]" --group dev
 	@touch $@
 
 install: $(VENV)/.installed  ## Install into .venv, with everything that tests need
@@ -22,7 +22,7 @@ install: $(VENV)/.installed  ## Install into .venv, with everything that tests n
 demo: install  ## Nine months of real flights through the whole loop (SABOTAGE=wrong|slow|crash, EXIT=1 to end)
 	$(BIN)/noria demo $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(if $(EXIT),--exit)
 
-test: install  ## Run all tests; installs Chromium and PostgreSQL where it may
+test: install  ## Run all tests; installs Chromium, PostgreSQL and promtool where it may
 	@bash tests/install_services.sh
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 

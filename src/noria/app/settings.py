@@ -33,6 +33,8 @@ class Settings:
         serve_port: Data plane.
         clock: "system", or "turned" for a replay's event clock.
         compact_every, look_every, bucket: Durations in event time, see `noria.loop.world.Cadence`.
+        otlp: Base URL of an OpenTelemetry collector (OTLP over HTTP); "" tells nobody.
+        otlp_requests: Share of requests that are told to it as spans, 0 to 1.
         lease_s: Wall seconds after which a silent process loses its turns.
         page_url: Where people reach the page, for the links in notices; the bound address when left out.
     """
@@ -46,6 +48,8 @@ class Settings:
     compact_every: str = "10s"
     look_every: str = "15s"
     bucket: str = "10m"
+    otlp: str = ""
+    otlp_requests: float = 0.0
     lease_s: float = 30.0
     page_url: str = ""
 
@@ -68,6 +72,10 @@ class Settings:
                 duration(getattr(self, name))
             except ValueError as error:
                 raise SettingsInvalid(f"{name}: {error}") from error
+        if self.otlp and not self.otlp.startswith(("http://", "https://")):
+            raise SettingsInvalid(f"otlp is {self.otlp!r}", fix="write the collector's base URL, such as http://127.0.0.1:4318")
+        if not 0 <= self.otlp_requests <= 1:
+            raise SettingsInvalid(f"otlp_requests is {self.otlp_requests:g}", fix="write a share between 0 and 1")
         if self.clock not in ("system", "turned"):
             raise SettingsInvalid(f"clock is {self.clock!r}", fix="write 'system' or 'turned'")
 

@@ -8,6 +8,7 @@ import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from noria import __version__
 from noria.adapters.files import Files
 from noria.adapters.journal_files import FileJournalReader
 from noria.adapters.processes import Processes
@@ -23,6 +24,7 @@ from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
 from noria.ports.clock import Clock, TurnableClock
 from noria.ports.records import Records
+from noria.ports.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from noria.loop.world import World
@@ -71,6 +73,21 @@ def open_records(settings: Settings) -> Records:
             raise SettingsInvalid("records are on PostgreSQL, but its driver is missing", fix='pip install "noria[postgres]"') from error
         return Postgres(settings.records)
     raise SettingsInvalid(f"records is {settings.records!r}", fix="write 'sqlite' or a postgresql:// URL")
+
+
+def open_telemetry(settings: Settings) -> Telemetry | None:
+    """The collector that the settings name; None = nobody is told.
+
+    Raises:
+        SettingsInvalid: the extra is not installed.
+    """
+    if not settings.otlp:
+        return None
+    try:
+        from noria.adapters.otlp import Otlp
+    except ImportError as error:
+        raise SettingsInvalid("a collector is named, but OpenTelemetry is missing", fix='pip install "noria[otel]"') from error
+    return Otlp(settings.otlp, version=__version__)
 
 
 def open_clock(settings: Settings) -> Clock:

@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "counterfactual": ("explaining", "Find what would have changed an answer."),
         "parity": ("replaying", "Prove that features online equal features offline."),
         "check": ("checking", "Hold a table against another: data problems, drift, quality. No deployment needed."),
+        "dashboards": ("dashboards", "Write alert rules for Prometheus and dashboards for Grafana."),
         "doctor": ("reports", "Check processes, records and blobs."),
     },
     "Order": {

@@ -6,19 +6,25 @@ import logging
 import signal
 import sys
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import uvicorn
 
 from noria.app.processes import running
 from noria.app.services import ControlServices
-from noria.app.settings import read
-from noria.app.wiring import build, process_name
+from noria.app.settings import Settings, read
+from noria.app.wiring import build, open_telemetry, process_name
+from noria.core.telemetry import Span
 from noria.loop.duty import Duty
 from noria.loop.outbox import Outbox, Teller
+from noria.loop.request_spans import spans_of_requests
 from noria.loop.wheel import Wheel
+from noria.loop.world import World
 from noria.server.application import create_app
+from noria.server.metrics import families
+from noria.server.reads import Reads
+from noria.server.telegraph import Telegraph, sampled
 
 
 def main(arguments: list[str]) -> None:
@@ -31,18 +37,43 @@ def main(arguments: list[str]) -> None:
     turning = threading.Thread(target=wheel.run, name="wheel", daemon=True)
     teller = Teller(Outbox(world.documents, world.ledger, world.channels, wall=world.wall, random=Random()))
     telling = threading.Thread(target=teller.run, name="telling", daemon=True)
+    services = ControlServices(settings, world, wheel)
+    telegraph = _telegraph(settings, world, services)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it is done: what follows must still run
     with running(settings.folder, "server" if len(arguments) == 1 else arguments[1]):
         turning.start()
         telling.start()
-        services = ControlServices(settings, world, wheel)
+        if telegraph is not None:
+            threading.Thread(target=telegraph.run, name="telegraph", daemon=True).start()
         app = create_app(services) if settings.on_loopback else create_app(services, hosts=None)
         try:
             uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
         finally:
             wheel.stop()
             teller.stop()
+            if telegraph is not None:
+                telegraph.stop()
             turning.join(timeout=10)
+
+
+def _telegraph(settings: Settings, world: World, services: ControlServices) -> Telegraph | None:
+    telemetry = open_telemetry(settings)
+    if telemetry is None:
+        return None
+    reads, share = Reads(world.records, world.ledger), settings.otlp_requests
+
+    def requests(loop: str, since: datetime, until: datetime) -> list[Span]:
+        return spans_of_requests(world, loop, since, until, wanted=lambda id: sampled(id, share))
+
+    return Telegraph(
+        telemetry,
+        world.records,
+        reads,
+        families=lambda: families(services, reads),
+        requests=requests if share > 0 else None,
+        wall=world.wall.now,
+        now=world.clock.now,
+    )
 
 
 if __name__ == "__main__":

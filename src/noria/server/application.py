@@ -47,6 +47,6 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
         requests_router(services, reads),
     ):
         api.include_router(router)
-    for router in (api, health_router(services), metrics_router(reads), page_router(services, reads)):
+    for router in (api, health_router(services), metrics_router(services, reads), page_router(services, reads)):
         app.include_router(router)
     return app

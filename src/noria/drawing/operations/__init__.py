@@ -1,0 +1,1 @@
+"""What other tools watch a home with: alert rules for Prometheus, dashboards for Grafana."""
