@@ -95,6 +95,11 @@ def open_clock(settings: Settings) -> Clock:
     return TurnedClock(settings.folder / "clock") if settings.clock == "turned" else SystemClock()
 
 
+def system_clock() -> Clock:
+    """Wall time."""
+    return SystemClock()
+
+
 def turnable_clock(settings: Settings, *, start: datetime) -> TurnableClock:
     """The home's event clock for whoever turns it; begins at `start` where it is new."""
     settings.folder.mkdir(parents=True, exist_ok=True)

@@ -43,8 +43,15 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "rollback": ("orders", "Take a running challenger out, or go back to the champion before."),
         "pause": ("orders", "Stop automatic turns. Predictions and monitors go on."),
         "resume": ("orders", "Allow automatic turns again."),
-        "drill": ("orders", "Let the next challenger misbehave, to see that it is caught."),
+        "drill": ("orders", "Make the next challenger bad on purpose, to see that the rollout catches it."),
         "cancel": ("orders", "End the open turn; the champion stays."),
+    },
+    "Alerts": {
+        "incident": ("incidents", "Show an incident; say whether it was useful, take it on, close it."),
+        "silence": ("silences", "Let monitors page nobody for a while, list silences, end one."),
+        "channels": ("channels", "Add, list, test and remove the ways to people."),
+        "tune-alerts": ("incidents", "Apply a limit that people's opinions speak for."),
+        "fire-drill": ("firedrill", "Send an alert that is none, to see that it reaches people."),
     },
     "Predict": {
         "predict": ("asking", "Ask for one prediction."),
@@ -57,7 +64,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 def function_of(name: str) -> Callable[..., None]:
     """The function behind a command."""
     room = next(commands[name][0] for commands in COMMANDS.values() if name in commands)
-    found: Callable[..., None] = getattr(import_module(f"noria.cli.{room}"), name)
+    found: Callable[..., None] = getattr(import_module(f"noria.cli.{room}"), name.replace("-", "_"))
     return found
 
 

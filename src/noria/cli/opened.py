@@ -8,6 +8,9 @@ from noria.app.settings import Settings, find_home, read
 from noria.app.wiring import build
 from noria.core.errors import NotFound
 from noria.core.state import LoopState
+from noria.loop.alert_verbs import AlertVerbs
+from noria.loop.enrol import in_force
+from noria.loop.states import state_of
 from noria.loop.verbs import Verbs
 from noria.loop.world import World
 
@@ -19,6 +22,7 @@ class Opened:
         self.settings: Settings = read(home or find_home())
         self.world: World = build(self.settings)
         self.verbs = Verbs(self.world)
+        self.alerts = AlertVerbs(self.world, declared=lambda name: in_force(self.world, state_of(self.world.documents, name)).loop)
 
     def loop(self, name: str | None) -> str:
         """The named loop, or the only one.

@@ -10,12 +10,12 @@ from noria.core.declaration.alerts import Alerts
 from noria.core.turning import Cause, Signal
 from noria.core.watching import Incident
 from noria.loop import telling
-from noria.loop.world import World
+from noria.loop.telling import Books
 from noria.ports.records import Write
 from noria.stages.monitoring import alarms
 
 
-def recorded(world: World, alerts: Alerts, changed: Sequence[Incident], at: datetime) -> list[Write]:
+def recorded(books: Books, alerts: Alerts, changed: Sequence[Incident], at: datetime) -> list[Write]:
     """All that follows from incidents that were opened, widened or closed by the monitors, for one commit.
 
     Raises Conflict in that commit where a person changed one of them meanwhile.
@@ -23,26 +23,26 @@ def recorded(world: World, alerts: Alerts, changed: Sequence[Incident], at: date
     writes: list[Write] = []
     changes: list[tuple[Incident | None, Incident]] = []
     for incident in changed:
-        found = world.documents.revision(Incident, incident.id)
+        found = books.documents.revision(Incident, incident.id)
         known, revision = found or (None, 0)
-        writes.append(world.documents.write(incident, expect=revision))
-        writes += _lines(world, known, incident)
+        writes.append(books.documents.write(incident, expect=revision))
+        writes += _lines(books, known, incident)
         if _asks(incident) and not (known is not None and _asks(known)):
-            writes.append(world.documents.write(_signal(incident, at), index={"state": "new"}))
+            writes.append(books.documents.write(_signal(incident, at), index={"state": "new"}))
         changes.append((known, incident))
-    return [*writes, *telling.announce(world, alerts, changes, at)]
+    return [*writes, *telling.announce(books, alerts, changes, at)]
 
 
-def ended(world: World, incident: Incident, *, because: str, by: str = "noria", cause: Sequence[str] = ()) -> list[Write]:
+def ended(books: Books, incident: Incident, *, because: str, by: str = "noria", cause: Sequence[str] = ()) -> list[Write]:
     """Close an incident for another reason than its monitors: a promotion, or a person.
 
     Args:
         cause: Ids of the events that led to it, besides its opening.
     """
-    over = replace(incident, closed_at=world.clock.now(), closed_because=because)
-    found = world.documents.revision(Incident, incident.id)
-    line = _closed(world, over, by=by, because=cause or (f"{incident.id}:opened",))
-    return [world.documents.write(over, expect=found[1] if found else 0), line, *telling.over(world, over)]
+    over = replace(incident, closed_at=books.clock.now(), closed_because=because)
+    found = books.documents.revision(Incident, incident.id)
+    line = _closed(books, over, by=by, because=cause or (f"{incident.id}:opened",))
+    return [books.documents.write(over, expect=found[1] if found else 0), line, *telling.over(books, over)]
 
 
 def cause_of(incident: Incident) -> Cause:
@@ -69,14 +69,14 @@ def _signal(incident: Incident, at: datetime) -> Signal:
     )
 
 
-def _lines(world: World, known: Incident | None, incident: Incident) -> list[Write]:
+def _lines(books: Books, known: Incident | None, incident: Incident) -> list[Write]:
     if incident.closed_at is not None:
-        return [_closed(world, incident)]
+        return [_closed(books, incident)]
     if known is None:
         kind, id = "incident.opened", f"{incident.id}:opened"
     else:
         kind, id = "incident.widened", f"{incident.id}:widened:{len(incident.subjects)}:{len(incident.hushed)}:{incident.severity}"
-    event = world.ledger.event(
+    event = books.ledger.event(
         kind,
         loop=incident.loop,
         subject=incident.id,
@@ -85,11 +85,11 @@ def _lines(world: World, known: Incident | None, incident: Incident) -> list[Wri
         numbers=incident.numbers,
         id=id,
     )
-    return [world.ledger.line(event)]
+    return [books.ledger.line(event)]
 
 
-def _closed(world: World, incident: Incident, *, by: str = "noria", because: Sequence[str] = ()) -> Write:
-    event = world.ledger.event(
+def _closed(books: Books, incident: Incident, *, by: str = "noria", because: Sequence[str] = ()) -> Write:
+    event = books.ledger.event(
         "incident.closed",
         loop=incident.loop,
         subject=incident.id,
@@ -98,4 +98,4 @@ def _closed(world: World, incident: Incident, *, by: str = "noria", because: Seq
         because=tuple(because) or (f"{incident.id}:opened",),
         id=f"{incident.id}:closed",
     )
-    return world.ledger.line(event)
+    return books.ledger.line(event)

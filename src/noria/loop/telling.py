@@ -8,92 +8,112 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 from noria.core.alerting import AlertBook
 from noria.core.declaration.alerts import Alerts
 from noria.core.moments import to_ms
 from noria.core.notices import Happening, Notice
 from noria.core.watching import Incident
+from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
-from noria.loop.world import World
+from noria.ports.clock import Clock
 from noria.ports.records import Write
 from noria.stages.monitoring import budget
-from noria.stages.monitoring.alarms import NOTICE, PAGE
+from noria.stages.monitoring.alarms import DRILL, NOTICE, PAGE, trouble_of
 
 _LISTED = 40
 
 
-def announce(world: World, alerts: Alerts, changes: Sequence[tuple[Incident | None, Incident]], at: datetime) -> list[Write]:
+class Books(Protocol):
+    """What alerting needs of the world: where things are written, what time it is, and where people look."""
+
+    @property
+    def documents(self) -> Documents: ...  # noqa: D102
+
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+
+    @property
+    def clock(self) -> Clock: ...  # noqa: D102
+
+    @property
+    def page(self) -> str: ...  # noqa: D102
+
+
+def announce(books: Books, alerts: Alerts, changes: Sequence[tuple[Incident | None, Incident]], at: datetime) -> list[Write]:
     """Notices of incidents that changed, from what each was to what it is, with the loop's book of what it has told."""
     if not changes:
         return []
     loop = changes[0][1].loop
-    found = world.documents.revision(AlertBook, loop)
+    found = books.documents.revision(AlertBook, loop)
     before, revision = found or (AlertBook(loop=loop), 0)
     book, writes = before, list[Write]()
     for was, now in changes:
         if now.closed_at is not None:
-            writes += over(world, now)
+            writes += over(books, now)
+        elif trouble_of(now) == DRILL:
+            writes += [books.documents.write(of(books, now, at))] if was is None else []
         elif now.severity == PAGE and (was is None or was.severity != PAGE):
             book, at_once = budget.page(book, now.id, at, pages_per_week=alerts.pages_per_week, digest=alerts.digest)
-            writes += [world.documents.write(of(world, now, at))] if at_once else []
+            writes += [books.documents.write(of(books, now, at))] if at_once else []
         elif was is None or set(now.subjects) - set(was.subjects):
             book = budget.hold(book, now.id, at, digest=alerts.digest)
     if book != before:
-        writes.append(world.documents.write(book, expect=revision))
+        writes.append(books.documents.write(book, expect=revision))
     return writes
 
 
-def of(world: World, incident: Incident, at: datetime, *, drill: bool = False) -> Notice:
+def of(books: Books, incident: Incident, at: datetime) -> Notice:
     """The page that tells of an incident."""
-    return _notice(world, incident, Happening.OPENED, at, title=incident.title, text=_words(incident), drill=drill)
+    return _notice(books, incident, Happening.OPENED, at, title=incident.title, text=_words(incident))
 
 
-def over(world: World, incident: Incident, *, drill: bool = False) -> list[Write]:
+def over(books: Books, incident: Incident) -> list[Write]:
     """The notice that an incident is over, for those who were paged for it; the others read it in the digest."""
-    if world.documents.get(Notice, _id(incident, Happening.OPENED)) is None:
+    if books.documents.get(Notice, _id(incident, Happening.OPENED)) is None:
         return []
-    at = incident.closed_at or world.clock.now()
+    at = incident.closed_at or books.clock.now()
     text = f"{incident.closed_because}. It was open since {incident.opened_at:%Y-%m-%d %H:%M} UTC."
-    notice = _notice(world, incident, Happening.CLOSED, at, title=f"Over: {incident.title}", text=text, drill=drill)
-    return [world.documents.write(notice)]
+    notice = _notice(books, incident, Happening.CLOSED, at, title=f"Over: {incident.title}", text=text)
+    return [books.documents.write(notice)]
 
 
-def acknowledged(world: World, incident: Incident) -> list[Write]:
+def acknowledged(books: Books, incident: Incident) -> list[Write]:
     """The notice that somebody has taken an incident on, for those who were paged for it."""
-    if world.documents.get(Notice, _id(incident, Happening.OPENED)) is None:
+    if books.documents.get(Notice, _id(incident, Happening.OPENED)) is None:
         return []
     by = incident.acknowledged_by
     notice = _notice(
-        world,
+        books,
         incident,
         Happening.ACKNOWLEDGED,
-        world.clock.now(),
+        books.clock.now(),
         title=f"{by} looks at it: {incident.title}",
         text=f"{by} has taken it on.",
     )
-    return [world.documents.write(notice)]
+    return [books.documents.write(notice)]
 
 
-def tell_digest(world: World, loop: str, now: datetime) -> bool:
+def tell_digest(books: Books, loop: str, now: datetime) -> bool:
     """Put the loop's digest into the outbox when it is due; returns whether it was."""
-    found = world.documents.revision(AlertBook, loop)
+    found = books.documents.revision(AlertBook, loop)
     if found is None or not budget.due(found[0], now):
         return False
     book, revision = found
-    notice = _digest(world, book, now)
-    event = world.ledger.event("digest.told", loop=loop, subject=loop, reasons=(notice.title,), id=notice.id)
-    world.records.commit(
-        world.documents.write(budget.told(book, now), expect=revision), world.documents.write(notice), world.ledger.line(event)
+    notice = _digest(books, book, now)
+    event = books.ledger.event("digest.told", loop=loop, subject=loop, reasons=(notice.title,), id=notice.id)
+    books.documents.records.commit(
+        books.documents.write(budget.told(book, now), expect=revision), books.documents.write(notice), books.ledger.line(event)
     )
     return True
 
 
-def _digest(world: World, book: AlertBook, now: datetime) -> Notice:
-    waiting = _known(world.documents, book.waiting)
+def _digest(books: Books, book: AlertBook, now: datetime) -> Notice:
+    waiting = _known(books.documents, book.waiting)
     held = [one for one in waiting if one.id in book.held]
     others = sorted((one for one in waiting if one.id not in book.held), key=lambda one: one.rank, reverse=True)
-    ended = [one for one in _ended_since(world.documents, book) if one.id not in book.waiting]
+    ended = [one for one in _ended_since(books.documents, book) if one.id not in book.waiting]
     lines = [f"Held back, since the week's pages were spent: {_line(one)}" for one in held]
     lines += [_line(one) for one in others]
     lines += [f"Over: {one.title}; {one.closed_because}" for one in ended]
@@ -111,7 +131,7 @@ def _digest(world: World, book: AlertBook, now: datetime) -> Notice:
         text="\n".join(lines[:_LISTED] + more),
         dedupe=id,
         at=now,
-        link=f"{world.page}/incidents" if world.page else "",
+        link=f"{books.page}/incidents" if books.page else "",
         numbers={"held back": len(held), "notices": len(others), "over": len(ended)},
     )
 
@@ -137,7 +157,7 @@ def _words(incident: Incident) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _notice(world: World, incident: Incident, about: Happening, at: datetime, *, title: str, text: str, drill: bool = False) -> Notice:
+def _notice(books: Books, incident: Incident, about: Happening, at: datetime, *, title: str, text: str) -> Notice:
     return Notice(
         id=_id(incident, about),
         loop=incident.loop,
@@ -148,9 +168,9 @@ def _notice(world: World, incident: Incident, about: Happening, at: datetime, *,
         dedupe=incident.id,
         at=at,
         incident=incident.id,
-        link=f"{world.page}/incidents/{incident.id}" if world.page else "",
+        link=f"{books.page}/incidents/{incident.id}" if books.page else "",
         numbers=incident.numbers,
-        drill=drill,
+        drill=trouble_of(incident) == DRILL,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from noria.core.alerting import Silence
+from noria.core.alerting import Silence, Tuning
 from noria.core.declaration.alerts import Quiet
 from noria.core.ids import new_id
 from noria.core.moments import to_ms
@@ -20,7 +20,7 @@ from noria.loop.monitors.table import KINDS
 from noria.loop.states import amend, state_of
 from noria.loop.world import Declared, World
 from noria.ports.records import Write
-from noria.stages.monitoring import estimated, incidents, states
+from noria.stages.monitoring import estimated, incidents, states, tuning
 from noria.stages.monitoring.due import due_chunks
 from noria.stages.monitoring.silences import silenced
 
@@ -40,7 +40,7 @@ def watch(world: World, declared: Declared, watched: Watched, now: datetime) -> 
     every = min((one.every for one in declared.loop.watch), default=timedelta(days=1))
     chunks = due_chunks(looked_until, now, every, watched.since)
     for start, end in chunks:
-        readings = _readings(world, declared, watched, start, end)
+        readings = _tuned(world.documents, declared.loop.name, _readings(world, declared, watched, start, end))
         writes = _consequences(world, declared, watched, readings, end)
         amend(world.documents, declared.loop.name, _until(end), also=writes)
     return len(chunks)
@@ -98,6 +98,12 @@ def _moved(declared: Declared, before: Mapping[Place, MonitorState], readings: S
         known = after.get(place) or MonitorState(loop=reading.loop, monitor=reading.monitor, subject=reading.subject)
         after[place] = states.advance(known, reading, k=k, m=m)
     return after
+
+
+def _tuned(documents: Documents, loop: str, readings: Sequence[Reading]) -> list[Reading]:
+    """The readings, held against the limits that people have moved."""
+    factors = {(one.monitor, one.subject): one.factor for one in documents.find(Tuning, where={"loop": loop, "state": "applied"})}
+    return [tuning.tuned(one, factors.get((one.monitor, one.subject), 1.0)) for one in readings]
 
 
 def silence(documents: Documents, declared: Declared, at: datetime) -> Callable[[MonitorState], bool]:

@@ -14,6 +14,7 @@ from noria.durable.trip import Trip
 from noria.ledger.documents import Documents
 from noria.loop import turn as turning
 from noria.loop.deploy import CHAMPION, bring_out, open_rollout
+from noria.loop.drilling import finish_heard
 from noria.loop.duty import Duty
 from noria.loop.enrol import in_force
 from noria.loop.ingest import ingest, tidy_log
@@ -129,6 +130,7 @@ class Wheel:
         for name, declared in loops.items():
             self._set_right(name)
             tell_digest(self._world, name, now)
+            finish_heard(self._world, name, self._world.wall)
             champion = self._champion(name)
             looked = champion is not None and watch(self._world, declared, champion, now) > 0
             if looked or self._unweighed(name):

@@ -11,6 +11,9 @@ from noria.core.watching import Incident
 PAGE, NOTICE, SHARE = "page", "notice", "share"
 """How grave: a person must look; a person may look; it depends on the share of the model's importance that is concerned."""
 
+DRILL = "drill"
+"""The trouble that is none: a fire drill."""
+
 _NAMED = 3
 
 
@@ -42,6 +45,7 @@ ALARMS: Mapping[str, Alarm] = MappingProxyType(
         "drift": Alarm(trouble="data", said="{} drifted", grave=SHARE),
         "prediction-drift": Alarm(trouble="model", said="the model's answers drifted", grave=NOTICE),
         "freshness": Alarm(trouble="freshness", said="{} is old", grave=NOTICE),
+        "fire-drill": Alarm(trouble=DRILL, said="fire drill: nothing is wrong, this shows that alerts arrive", grave=PAGE, turns=False),
     }
 )
 """Every monitor that may open an incident, in the order in which a title names them."""
