@@ -8,8 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Columns, Dataset
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
@@ -24,6 +26,7 @@ from noria.loop.source import anchored, datasets, load, views
 from noria.stages.data.source import columns_of, open_source
 from noria.stages.evaluation.metrics import names_for, offers
 from noria.stages.evaluation.sequential_marks import can_be_guarded
+from noria.stages.monitoring.alarms import ALARMS
 
 
 @dataclass(slots=True)
@@ -302,8 +305,21 @@ def _check_rollout(strategy: Strategy, found: Findings) -> None:
         found.add("rollout", f"a confidence of {strategy.confidence:g}", "keep it between 0.5 and 1")
 
 
+def _check_alerts(alerts: Alerts, found: Findings) -> None:
+    if alerts.pages_per_week < 0:
+        found.add("alerts", f"pages_per_week={alerts.pages_per_week}", "write 0 or more; 0 tells all in the digest")
+    if alerts.digest <= timedelta(0):
+        found.add("alerts", "a digest every no time", 'write for example digest="1d"')
+    for quiet in alerts.quiet:
+        if quiet.monitor and quiet.monitor not in ALARMS:
+            found.unknown("alerts", "monitor", quiet.monitor, ALARMS)
+        if quiet.length <= timedelta(0):
+            found.add("alerts", f"a quiet time at {quiet.at!r} of no length", 'write for example nr.Quiet("sat 22:00", "8h")')
+
+
 def _check_policies(loop: Loop, found: Findings) -> None:
     _check_rollout(loop.rollout, found)
+    _check_alerts(loop.alerts, found)
     for cause in loop.retrain.on:
         if cause not in tuple(Cause):
             found.unknown("retrain", "signal", cause, Cause)

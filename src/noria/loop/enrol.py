@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from noria.core.declaration import rollout
+from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Columns
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
@@ -126,9 +127,15 @@ def in_words(loop: Loop) -> dict[str, str]:
         "gates": "; ".join(str(gate) for gate in loop.gates) or "none",
         "rollout": f"{rollout.in_words(loop.rollout)}, guards {', '.join(loop.rollout.guard) or 'none'}",
         "watch": "; ".join(_watch_words(loop)) or "nothing",
+        "alerts": _alert_words(loop.alerts),
         "retrain": f"cooldown {spoken(retrain.cooldown)}, at least {retrain.min_labels:,} new outcomes, "
         f"window {spoken(retrain.window) if retrain.window else 'all'}, budget {retrain.budget} per {spoken(retrain.per)}",
     }
+
+
+def _alert_words(alerts: Alerts) -> str:
+    quiet = [f"quiet {one.at} for {spoken(one.length)}{f' ({one.because})' if one.because else ''}" for one in alerts.quiet]
+    return "; ".join([f"at most {alerts.pages_per_week} pages a week, the rest in a digest every {spoken(alerts.digest)}", *quiet])
 
 
 def _feature_words(features: Sequence[object]) -> list[str]:

@@ -97,6 +97,10 @@ def test_all_mistakes_are_told_at_once_with_file_name_and_mend(folder):
         (("def train(data, params)", "def train(data)"), "cannot be called with (data, params)"),
         (("heat, cheap", 'heat, town["heat"]'), "cannot be joined"),
         (("nr.drift()", "nr.drift(k=7, m=5)"), "k=7 of m=5"),
+        (("train=train", "train=train, alerts=nr.Alerts(pages_per_week=-1)"), "pages_per_week=-1"),
+        (("train=train", 'train=train, alerts=nr.Alerts(digest="0s")'), "a digest every no time"),
+        (("train=train", 'train=train, alerts=nr.Alerts(quiet=[nr.Quiet("02:00", "1h", monitor="drfit")])'), "did you mean 'drift'"),
+        (("train=train", 'train=train, alerts=nr.Alerts(quiet=[nr.Quiet("caturday 02:00", "1h")])'), "is no beginning"),
     ],
 )
 def test_each_mistake_is_told(folder, change, told):
