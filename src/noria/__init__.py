@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
     from noria.core.declaration.watch import drift, freshness, quality
     from noria.core.signing import verify_webhook
+    from noria.core.declaration.watch import drift, freshness, joint_drift, quality
 
 __version__ = "0.1.0"
 
@@ -61,6 +62,7 @@ __all__ = [
     "feature_view",
     "freshness",
     "integer",
+    "joint_drift",
     "latency",
     "log",
     "no_slice_worse",

@@ -93,7 +93,7 @@ class JointReference:
         coordinates: One per feature that is looked at.
         domain: Of the AUC of a classifier that tells one chunk from the rest.
         sample: Digest of a Parquet blob with rows of the reference, features raw.
-        anomalies: For single requests; None when nobody watches them.
+        left_out: Features that differ so much from chunk to chunk that they say nothing about relations.
     """
 
     chunk: str
@@ -102,4 +102,4 @@ class JointReference:
     reconstruction: Reconstruction
     domain: ChunkLimit
     sample: str = ""
-    anomalies: AnomalyReference | None = None
+    left_out: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ class Reading:
         threshold: The calibrated limit that `value` is held against (NaN when none).
         low, high: Interval of `value` where it has one.
         effect: How far beyond its limit, in units that compare across monitors (0 = at the limit).
-        explained: Of a breach of several features together: which of them (or relations, "a with b"), to its share.
+        explained: Of a breach of several features together: each of them that has a part in it, to its share.
         numbers: What else was measured beside `value`, a dozen at most ("js", "ks_p", "expected", …).
     """
 
@@ -214,6 +214,7 @@ class DriftReference:
         quality_chunk_sd: Metric name to its standard deviation over held-out chunks.
         calibration: Learnt on held-out rows, for estimates before outcomes come; None = there are none.
         sample: Digest of a Parquet blob with some of those rows' features; "" = there is none.
+        beside: What some watches compare with beyond this, each a blob of its own: name ("joint") to digest.
     """
 
     chunk: str
@@ -226,3 +227,4 @@ class DriftReference:
     sample: str = ""
     outcome: FeatureReference | None = None
     season: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from noria.core.examination.importance import Importance
 from noria.core.judging import Scorecard
 from noria.core.schema import Kind, Task
 from noria.core.watching import DriftReference
+from noria.loop.beside import beside
 from noria.loop.materials import Materials
 from noria.packaging import package
 from noria.stages.evaluation.estimates import estimate
@@ -38,6 +39,7 @@ def reference_of(on: Materials, card: Scorecard, *, leans: Importance | None = N
         quality_chunk_sd={name: _chunk_sd(name, on.y, on.score, days, on.task) for name in watched},
         chunk=min((watch.every for watch in on.loop.watch if watch.check == "drift"), default=timedelta(days=1)),
     )
+    compared = replace(compared, beside=beside(on, {feature.name: feature.importance for feature in compared.features}))
     if on.task is not Task.BINARY or not watched:
         return compared
     return replace(compared, calibration=calibrate(on.y, on.score), sample=_sample(on))

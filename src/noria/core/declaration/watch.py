@@ -10,7 +10,7 @@ from noria.core.moments import duration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """One kind of monitor; `check` is drift, prediction-drift, quality, missing or freshness.
+    """One kind of monitor; `check` is drift, joint-drift, quality, freshness, …
 
     Attributes:
         every: Chunk length in event time.
@@ -34,6 +34,11 @@ class Watch:
 def drift(*, every: str | timedelta = "1d", k: int = 3, m: int = 5, floor: float = 0.1, min_rows: int = 250) -> Watch:
     """Watch each feature and the predictions for drift, calibrated on chunks of the reference."""
     return Watch(check="drift", every=duration(every), k=k, m=m, floor=floor, min_rows=min_rows)
+
+
+def joint_drift(*, every: str | timedelta = "1d", k: int = 3, m: int = 5, min_rows: int = 250) -> Watch:
+    """Watch all features together: a relation that breaks while each feature stays as it was; alerts name the features."""
+    return Watch(check="joint-drift", every=duration(every), k=k, m=m, min_rows=min_rows)
 
 
 def quality(

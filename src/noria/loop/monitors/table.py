@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from noria.loop.monitors import drift, freshness, quality
+from noria.loop.monitors import drift, freshness, joint, quality
 from noria.loop.monitors.span import Monitor
 
 
@@ -26,6 +26,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "drift": Kind(read=drift.read, monitors=("drift", "prediction-drift", "missing")),
+        "joint-drift": Kind(read=joint.read, monitors=(joint.MONITOR,)),
         "quality": Kind(read=quality.read, monitors=("quality",)),
         "freshness": Kind(read=freshness.read, monitors=("freshness",)),
     }

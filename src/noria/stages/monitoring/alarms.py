@@ -43,6 +43,7 @@ ALARMS: Mapping[str, Alarm] = MappingProxyType(
         "stale": Alarm(trouble="data", said="{} has no new rows", grave=SHARE, parent=True, turns=False),
         "missing": Alarm(trouble="data", said="{} went missing", grave=SHARE),
         "drift": Alarm(trouble="data", said="{} drifted", grave=SHARE),
+        "joint-drift": Alarm(trouble="joint", said="features changed together", grave=SHARE),
         "prediction-drift": Alarm(trouble="model", said="the model's answers drifted", grave=NOTICE),
         "freshness": Alarm(trouble="freshness", said="{} is old", grave=NOTICE),
         "fire-drill": Alarm(trouble=DRILL, said="fire drill: nothing is wrong, this shows that alerts arrive", grave=PAGE, turns=False),

@@ -122,7 +122,8 @@ class _Pass:
             group: [state for state in members if state.phase is MonitorPhase.FIRING and not silent(state)]
             for group, members in alerting.items()
         }
-        shares = {group: self._share(members) for group, members in firing.items()}
+        alone = {state.subject for members in firing.values() for state in members if not self._explained(state)}
+        shares = {group: self._share(members, alone) for group, members in firing.items()}
         found = {group: self._severity(members, shares[group]) for group, members in firing.items()}
         if sum(shares.values()) >= self.min_share and max(shares.values()) < self.min_share:
             found[max(shares, key=lambda group: shares[group])] = PAGE
@@ -183,19 +184,29 @@ class _Pass:
             return NOTICE
         return "" if not firing else PAGE if share >= self.min_share else NOTICE if share >= min(NOTICE_SHARE, self.min_share) else ""
 
-    def _share(self, firing: Sequence[MonitorState]) -> float:
-        """The importance that the firing features carry; of a dataset, that all its features do."""
+    def _share(self, firing: Sequence[MonitorState], alone: set[str]) -> float:
+        """The importance that the firing features carry; of a dataset, that all its features do.
+
+        Of features that changed together only those count that are not `alone`: an alert of their own tells of them.
+        """
         features = set()
         for state in (state for state in firing if ALARMS[state.monitor].grave == SHARE):
             if ALARMS[state.monitor].parent:
                 features |= {feature for feature, source in self.lineage.items() if source == state.subject}
             else:
-                features.add(state.subject)
+                features |= self._explained(state) - alone or {state.subject}
         return sum(self.weights.get(feature, 0.0) for feature in features)
 
+    def _explained(self, state: MonitorState) -> set[str]:
+        """The features that changed together, by an alert that is about no one of them; else none."""
+        return set(self.latest[_name(state)].explained) if _name(state) in self.latest else set()
+
     def _rank(self, name: str) -> float:
-        effect = self.latest[name].effect if name in self.latest else 0.0
-        return (1 + max(effect, 0.0)) * self.weights.get(name.partition(":")[2], 1.0)
+        reading = self.latest.get(name)
+        weight = self.weights.get(name.partition(":")[2], 1.0)
+        if reading is not None and reading.explained:
+            weight = sum(self.weights.get(feature, 0.0) for feature in reading.explained)
+        return (1 + max(reading.effect if reading is not None else 0.0, 0.0)) * weight
 
     def _cause(self, names: Sequence[str]) -> str:
         notes = [(name.partition(":")[2], self.latest[name].note) for name in names if name in self.latest and self.latest[name].note]
@@ -206,7 +217,7 @@ def _weights(importance: Mapping[str, float], states: Sequence[MonitorState]) ->
     total = sum(importance.values())
     if total > 0:
         return {feature: share / total for feature, share in importance.items()}
-    features = {state.subject for state in states if (alarm := ALARMS.get(state.monitor)) and alarm.grave == SHARE and not alarm.parent}
+    features = {state.subject for state in states if (alarm := ALARMS.get(state.monitor)) and alarm.trouble == "data" and not alarm.parent}
     return dict.fromkeys(features, 1 / len(features)) if features else {}
 
 

@@ -31,6 +31,9 @@ CALIBRATED_CHUNKS = 60
 ERROR_FLOOR = 0.01
 """Relative change of the reconstruction error that is too small to matter."""
 
+STEADY = 0.2
+"""Share of a feature's variance that may lie between chunks: days of weather differ, whatever relations do."""
+
 TELLING = 0.9
 """Usual AUC of a chunk of the reference above which the classifier has nothing to say."""
 
@@ -54,15 +57,17 @@ def build(
         importance: Feature to importance: decides which are looked at when there are very many.
         chunk: Length of a chunk in event time, as the monitor will look.
     """
-    known = coordinates.learn(frame, features, importance)
     chunks = chunks_of(frame["__time"].to_numpy(), chunk)
     usual = usual_chunks(chunks)
+    learnt = coordinates.learn(frame, features, importance)
+    known = _steady(learnt, coordinates.points(frame, learnt), chunks)
     return JointReference(
         chunk=spoken(chunk),
         rows=frame.height,
         coordinates=known,
         reconstruction=reconstruction.learn(coordinates.points(frame, known), chunks, usual),
         domain=auc_limit(_chunk_aucs(frame, known, chunks, usual, seed)),
+        left_out=tuple(one.name for one in learnt if one not in known),
     )
 
 
@@ -112,21 +117,35 @@ def _reconstruction(reference: JointReference, chunk: pl.DataFrame, loop: str, a
         return _reading(RECONSTRUCTION, float("nan"), float("nan"), chunk.height, loop, at, note="the reference leaves no error")
     chance = 3 * known.row_spread / np.sqrt(chunk.height) / usual
     limit = max(ERROR_FLOOR, chance, known.errors.known / usual)
-    names = [one.name for one in reference.coordinates]
-    by = {names[place]: float(parts[place]) for place in np.argsort(-parts, kind="stable")[:_NAMED] if parts[place] >= _SMALLEST_SHARE}
+    by = {one.name: float(part) for one, part in zip(reference.coordinates, parts, strict=True)}
+    named = [name for name in sorted(by, key=lambda name: -by[name])[:_NAMED] if by[name] >= _SMALLEST_SHARE]
     note = f"rows fit their usual relations {abs(change):.1%} {'worse' if change > 0 else 'better'}"
-    note += f", most in {', '.join(by)}" if by else ""
-    return _reading(RECONSTRUCTION, abs(change), limit, chunk.height, loop, at, note=note, explained=by)
+    note += f", most in {', '.join(named)}" if named else ""
+    return _reading(RECONSTRUCTION, abs(change), limit, chunk.height, loop, at, note=note, explained=most_of(by))
 
 
 def _domain(reference: JointReference, sample: pl.DataFrame, chunk: pl.DataFrame, loop: str, at: datetime) -> Reading:
     new = _thinned(chunk, SAMPLE_ROWS, 0)
     told = domain.separate(domain.design(sample, reference.coordinates), domain.design(new, reference.coordinates))
     limit = max(domain.FLOOR, told.chance, reference.domain.known)
-    by = {str(one): one.share for one in told.culprits[:_NAMED] if one.share >= _SMALLEST_SHARE}
+    culprits = [one for one in told.culprits[:_NAMED] if one.share >= _SMALLEST_SHARE]
     note = f"a classifier tells the rows from the reference with AUC {told.auc:.3f}"
-    note += ", by " + ", ".join(f"{name} ({share:.0%})" for name, share in by.items()) if by else ""
-    return _reading(DOMAIN, told.auc, limit, chunk.height, loop, at, note=note, explained=by, least=0.5)
+    note += ", by " + ", ".join(f"{one} ({one.share:.0%})" for one in culprits) if culprits else ""
+    by: dict[str, float] = {}
+    for one in told.culprits:
+        for name in one.features:
+            by[name] = by.get(name, 0.0) + one.share / len(one.features)
+    return _reading(DOMAIN, told.auc, limit, chunk.height, loop, at, note=note, explained=most_of(by), least=0.5)
+
+
+def most_of(parts: Mapping[str, float], enough: float = 0.8) -> dict[str, float]:
+    """The fewest parts that make up most of the whole, largest first."""
+    found: dict[str, float] = {}
+    for name in sorted(parts, key=lambda name: -parts[name]):
+        if sum(found.values()) >= enough * sum(parts.values()) or parts[name] <= 0:
+            break
+        found[name] = round(parts[name], 4)
+    return found
 
 
 def _reading(
@@ -157,6 +176,30 @@ def _reading(
         note=note if breach or not enough else "",
         explained=dict(explained or {}) if breach else {},
     )
+
+
+def between_chunks(points: NDArray[np.float64], chunks: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The intraclass correlation of each coordinate: how much of its variance lies between chunks, shape (coordinates,).
+
+    Source: the one-way random effects estimate, Shrout and Fleiss 1979, ICC(1, 1).
+    """
+    rows = np.bincount(chunks).astype(np.float64)
+    groups, n = len(rows), len(points)
+    if groups < 2 or n <= groups:
+        return np.zeros(points.shape[1])
+    sums = np.stack([np.bincount(chunks, column, minlength=groups) for column in points.T], axis=1)
+    means = sums / rows[:, None]
+    between = (rows[:, None] * np.square(means - points.mean(axis=0))).sum(axis=0) / (groups - 1)
+    inside = (np.square(points).sum(axis=0) - (rows[:, None] * np.square(means)).sum(axis=0)) / (n - groups)
+    typical = (n - np.square(rows).sum() / n) / (groups - 1)
+    whole = between + (typical - 1) * inside
+    return np.where(whole > 0, (between - inside) / np.where(whole > 0, whole, 1.0), 0.0)
+
+
+def _steady(learnt: tuple[Coordinate, ...], points: NDArray[np.float64], chunks: NDArray[np.intp]) -> tuple[Coordinate, ...]:
+    """The features that mix within a chunk; all of them where there are fewer than two such."""
+    steady = tuple(one for one, share in zip(learnt, between_chunks(points, chunks), strict=True) if share <= STEADY)
+    return steady if len(steady) > 1 else learnt
 
 
 def _chunk_aucs(

@@ -166,3 +166,26 @@ def test_an_incident_from_before_there_was_lineage_goes_on():
 def test_every_alarm_says_something_and_is_of_a_known_gravity():
     for monitor, alarm in ALARMS.items():
         assert title_of([f"{monitor}:x"]) and alarm.grave in (PAGE, NOTICE, SHARE), monitor
+
+
+def together(effect=1.0, **explained):
+    return replace(reading("joint-drift:domain", effect, note="by temp with dewp"), explained=explained)
+
+
+def passed(firing, readings):
+    return update([], [state(one) for one in firing], readings, loop="l", at=AT, importance=IMPORTANCE, new_id=lambda: "incident_1")
+
+
+def test_features_that_changed_together_weigh_what_they_carry_together():
+    (incident,) = passed(["joint-drift:domain"], [together(temp=0.6, dewp=0.4)])
+    assert incident.severity == PAGE and incident.title == "features changed together"
+    assert incident.cause == "domain: by temp with dewp" and turns(incident)
+    assert passed(["joint-drift:domain"], [together(dewp=1.0)])[0].severity == NOTICE
+    assert not passed(["joint-drift:domain"], [together(tail=1.0)])
+
+
+def test_features_whose_own_drift_is_told_are_not_told_again_together():
+    found = passed(
+        ["joint-drift:domain", "drift:temp", "drift:dewp"], [together(temp=0.6, dewp=0.4), reading("drift:temp"), reading("drift:dewp")]
+    )
+    assert [incident.trouble for incident in found] == ["data"]
