@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from noria.core.declaration.loop import Loop, Retrain
     from noria.core.declaration.rollout import AB, Bandit, Canary
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
-    from noria.core.declaration.watch import drift, freshness, quality
-    from noria.core.signing import verify_webhook
     from noria.core.declaration.watch import drift, freshness, joint_drift, quality
+    from noria.core.signing import verify_webhook
 
 __version__ = "0.1.0"
 
