@@ -31,6 +31,8 @@ class GroupMark:
             answer − mean outcome) and ece; for numbers mean_answer, base_rate (mean outcome), calibration, mae.
         score_psi: Distance of the group's scores from everybody else's (debiased PSI).
         positives: Rows with the favourable outcome; 0 for numbers.
+        alike_at: The threshold at which the group would be selected as often as everybody is now. For
+            analysis only: nothing deploys a threshold per group.
     """
 
     column: str
@@ -39,6 +41,7 @@ class GroupMark:
     positives: int
     rates: Mapping[str, Estimate]
     score_psi: float = float("nan")
+    alike_at: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +52,12 @@ class Gap:
         measure: One of `MEASURES`.
         rate: The rate in which the two groups differ.
         lowest, highest: The groups with the lowest and the highest rate.
-        difference: highest − lowest, from 0. The interval holds for all pairs of groups together.
+        difference: highest − lowest, from 0, among the groups that have enough rows. The interval holds
+            for all pairs of groups together.
         ratio: lowest / highest, up to 1, likewise; NaN where a ratio says nothing.
         p: Of "all groups are selected alike" (Fisher's exact test, or χ²); NaN for other measures.
-        fewest: Rows that the smallest compared group has for this rate (positives for tpr, …).
-        enough: Whether every group has enough of them to be judged.
+        fewest: Rows that the smallest group of the column has for this rate (positives for tpr, …).
+        enough: Whether every group of the column has enough of them, not only those that were compared.
     """
 
     column: str
