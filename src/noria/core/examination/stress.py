@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from noria.core.schema import Estimate
@@ -15,9 +16,11 @@ class Strain:
         to: "noise", "missing", "unseen", "scaled" or "swapped".
         features: What it was done to: one feature, two that were swapped, or all ("*",).
         severity: noise: standard deviations; missing and unseen: share of rows; scaled: the factor; swapped: 1.
-        fall: By how much the metric gets worse, in its own units; positive is worse.
+        metric: What falls.
+        fall: By how much it gets worse, in its own units; positive is worse.
         changed: Share of rows whose answer changed: another class, or a number by more than a
             tenth of the answers' standard deviation.
+        note: Why it could not be told: such an input breaks the loop's own code, as a request with it would.
     """
 
     to: str
@@ -25,6 +28,8 @@ class Strain:
     severity: float
     fall: Estimate
     changed: float
+    metric: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +70,15 @@ class Stress:
     """All strains and behaviour tests of one candidate.
 
     Attributes:
-        metric: What falls.
-        base: The metric without any strain, on the same rows.
-        rows: Rows that were strained: a sample of those that judge, newest kept in time order.
+        metric: The loop's main metric; gates may have asked for others too.
+        base: Metric to its value without any strain, on the same rows.
+        rows: Rows that were strained: a sample of those that judge.
+        left_out: Features that were not strained one by one, for want of time.
     """
 
     metric: str
-    base: Estimate
+    base: Mapping[str, Estimate]
     rows: int
     strains: tuple[Strain, ...] = ()
     behaviours: tuple[Behaviour, ...] = ()
+    left_out: tuple[str, ...] = ()
