@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from noria.core.declaration.gates import Gate
@@ -16,6 +17,8 @@ from noria.stages.governance.comparisons import (
     no_slice_worse,
     not_worse_than_champion,
 )
+from noria.stages.governance.conduct import behaves, robust
+from noria.stages.governance.fairness import fair
 from noria.stages.governance.limits import at_least, at_most, latency, size
 
 CHECKS: Mapping[str, Callable[[Gate, Scorecard], GateResult]] = MappingProxyType(
@@ -30,7 +33,9 @@ CHECKS: Mapping[str, Callable[[Gate, Scorecard], GateResult]] = MappingProxyType
         "size": size,
     }
 )
-EXAMINED: Mapping[str, Callable[[Gate, Examination], GateResult]] = MappingProxyType({"beats-baselines": beats_baselines})
+EXAMINED: Mapping[str, Callable[[Gate, Examination], GateResult]] = MappingProxyType(
+    {"beats-baselines": beats_baselines, "fair": fair, "robust": robust, "behaves": behaves}
+)
 """Checks that look behind the marks."""
 
 APPROVAL = "approval"
@@ -61,7 +66,17 @@ def _result(gate: Gate, card: Scorecard, examination: Examination | None, approv
         raise NotFound(f"there is no gate check {gate.check!r}", fix=f"the checks are {', '.join(sorted([*CHECKS, *EXAMINED, APPROVAL]))}")
     if examination is None:
         return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason="the candidate was not examined")
-    return EXAMINED[gate.check](gate, examination)
+    result = EXAMINED[gate.check](gate, examination)
+    return _decided(result, approval) if approval and result.outcome is Outcome.NEEDS_APPROVAL else result
+
+
+def _decided(result: GateResult, approval: Approval) -> GateResult:
+    """A gate that could not tell by itself, once a person has seen what it saw."""
+    said = "approved" if approval.granted else "refused"
+    outcome = Outcome.PASS if approval.granted else Outcome.FAIL
+    return replace(
+        result, outcome=outcome, reason=f"{said} by {approval.by}{f' ({approval.reason})' if approval.reason else ''}: {result.reason}"
+    )
 
 
 def _asked(gate: Gate, approval: Approval | None) -> GateResult:
