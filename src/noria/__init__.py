@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from noria.checks.check import check
     from noria.core.declaration import expectations as expect
     from noria.core.declaration.alerts import Alerts, Quiet
+    from noria.core.declaration.conduct import expected, fair, invariant, monotone, robust
     from noria.core.declaration.dataset import Dataset, Label
     from noria.core.declaration.features import feature_view, on_demand
     from noria.core.declaration.gates import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         not_worse_than_champion,
         size,
     )
+    from noria.core.declaration.inspection import Fairness, Leakage
     from noria.core.declaration.loop import Loop, Retrain
     from noria.core.declaration.rollout import AB, Bandit, Canary
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
@@ -41,7 +43,9 @@ __all__ = [
     "Bandit",
     "Canary",
     "Dataset",
+    "Fairness",
     "Label",
+    "Leakage",
     "Loop",
     "Quiet",
     "Retrain",
@@ -58,22 +62,27 @@ __all__ = [
     "drift",
     "equivalent_to_champion",
     "expect",
+    "expected",
+    "fair",
     "feature_view",
     "freshness",
     "integer",
     "joint_drift",
+    "invariant",
     "latency",
     "log",
+    "monotone",
     "no_slice_worse",
     "not_worse_than_champion",
     "on_demand",
     "quality",
     "real",
+    "robust",
     "size",
     "verify_webhook",
 ]
 
-_ROOMS = ("dataset", "features", "training", "gates", "rollout", "watch", "alerts", "loop")
+_ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "rollout", "watch", "alerts", "loop")
 
 
 def __getattr__(name: str) -> Any:

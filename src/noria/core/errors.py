@@ -3,7 +3,8 @@
 NoriaError
 ├── DeclarationInvalid    a loop file has mistakes (all of them, at once)
 ├── DataInvalid           data that cannot be read or does not fit
-│   └── ExpectationsMissed
+│   ├── ExpectationsMissed
+│   └── LeakageFound
 ├── RequestInvalid        a prediction or outcome that does not fit the signature
 ├── NotFound              a name, version or digest that is not there
 │   └── BlobMissing
@@ -66,6 +67,12 @@ class ExpectationsMissed(DataInvalid):
     """A dataset version missed its expectations, so the turn stops here."""
 
     code, fix = "expectations-missed", "mend the source, or change the expectation in the loop file"
+
+
+class LeakageFound(DataInvalid):
+    """The training table holds the answer, or its rows are on both sides of the split, so the turn stops here."""
+
+    code, fix = "leakage-found", "take the column out, or say in the loop file that it is meant to be so"
 
 
 class RequestInvalid(NoriaError, ValueError):

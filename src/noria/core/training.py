@@ -23,6 +23,8 @@ class FeatureSet:
         made_from: Digests of the dataset versions and of the code that computed it.
         start, end: Event times of the first and the last row.
         train_until: Rows before this moment train; rows from it on judge (time-ordered split).
+        groups: Blob of columns that no model sees (whose groups are compared), for the same rows in the
+            same order; "" = there are none.
     """
 
     digest: str
@@ -35,6 +37,7 @@ class FeatureSet:
     start: datetime
     end: datetime
     train_until: datetime
+    groups: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

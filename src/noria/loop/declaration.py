@@ -8,25 +8,23 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
-from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Columns, Dataset
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
-from noria.core.declaration.rollout import AB, Bandit, Canary, Strategy, compared
+from noria.core.declaration.rollout import compared
 from noria.core.declaration.training import Choice
 from noria.core.errors import DataInvalid, DeclarationInvalid
 from noria.core.schema import LOOP_TASKS, Kind, Task
-from noria.core.turning import Cause
 from noria.loop.declared_comparisons import mistakes_of_comparing
+from noria.loop.declared_conduct import Known, mistakes_of_conduct
+from noria.loop.declared_policies import mistakes_of_policies
 from noria.loop.guards import WITHOUT_OUTCOMES
 from noria.loop.source import anchored, datasets, load, views
 from noria.stages.data.source import columns_of, open_source
 from noria.stages.evaluation.metrics import names_for, offers
 from noria.stages.evaluation.sequential_marks import can_be_guarded
-from noria.stages.monitoring.alarms import ALARMS
 
 
 @dataclass(slots=True)
@@ -80,8 +78,8 @@ def mistakes(loop: Loop, file: Path) -> list[str]:
     tasks = _possible_tasks(loop, schemas)
     _check_metrics(loop, tasks, produced, found)
     _check_search(loop, found)
-    _check_policies(loop, found)
-    for part, wrong, mend in mistakes_of_comparing(loop):
+    known = Known(columns=schemas[loop.label.columns.dataset.name], features=produced, tasks=tasks, folder=file.parent)
+    for part, wrong, mend in (*mistakes_of_policies(loop), *mistakes_of_comparing(loop), *mistakes_of_conduct(loop, known)):
         found.add(part, wrong, mend)
     return found.said
 
@@ -282,49 +280,3 @@ def _check_search(loop: Loop, found: Findings) -> None:
             found.add(f"tune {name}", f"{choice.low:g} to {choice.high:g} is empty", "put the smaller bound first")
         elif choice.kind == "log" and choice.low <= 0:
             found.add(f"tune {name}", f"a logarithmic scale cannot start at {choice.low:g}", "start above zero, or use `nr.real`")
-
-
-def _check_rollout(strategy: Strategy, found: Findings) -> None:
-    match strategy:
-        case Canary(steps=steps):
-            if not steps or list(steps) != sorted(set(steps)) or steps[0] <= 0 or steps[-1] != 100:
-                found.add("rollout", f"steps {tuple(steps)} do not climb from above 0 to 100", "write for example steps=[1, 10, 50, 100]")
-        case AB():
-            if not 0 < strategy.share < 100:
-                found.add("rollout", f"a share of {strategy.share:g} % compares nothing", "keep it between 0 and 100, 50 is quickest")
-            if strategy.min_effect < 0:
-                found.add("rollout", f"min_effect={strategy.min_effect:g}", "ask for 0 or more: the challenger must be better")
-        case Bandit():
-            if not 0 < strategy.floor < 0.5:
-                found.add("rollout", f"a floor of {strategy.floor:g} leaves no room", "keep it between 0 and 0.5")
-            if not 0 < strategy.step <= 1:
-                found.add("rollout", f"step={strategy.step:g}", "let the share move by more than 0 and at most 1")
-    if not 1 <= strategy.min_rows <= strategy.max_rows:
-        found.add("rollout", f"min_rows={strategy.min_rows:,} of max_rows={strategy.max_rows:,}", "1 ≤ min_rows ≤ max_rows")
-    if not 0.5 < strategy.confidence < 1:
-        found.add("rollout", f"a confidence of {strategy.confidence:g}", "keep it between 0.5 and 1")
-
-
-def _check_alerts(alerts: Alerts, found: Findings) -> None:
-    if alerts.pages_per_week < 0:
-        found.add("alerts", f"pages_per_week={alerts.pages_per_week}", "write 0 or more; 0 tells all in the digest")
-    if alerts.digest <= timedelta(0):
-        found.add("alerts", "a digest every no time", 'write for example digest="1d"')
-    for quiet in alerts.quiet:
-        if quiet.monitor and quiet.monitor not in ALARMS:
-            found.unknown("alerts", "monitor", quiet.monitor, ALARMS)
-        if quiet.length <= timedelta(0):
-            found.add("alerts", f"a quiet time at {quiet.at!r} of no length", 'write for example nr.Quiet("sat 22:00", "8h")')
-
-
-def _check_policies(loop: Loop, found: Findings) -> None:
-    _check_rollout(loop.rollout, found)
-    _check_alerts(loop.alerts, found)
-    for cause in loop.retrain.on:
-        if cause not in tuple(Cause):
-            found.unknown("retrain", "signal", cause, Cause)
-    for watch in loop.watch:
-        if not 1 <= watch.k <= watch.m:
-            found.add(f"watch {watch.check}", f"k={watch.k} of m={watch.m}", "k is between 1 and m")
-    if not 0.02 <= loop.test <= 0.5:
-        found.add("test", f"a share of {loop.test:g} judges", "keep it between 0.02 and 0.5")

@@ -9,8 +9,10 @@ from typing import TypeVar
 
 from noria.core.declaration.rollout import compared as compared_metrics
 from noria.core.examination.examination import Examination
+from noria.core.examination.leakage import LeakageReport
 from noria.core.judging import Scorecard
 from noria.loop.comparing import baselines_of, importance_of, rivalry_of
+from noria.loop.conduct import fairness_of, slices_of, stress_of
 from noria.loop.explained import explained
 from noria.loop.materials import Materials
 from noria.loop.referring import reference_of
@@ -45,6 +47,10 @@ def examined(on: Materials, card: Scorecard) -> Examination:
     untold: dict[str, str] = {}
     return Examination(
         made_from=card.made_from,
+        leakage=on.bench.result("leakage", LeakageReport),
+        slices=_told(on, untold, "slices", lambda: slices_of(on), None),
+        fairness=_told(on, untold, "fairness", lambda: fairness_of(on), None),
+        stress=_told(on, untold, "stress", lambda: stress_of(on), None),
         rivalry=_told(on, untold, "rivalry", lambda: rivalry_of(on, card), None),
         baselines=_told(on, untold, "baselines", lambda: baselines_of(on), None),
         importance=_told(on, untold, "importance", lambda: importance_of(on), None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from noria.core.examination.leakage import LeakageReport
 from noria.core.judging import Approval, Outcome, Verdict
 from noria.core.schema import Estimate
 from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
@@ -11,6 +12,8 @@ from noria.core.turning import Event, Turn
 from noria.loop.evaluating import Evaluated
 from noria.loop.world import World
 from noria.ports.records import Write
+
+FINDINGS_TOLD = 20
 
 
 class Story:
@@ -59,7 +62,21 @@ class Story:
         """The event as a write."""
         return self._world.ledger.line(self.event(name, kind, reasons, **facts))  # type: ignore[arg-type]
 
-    def of_workshop(self, features: FeatureSet, recipe: Recipe, candidate: Candidate, judged: Evaluated) -> list[Write]:
+    def leaks(self, report: LeakageReport, *, after: str = "data") -> Event:
+        """What the check before training found."""
+        found = [*report.stops, *report.warnings]
+        stops = len(report.stops)
+        return self.event(
+            "leakage",
+            "leakage.found" if stops else "leakage.checked",
+            [str(finding) for finding in found[:FINDINGS_TOLD]] or [f"{len(report.checked)} checks, nothing found"],
+            after=after,
+            numbers={"stops": stops, "warnings": len(report.warnings), "skipped": len(report.skipped)},
+        )
+
+    def of_workshop(
+        self, features: FeatureSet, leaks: LeakageReport, recipe: Recipe, candidate: Candidate, judged: Evaluated
+    ) -> list[Write]:
         """What the workshop made, and the run that made it."""
         card = judged.scorecard
         marks = {name: mark.value for name, mark in card.metrics.items()}
@@ -90,6 +107,7 @@ class Story:
                 numbers={"rows": features.rows},
                 made_from=features.made_from,
             ),
+            self._world.ledger.line(self.leaks(leaks, after="features")),
             self.line("tuning", "recipe.found", [f"{tried}: {params}"], after="features"),
             self.line(
                 "training",

@@ -15,6 +15,7 @@ from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import in_words
 from noria.core.errors import ExpectationsMissed
 from noria.core.examination.examination import Examination
+from noria.core.examination.leakage import LeakageReport
 from noria.core.judging import Approval, Outcome, Verdict
 from noria.core.registry import ModelVersion
 from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
@@ -24,6 +25,7 @@ from noria.loop import drills
 from noria.loop.deploy import CHALLENGER, CHAMPION, open_rollout
 from noria.loop.evaluating import Evaluated
 from noria.loop.gathering import gather
+from noria.loop.leaks import refusal
 from noria.loop.rollout import begin, out
 from noria.loop.steering import steer, told
 from noria.loop.story import Story, mark_words
@@ -56,10 +58,14 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
     workshop.open(_order(trip, declared, gathered, champion))
 
     features = trip.poll("features", lambda: _worked(trip, workshop, "features", FeatureSet), FeatureSet)
+    leaks = trip.poll("leakage", lambda: _worked(trip, workshop, "leakage", LeakageReport), LeakageReport)
+    if leaks.stops:
+        world.ledger.write(story.leaks(leaks))
+        raise refusal(leaks)
     recipe = trip.poll("tuning", lambda: _worked(trip, workshop, "tuning", Recipe), Recipe)
     candidate = trip.poll("training", lambda: _worked(trip, workshop, "training", Candidate), Candidate)
     judged = trip.poll("evaluation", lambda: _worked(trip, workshop, "evaluation", Evaluated), Evaluated)
-    trip.commit("told", lambda: (True, story.of_workshop(features, recipe, candidate, judged)), bool)
+    trip.commit("told", lambda: (True, story.of_workshop(features, leaks, recipe, candidate, judged)), bool)
 
     verdict = trip.commit("governance", lambda: story.verdict(_judged(world, loop, judged)), Verdict)
     if verdict.outcome is Outcome.NEEDS_APPROVAL:

@@ -9,9 +9,11 @@ import polars as pl
 
 from noria.core.declaration.loop import Loop
 from noria.core.declaration.training import Split
+from noria.core.examination.leakage import LeakageReport
 from noria.core.schema import Signature, Task
 from noria.core.training import Candidate, FeatureSet, Param, Recipe, Trial
 from noria.loop.evaluating import Evaluated, evaluated
+from noria.loop.leaks import checked
 from noria.loop.materials import gathered, tuning_metric
 from noria.loop.source import load as load_loops
 from noria.loop.source import named
@@ -36,6 +38,8 @@ def work(folder: Path, *, blobs: Blobs, scratch: Path) -> None:
     loop = bench_loop(bench, order, blobs, scratch)
     features = bench.do("features", FeatureSet, lambda: assembled(loop, order, blobs, scratch))
     frame = assemble.load(features, blobs=blobs)
+    if bench.do("leakage", LeakageReport, lambda: checked(loop, order, features, frame, blobs)).stops:
+        return
     recipe = bench.do("tuning", Recipe, lambda: tuned(loop, features, frame, bench))
     candidate = bench.do("training", Candidate, lambda: trained(loop, order, features, frame, recipe, blobs, scratch))
     bench.do("evaluation", Evaluated, lambda: evaluated(gathered(loop, order, features, frame, candidate, blobs, bench)))
@@ -70,6 +74,7 @@ def assembled(loop: Loop, order: Order, blobs: Blobs, scratch: Path) -> FeatureS
         test=loop.test,
         task=Task(loop.label.task) if loop.label.task else None,
         scratch=scratch,
+        groups=tuple(dict.fromkeys([*(loop.fairness.columns if loop.fairness else ()), *loop.leakage.groups])),
     )
 
 

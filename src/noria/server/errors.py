@@ -25,6 +25,7 @@ STATUS = {
     "declaration-invalid": 422,
     "data-invalid": 422,
     "expectations-missed": 422,
+    "leakage-found": 422,
     "request-invalid": 422,
     "artifact-rejected": 422,
     "settings-invalid": 422,

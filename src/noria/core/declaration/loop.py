@@ -11,6 +11,7 @@ from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Label
 from noria.core.declaration.features import Feature
 from noria.core.declaration.gates import Gate
+from noria.core.declaration.inspection import Fairness, Leakage
 from noria.core.declaration.rollout import Canary, Strategy
 from noria.core.declaration.training import Split, Tune
 from noria.core.declaration.watch import Watch
@@ -67,6 +68,8 @@ class Loop:
         gates: What a candidate must show.
         rollout: How a challenger comes in: `Canary`, `AB` or `Bandit`.
         alerts: How much people are told, and when trouble is expected.
+        fairness: The groups whose answers are compared; None = none are.
+        leakage: What the check before training lets pass.
         test: Share of the newest rows that judge and never train.
         seed: Set before user code runs.
     """
@@ -82,6 +85,8 @@ class Loop:
     watch: Sequence[Watch] = field(default=(), kw_only=True)
     retrain: Retrain = field(default_factory=Retrain, kw_only=True)
     alerts: Alerts = field(default_factory=Alerts, kw_only=True)
+    fairness: Fairness | None = field(default=None, kw_only=True)
+    leakage: Leakage = field(default_factory=Leakage, kw_only=True)
     test: float = field(default=0.2, kw_only=True)
     seed: int = field(default=7, kw_only=True)
     description: str = field(default="", kw_only=True)

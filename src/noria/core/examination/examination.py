@@ -11,6 +11,7 @@ from noria.core.examination.comparing import Rivalry
 from noria.core.examination.explaining import Explained
 from noria.core.examination.fairness import FairnessReport
 from noria.core.examination.importance import Importance
+from noria.core.examination.leakage import LeakageReport
 from noria.core.examination.slices import SliceSearch
 from noria.core.examination.stress import Stress
 
@@ -23,6 +24,7 @@ class Examination:
 
     Attributes:
         made_from: Digests of the candidate and of the feature set: lineage is this line.
+        leakage: What was found wrong with its training table, and let pass.
         slices: Where it is weak, as a search found; None when none was made.
         fairness: How it treats the groups that the loop declares.
         stress: How it behaves when its inputs are not what they were.
@@ -37,6 +39,7 @@ class Examination:
     """
 
     made_from: tuple[str, ...]
+    leakage: LeakageReport | None = None
     slices: SliceSearch | None = None
     fairness: FairnessReport | None = None
     stress: Stress | None = None

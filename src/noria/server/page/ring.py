@@ -17,7 +17,7 @@ STATIONS = ("data", "features", "tuning", "training", "evaluation", "governance"
 
 WORK: dict[str, str] = {
     "data": "data snapshot dataset expect take",
-    "features": "feature join assemble",
+    "features": "feature join assemble leak",
     "tuning": "tun",
     "training": "train package fit work workshop job code",
     "evaluation": "eval scor compare told",

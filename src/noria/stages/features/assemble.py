@@ -39,6 +39,7 @@ def assemble(
     test: float,
     task: Task | None,
     scratch: Path,
+    groups: Sequence[str] = (),
 ) -> FeatureSet:
     """Make the point-in-time-correct training table and keep it as one Parquet blob.
 
@@ -57,13 +58,15 @@ def assemble(
         test: Share of the newest rows that judge; rows of one moment are never torn apart.
         task: What to answer; found from the label when None.
         scratch: Folder for the file on its way to the store.
+        groups: Columns of the label's dataset to keep beside the table, in a blob of their own: to judge by, never to learn from.
 
     Raises:
         DataInvalid: there is nothing to learn from, or two features have the same name.
     """
     base = _of(versions, label.columns.dataset.name)
     asked = request_names(features, base, label.column)
-    rows = _base_rows(base, label, asked, blobs=blobs, now=now, window=window)
+    wanted = list(dict.fromkeys([*asked, *_held(groups, base, label.column)]))
+    rows = _base_rows(base, label, wanted, blobs=blobs, now=now, window=window)
     answers, task, classes = encoded(rows[label.column], task)
     table = pl.DataFrame(
         [
@@ -83,7 +86,7 @@ def assemble(
     return FeatureSet(
         digest=_keep(table, blobs, scratch),
         made_from=(*dict.fromkeys(version.digest for version in _used(features, base, versions)), code),
-        inputs=_inputs(base, asked, rows),
+        inputs=_inputs(base, asked, wanted, rows),
         features=learn_fields(trains, names),
         task=task,
         classes=classes,
@@ -91,7 +94,13 @@ def assemble(
         start=from_ms(to_ms(table.item(0, TIME))),
         end=from_ms(to_ms(table.item(-1, TIME))),
         train_until=train_until,
+        groups=_keep(rows.select(groups), blobs, scratch) if groups else "",
     )
+
+
+def load_groups(feature_set: FeatureSet, *, blobs: Blobs) -> pl.DataFrame:
+    """The columns kept beside the table, for the same rows in the same order; an empty frame when there are none."""
+    return pl.read_parquet(blobs.path(feature_set.groups)) if feature_set.groups else pl.DataFrame()
 
 
 def load(feature_set: FeatureSet, *, blobs: Blobs) -> pl.DataFrame:
@@ -200,11 +209,21 @@ def _boundary(times: pl.Series, test: float) -> datetime:
     return from_ms(moments_ms[place] if place < times.len() else moments_ms[-1] + 1)
 
 
-def _inputs(base: DatasetVersion, asked: Sequence[str], rows: pl.DataFrame) -> tuple[Field, ...]:
-    """Request fields; one that training rows go without now and then is optional."""
+def _inputs(base: DatasetVersion, asked: Sequence[str], wanted: Sequence[str], rows: pl.DataFrame) -> tuple[Field, ...]:
+    """Request fields; one that training rows go without now and then is optional, and so is one that is only judged by."""
     kinds = {field.name: field.kind for field in base.schema}
     always = (base.key, base.time)
-    return tuple(Field(name=name, kind=kinds[name], required=name in always or rows[name].null_count() == 0) for name in asked)
+    return tuple(
+        Field(name=name, kind=kinds[name], required=name in always or (name in asked and rows[name].null_count() == 0)) for name in wanted
+    )
+
+
+def _held(groups: Sequence[str], base: DatasetVersion, label: str) -> Sequence[str]:
+    held = {field.name for field in base.schema}
+    for name in groups:
+        if name == label or name not in held:
+            raise DataInvalid(f"{name!r} cannot make groups: {'it is the label' if name == label else f'{base.name!r} has no such column'}")
+    return groups
 
 
 def _used(features: Sequence[Feature], base: DatasetVersion, versions: Mapping[str, DatasetVersion]) -> Iterable[DatasetVersion]:

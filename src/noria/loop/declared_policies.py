@@ -1,0 +1,73 @@
+"""What can be wrong with how a loop brings challengers in, watches, tells people, and retrains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from difflib import get_close_matches
+
+from noria.core.declaration.alerts import Alerts
+from noria.core.declaration.loop import Loop
+from noria.core.declaration.rollout import AB, Bandit, Canary, Strategy
+from noria.core.turning import Cause
+from noria.stages.monitoring.alarms import ALARMS
+
+Mistake = tuple[str, str, str]
+"""The part of the declaration, what is wrong there, and how to mend it."""
+
+
+def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
+    """Every mistake in `rollout=`, `retrain=`, `watch=`, `alerts=` and `test=`."""
+    yield from _of_strategy(loop.rollout)
+    yield from _of_rollout(loop.rollout)
+    yield from _of_alerts(loop.alerts)
+    for cause in loop.retrain.on:
+        if cause not in tuple(Cause):
+            yield "retrain", f"signal {cause!r} does not exist", _nearest(cause, [known.value for known in Cause])
+    for watch in loop.watch:
+        if not 1 <= watch.k <= watch.m:
+            yield f"watch {watch.check}", f"k={watch.k} of m={watch.m}", "k is between 1 and m"
+    if not 0.02 <= loop.test <= 0.5:
+        yield "test", f"a share of {loop.test:g} judges", "keep it between 0.02 and 0.5"
+
+
+def _of_strategy(strategy: Strategy) -> Iterator[Mistake]:
+    match strategy:
+        case Canary(steps=steps):
+            if not steps or list(steps) != sorted(set(steps)) or steps[0] <= 0 or steps[-1] != 100:
+                yield "rollout", f"steps {tuple(steps)} do not climb from above 0 to 100", "write for example steps=[1, 10, 50, 100]"
+        case AB():
+            if not 0 < strategy.share < 100:
+                yield "rollout", f"a share of {strategy.share:g} % compares nothing", "keep it between 0 and 100, 50 is quickest"
+            if strategy.min_effect < 0:
+                yield "rollout", f"min_effect={strategy.min_effect:g}", "ask for 0 or more: the challenger must be better"
+        case Bandit():
+            if not 0 < strategy.floor < 0.5:
+                yield "rollout", f"a floor of {strategy.floor:g} leaves no room", "keep it between 0 and 0.5"
+            if not 0 < strategy.step <= 1:
+                yield "rollout", f"step={strategy.step:g}", "let the share move by more than 0 and at most 1"
+
+
+def _of_rollout(strategy: Strategy) -> Iterator[Mistake]:
+    if not 1 <= strategy.min_rows <= strategy.max_rows:
+        yield "rollout", f"min_rows={strategy.min_rows:,} of max_rows={strategy.max_rows:,}", "1 ≤ min_rows ≤ max_rows"
+    if not 0.5 < strategy.confidence < 1:
+        yield "rollout", f"a confidence of {strategy.confidence:g}", "keep it between 0.5 and 1"
+
+
+def _of_alerts(alerts: Alerts) -> Iterator[Mistake]:
+    if alerts.pages_per_week < 0:
+        yield "alerts", f"pages_per_week={alerts.pages_per_week}", "write 0 or more; 0 tells all in the digest"
+    if alerts.digest <= timedelta(0):
+        yield "alerts", "a digest every no time", 'write for example digest="1d"'
+    for quiet in alerts.quiet:
+        if quiet.monitor and quiet.monitor not in ALARMS:
+            yield "alerts", f"monitor {quiet.monitor!r} does not exist", _nearest(quiet.monitor, ALARMS)
+        if quiet.length <= timedelta(0):
+            yield "alerts", f"a quiet time at {quiet.at!r} of no length", 'write for example nr.Quiet("sat 22:00", "8h")'
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
