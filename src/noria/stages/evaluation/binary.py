@@ -88,7 +88,7 @@ def mcc(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
     if said.min() == said.max():
         return Measured(value=0.0, influence=np.full(len(y), np.nan))
     a, b = (said - said.mean()) / said.std(), (y - y.mean()) / y.std()
-    value = (a * b).mean()
+    value = np.clip((a * b).mean(), -1.0, 1.0)
     return Measured(value=float(value), influence=(a * b - 0.5 * value * (a**2 + b**2)) / len(y))
 
 
