@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from noria.checks.check import check
+    from noria.core.costs import Costs
     from noria.core.declaration import expectations as expect
     from noria.core.declaration.alerts import Alerts, Quiet
     from noria.core.declaration.conduct import expected, fair, invariant, monotone, robust
@@ -42,6 +43,7 @@ __all__ = [
     "Alerts",
     "Bandit",
     "Canary",
+    "Costs",
     "Dataset",
     "Fairness",
     "Label",
@@ -83,6 +85,10 @@ __all__ = [
 ]
 
 _ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "rollout", "watch", "alerts", "loop")
+_ELSEWHERE = {"verify_webhook": "noria.core.signing", "Costs": "noria.core.costs"}
+"""Names that stand outside the room of declarations."""
+
+_ROOMS = ("dataset", "features", "training", "gates", "rollout", "watch", "alerts", "loop")
 
 
 def __getattr__(name: str) -> Any:
@@ -92,6 +98,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("noria.core.signing").verify_webhook
     if name == "check":
         return importlib.import_module("noria.checks.check").check
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     if name in __all__:
         for room in _ROOMS:
             module = importlib.import_module(f"noria.core.declaration.{room}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from noria.core.examination.threshold import ThresholdChoice
 from noria.core.schema import Field, Signature, Task
 
 Param = bool | int | float | str
@@ -114,6 +115,7 @@ class Candidate:
         format: "lightgbm", "skops" or "onnx".
         serving_form: "lightgbm" or "onnx" when a compiled form passed its parity check, else the format.
         parity_max_diff: Largest difference between the model and its compiled form, on real rows.
+        choice: How the signature's threshold was chosen; None where the loop states no costs.
     """
 
     artifact: str
@@ -126,3 +128,4 @@ class Candidate:
     size_bytes: int
     parity_max_diff: float
     run: str
+    choice: ThresholdChoice | None = None

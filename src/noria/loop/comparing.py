@@ -36,6 +36,8 @@ def rivalry_of(on: Materials, card: Scorecard) -> Rivalry | None:
         metric=on.metric,
         days=on.times.astype("datetime64[D]").astype(np.int64),
         clusters=time_blocks(on.times),
+        given=on.given,
+        second_given=on.champion_given,
         margins={gate.metric: gate.margin for gate in on.loop.gates if gate.check in MARGINS},
     )
 
@@ -60,6 +62,7 @@ def baselines_of(on: Materials) -> Baselines:
         clusters=time_blocks(on.times),
         more=_repeating(on) if on.task is Task.REGRESSION else None,
         seed=on.loop.seed,
+        given=on.given,
     )
 
 
@@ -74,6 +77,7 @@ def importance_of(on: Materials) -> Importance:
         by=on.metric,
         clusters=time_blocks(on.times),
         seed=on.loop.seed,
+        given=on.given,
     )
 
 

@@ -77,6 +77,7 @@ def mistakes(loop: Loop, file: Path) -> list[str]:
     produced = _check_features(loop, schemas, file.parent, found)
     tasks = _possible_tasks(loop, schemas)
     _check_metrics(loop, tasks, produced, found)
+    _check_costs(loop, tasks, found)
     _check_search(loop, found)
     known = Known(columns=schemas[loop.label.columns.dataset.name], features=produced, tasks=tasks, folder=file.parent)
     for part, wrong, mend in (*mistakes_of_policies(loop), *mistakes_of_comparing(loop), *mistakes_of_conduct(loop, known)):
@@ -280,3 +281,10 @@ def _check_search(loop: Loop, found: Findings) -> None:
             found.add(f"tune {name}", f"{choice.low:g} to {choice.high:g} is empty", "put the smaller bound first")
         elif choice.kind == "log" and choice.low <= 0:
             found.add(f"tune {name}", f"a logarithmic scale cannot start at {choice.low:g}", "start above zero, or use `nr.real`")
+
+
+def _check_costs(loop: Loop, tasks: Sequence[Task], found: Findings) -> None:
+    if loop.costs is None and any(name == "expected_cost" for _, name in _metrics_named(loop)):
+        found.add("costs", "expected_cost is asked for and no costs are stated", "add `costs=nr.Costs(false_positive=…, false_negative=…)`")
+    if loop.costs is not None and Task.BINARY not in tasks:
+        found.add("costs", f"they are of yes and no, and the task is {' or '.join(tasks)}", "leave them out")

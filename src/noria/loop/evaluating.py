@@ -8,18 +8,23 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from noria.core.declaration.rollout import compared as compared_metrics
+from noria.core.examination.curves import Curves
 from noria.core.examination.examination import Examination
 from noria.core.examination.leakage import LeakageReport
+from noria.core.examination.threshold import ThresholdChoice
 from noria.core.judging import Scorecard
 from noria.loop.comparing import baselines_of, importance_of, rivalry_of
 from noria.loop.conduct import fairness_of, slices_of, stress_of
 from noria.loop.explained import explained
-from noria.loop.materials import Materials
+from noria.loop.materials import Materials, named_by_gates
 from noria.loop.referring import reference_of
 from noria.ports import wire
 from noria.stages.evaluation import paired, scorecards
 from noria.stages.evaluation.agreement import agreed
+from noria.stages.evaluation.costs import judged
+from noria.stages.evaluation.curves import curves_of
 from noria.stages.evaluation.latency import measure
+from noria.stages.evaluation.metrics import offers
 
 LATENCY_ROWS = 300
 
@@ -51,12 +56,36 @@ def examined(on: Materials, card: Scorecard) -> Examination:
         slices=_told(on, untold, "slices", lambda: slices_of(on), None),
         fairness=_told(on, untold, "fairness", lambda: fairness_of(on), None),
         stress=_told(on, untold, "stress", lambda: stress_of(on), None),
+        curves=_told(on, untold, "curves", lambda: curves_on(on), None),
+        threshold=_told(on, untold, "threshold", lambda: threshold_on(on), None),
         rivalry=_told(on, untold, "rivalry", lambda: rivalry_of(on, card), None),
         baselines=_told(on, untold, "baselines", lambda: baselines_of(on), None),
         importance=_told(on, untold, "importance", lambda: importance_of(on), None),
         explained=_told(on, untold, "explained", lambda: explained(on), None),
         untold=untold,
     )
+
+
+def curves_on(on: Materials) -> Curves:
+    """What the candidate does over the range of its answers."""
+    return curves_of(
+        on.task,
+        on.y,
+        on.score,
+        given=on.given,
+        classes=on.features.classes,
+        times=on.times,
+        clusters=scorecards.time_blocks(on.times),
+        seed=on.loop.seed,
+    )
+
+
+def threshold_on(on: Materials) -> ThresholdChoice | None:
+    """How the threshold was chosen, with what it costs on the rows that judge; None where the loop states no costs."""
+    choice = on.candidate.choice
+    if choice is None or choice.costs is None:
+        return None
+    return replace(choice, judged=judged(on.y, on.score, choice.costs, choice.threshold, clusters=scorecards.time_blocks(on.times)))
 
 
 def _told(on: Materials, untold: dict[str, str], subject: str, look: Callable[[], T], otherwise: T) -> T:
@@ -88,6 +117,9 @@ def _scorecard(on: Materials) -> Scorecard:
         seed=on.loop.seed,
         latency=measure(on.scorer.score, on.X[: 2 * LATENCY_ROWS], calls=LATENCY_ROWS),
         size_bytes=on.candidate.size_bytes,
+        also=[name for name in named_by_gates(on.loop) if offers(name, on.task)],
+        given=on.given,
+        champion_given=on.champion_given,
     )
     if on.champion_score is None:
         return card
@@ -102,7 +134,9 @@ def _design_effects(on: Materials, card: Scorecard) -> dict[str, float]:
         return effects
     for name in compared_metrics(on.loop.rollout):
         if name in card.versus_champion:
-            independent = paired.compare(name, on.y, on.score, on.champion_score, task=card.task)
+            independent = paired.compare(
+                name, on.y, on.score, on.champion_score, task=card.task, given=on.given, champion_given=on.champion_given
+            )
             ratio = (card.versus_champion[name].se / independent.se) ** 2 if independent.se > 0 else 1.0
             effects[name] = max(1.0, ratio) if ratio == ratio else 1.0
     return effects

@@ -11,6 +11,8 @@ from noria.core.schema import Estimate, Task
 from noria.core.traffic import Role
 from noria.core.turning import Rollout, RolloutPhase
 from noria.stages.evaluation import sequential
+from noria.stages.evaluation.given import PLAIN
+from noria.stages.evaluation.sequential import Versions
 from noria.stages.serving.routing import bucket
 
 SAMPLE_RATIO_ALPHA = 0.001
@@ -27,6 +29,7 @@ class Evidence:
         outcomes: The same with the outcomes that were told, column `outcome`, as metrics want them.
         design_effect: Of each compared metric, from the scorecard (see `Scorecard`).
         agreement: Of challenger and champion on held-out rows, from the scorecard too; None = they cannot be compared.
+        given: What metrics need to know of champion and challenger: thresholds, costs.
     """
 
     rows: pl.DataFrame
@@ -34,6 +37,7 @@ class Evidence:
     task: Task
     design_effect: Mapping[str, float] = field(default_factory=dict)
     agreement: Estimate | None = None
+    given: Versions = (PLAIN, PLAIN)
 
 
 def in_force(rollout: Rollout, rows: pl.DataFrame, of: pl.DataFrame | None = None) -> pl.DataFrame:

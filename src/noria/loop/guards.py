@@ -81,6 +81,7 @@ def paired(metric: str, margin: float, alpha: float, evidence: Evidence) -> Guar
         alpha=alpha,
         min_n=GUARD_ROWS,
         design_effect=evidence.design_effect.get(metric, 1.0),
+        given=evidence.given,
     )
 
 
@@ -104,6 +105,7 @@ def between_arms(metric: str, margin: float, alpha: float, evidence: Evidence, r
         alpha=alpha,
         min_n=GUARD_ROWS,
         common=se**2 * (1 - 1 / effect) if np.isfinite(se) else 0.0,
+        given=evidence.given,
     )
     return replace(reading, guard=metric + BETWEEN_ARMS)
 

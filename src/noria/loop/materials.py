@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -11,12 +11,14 @@ import polars as pl
 from noria.core.declaration.loop import Loop
 from noria.core.schema import Task
 from noria.core.training import Candidate, FeatureSet
+from noria.loop.given import given_of
 from noria.loop.workshop import Bench, Order
 from noria.packaging import package
 from noria.packaging.encoding import encode
 from noria.packaging.scorer import Scorer
 from noria.ports.blobs import Blobs
 from noria.stages.evaluation import metrics
+from noria.stages.evaluation.given import Given
 from noria.stages.training import splits
 
 
@@ -60,6 +62,17 @@ class Materials:
         return f"{self.loop.name}@{self.order.champion.number}" if self.order.champion else ""
 
     @property
+    def given(self) -> Given:
+        """What metrics of the candidate need besides."""
+        return given_of(self.candidate)
+
+    @property
+    def champion_given(self) -> Given:
+        """The same for the champion, which keeps its own threshold; what answers cost, today's loop says."""
+        champion = self.order.champion
+        return self.given if champion is None else replace(self.given, threshold=champion.candidate.signature.threshold)
+
+    @property
     def times(self) -> np.ndarray:
         """Event times of the judging rows, datetime64[ms], shape (rows,)."""
         return self.judged["__time"].to_numpy().astype("datetime64[ms]")
@@ -93,10 +106,12 @@ def tuning_metric(loop: Loop, task: Task) -> str:
     """The metric that matters most to this loop: the tuner's, else the first one that a gate names."""
     if loop.tune is not None and loop.tune.metric:
         return loop.tune.metric
-    named_by_gates = [
-        name for gate in loop.gates for name in ([gate.metric] if gate.metric else []) + list(_limits(gate.check, gate.limits))
-    ]
-    return next(iter(named_by_gates), metrics.main_metric(task))
+    return next(iter(named_by_gates(loop)), metrics.main_metric(task))
+
+
+def named_by_gates(loop: Loop) -> list[str]:
+    """Metrics that gates ask for, in their order."""
+    return [name for gate in loop.gates for name in ([gate.metric] if gate.metric else []) + list(_limits(gate.check, gate.limits))]
 
 
 def _limits(check: str, limits: object) -> Sequence[str]:

@@ -12,6 +12,8 @@ import polars as pl
 from noria.core.errors import NotAllowed
 from noria.core.performance import MaturityCurve, QualityWindow, RealisedQuality
 from noria.core.schema import Signature, Task
+from noria.core.training import Candidate
+from noria.loop.given import given_of
 from noria.loop.monitors.span import GIVEN
 from noria.loop.outcomes import answers, coded
 from noria.loop.states import state_of
@@ -56,7 +58,8 @@ def realised_as_of(
         NotAllowed: it has never had a champion, so nothing was predicted.
     """
     now = world.clock.now() if as_of is None else as_of
-    signature = _signature(world, loop, version)
+    candidate = _candidate(world, loop, version)
+    signature = candidate.signature
     name = name or state_of(world.documents, loop).quality_metric or main_metric(signature.task)
     meaning = metric(name, signature.task)
     rows = known_rows(world.log_folder, loop, signature, as_of=now, since=since, version=version)
@@ -66,7 +69,7 @@ def realised_as_of(
         metric=name,
         as_of=now,
         higher_is_better=meaning.higher_is_better,
-        windows=tuple(_window(name, part, start, window, signature, curve, delay, mature) for start, part in _windows(rows, window)),
+        windows=tuple(_window(name, part, start, window, candidate, curve, delay, mature) for start, part in _windows(rows, window)),
         curve=curve,
     )
 
@@ -108,12 +111,12 @@ def curve_of(rows: pl.DataFrame, loop: str, at: datetime) -> MaturityCurve:
     return maturity_curve(rows["age_s"].to_numpy(), rows["came"].to_numpy(), loop=loop, at=at)
 
 
-def _signature(world: World, loop: str, version: int | None) -> Signature:
+def _candidate(world: World, loop: str, version: int | None) -> Candidate:
     state_of(world.documents, loop)
     number = version if version is not None else aliases.current(world.records, loop, "champion")
     if number is None:
         raise NotAllowed(f"{loop} has no champion yet, so nothing was predicted", fix="`noria status` shows what is under way")
-    return versions.get(world.records, loop, number).candidate.signature
+    return versions.get(world.records, loop, number).candidate
 
 
 def _windows(rows: pl.DataFrame, window: timedelta) -> Iterator[tuple[datetime, pl.DataFrame]]:
@@ -129,14 +132,14 @@ def _window(
     rows: pl.DataFrame,
     start: datetime,
     window: timedelta,
-    signature: Signature,
+    candidate: Candidate,
     curve: MaturityCurve,
     delay: timedelta,
     mature: float,
 ) -> QualityWindow:
     ages = (curve.at - rows["time"]).dt.total_milliseconds().to_numpy() / 1000
     share = maturity_of(curve, ages, delay_s=delay.total_seconds())
-    known = rows.drop_nulls("outcome")
+    known, signature = rows.drop_nulls("outcome"), candidate.signature
     days = known["time"].dt.epoch("d").to_numpy()
     found = estimate(
         name,
@@ -146,6 +149,7 @@ def _window(
         else np.empty((0, len(signature.classes)) if signature.task is Task.MULTICLASS else 0),
         task=signature.task,
         clusters=days,
+        given=given_of(candidate),
     )
     return QualityWindow(
         start=start,

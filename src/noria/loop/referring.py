@@ -36,7 +36,7 @@ def reference_of(on: Materials, card: Scorecard, *, leans: Importance | None = N
         scores=on.score if on.score.ndim == 1 else on.score.max(axis=1),
         score_times=on.times,
         quality={name: card.metrics[name].value for name in watched if name in card.metrics},
-        quality_chunk_sd={name: _chunk_sd(name, on.y, on.score, days, on.task) for name in watched},
+        quality_chunk_sd={name: _chunk_sd(name, on, days) for name in watched},
         chunk=min((watch.every for watch in on.loop.watch if watch.check == "drift"), default=timedelta(days=1)),
     )
     compared = replace(compared, beside=beside(on, {feature.name: feature.importance for feature in compared.features}))
@@ -53,7 +53,8 @@ def _sample(on: Materials) -> str:
     return on.blobs.put(file.getvalue())
 
 
-def _chunk_sd(metric: str, y: np.ndarray, score: np.ndarray, days: np.ndarray, task: Task) -> float:
-    values = [estimate(metric, y[days == day], score[days == day], task=task).value for day in np.unique(days)]
+def _chunk_sd(metric: str, on: Materials, days: np.ndarray) -> float:
+    rows = [days == day for day in np.unique(days)]
+    values = [estimate(metric, on.y[kept], on.score[kept], task=on.task, given=on.given.at(kept)).value for kept in rows]
     known = [value for value in values if value == value]
     return float(np.std(known, ddof=1)) if len(known) > 2 else float("nan")

@@ -9,6 +9,7 @@ from noria.core.turning import Rollout, RolloutPhase
 from noria.durable.trip import Trip
 from noria.loop import worth
 from noria.loop.evidence import Evidence
+from noria.loop.given import given_of
 from noria.loop.looks import Look
 from noria.loop.outcomes import coded
 from noria.loop.rollout import look
@@ -42,7 +43,7 @@ def steer(trip: Trip, declared: Declared, world: World, rollout_id: str) -> Roll
 
 def evidence(world: World, rollout: Rollout) -> Evidence:
     """All traffic since the rollout began, from the prediction log."""
-    version = versions.get(world.records, rollout.loop, rollout.challenger)
+    champion, version = (versions.get(world.records, rollout.loop, number) for number in (rollout.champion, rollout.challenger))
     signature = version.candidate.signature
     columns = ["request_id", "version", "role", "time", "key", "answer", "latency_us", "error"]
     if len(signature.classes) > 2:
@@ -57,6 +58,7 @@ def evidence(world: World, rollout: Rollout) -> Evidence:
         task=signature.task,
         design_effect=version.scorecard.design_effect,
         agreement=version.scorecard.agreement,
+        given=(given_of(champion.candidate), given_of(version.candidate)),
     )
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from noria.core.declaration.loop import Loop
-from noria.core.declaration.training import Split
 from noria.core.examination.leakage import LeakageReport
-from noria.core.schema import Signature, Task
+from noria.core.schema import THRESHOLD, Signature, Task
 from noria.core.training import Candidate, FeatureSet, Param, Recipe, Trial
+from noria.loop.deciding import chosen
 from noria.loop.evaluating import Evaluated, evaluated
 from noria.loop.leaks import checked
 from noria.loop.materials import gathered, tuning_metric
+from noria.loop.native import native_score
 from noria.loop.source import load as load_loops
 from noria.loop.source import named
 from noria.loop.workshop import Bench, Order
 from noria.packaging import package
 from noria.ports.blobs import Blobs
 from noria.stages.evaluation import metrics
+from noria.stages.evaluation.given import Given
 from noria.stages.features import assemble
 from noria.stages.training import fit, provenance, snapshot, splits
 from noria.stages.tuning import search
@@ -83,12 +84,13 @@ def tuned(loop: Loop, features: FeatureSet, frame: pl.DataFrame, bench: Bench) -
     if loop.tune is None:
         return search.fixed(dict(loop.params))
     metric = metrics.metric(tuning_metric(loop, features.task), features.task)
+    given = Given() if loop.costs is None else Given(costs=loop.costs, threshold=loop.costs.threshold)
     split = splits.for_tuning(features, frame)
     total, tried = loop.tune.trials, list[Trial]()
 
     def objective(params: dict[str, Param]) -> float:
         model = fit.fit(loop.train, split, {**loop.params, **params}, seed=loop.seed)
-        return metric.value(split.y_valid, native_score(model, split, features.task))
+        return metric.value(split.y_valid, native_score(model, split, features.task), given)
 
     def progress(trial: Trial) -> None:
         tried.append(trial)
@@ -106,6 +108,7 @@ def trained(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame,
     made_with = provenance.capture(order.code, Path(order.file).parent, blobs=blobs, seed=loop.seed)
     split = splits.for_training(features, frame)
     model = fit.fit(loop.train, split, {**loop.params, **recipe.params}, seed=loop.seed)
+    choice = chosen(loop, features, frame, recipe)
     base = loop.label.columns.dataset
     signature = Signature(
         inputs=features.inputs,
@@ -114,6 +117,7 @@ def trained(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame,
         classes=features.classes,
         key=base.key,
         time=base.time,
+        threshold=THRESHOLD if choice is None else choice.threshold,
     )
     sample, _, _ = splits.holdout(features, frame)
     packed = package.save(model, signature, sample[:2_000], blobs=blobs, scratch=scratch)
@@ -128,14 +132,5 @@ def trained(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame,
         size_bytes=packed.size_bytes,
         parity_max_diff=packed.parity_max_diff,
         run=f"run_{order.turn.removeprefix('turn_')}",
+        choice=choice,
     )
-
-
-def native_score(model: object, split: Split, task: Task) -> np.ndarray:
-    """Answers of a fitted, not yet packaged model on the validation rows."""
-    if task is Task.REGRESSION:
-        return np.asarray(model.predict(split.X_valid))  # type: ignore[attr-defined]
-    if hasattr(model, "predict_proba"):
-        chances = np.asarray(model.predict_proba(split.X_valid))
-        return chances[:, 1] if task is Task.BINARY else chances
-    return np.asarray(model.predict(split.X_valid))  # type: ignore[attr-defined]

@@ -70,7 +70,7 @@ def save(model: object, signature: Signature, sample: np.ndarray, *, blobs: Blob
     native = _open(written.format, written.content, signature)
     answers = _answers(native, sample)
     fit_signature(answers, signature)
-    if written.answers is not None and not alike(written.answers, answers, signature.task):
+    if written.answers is not None and not alike(written.answers, answers, signature.task, signature.threshold):
         raise ArtifactRejected("the saved model answers differently from the one in memory", fix="save it as ONNX")
     forms, parity, note = {written.format: written.content}, 0.0, ""
     if written.compile is not None:
@@ -185,7 +185,7 @@ def _compiled(compile: Callable[[], bytes], answers: np.ndarray, signature: Sign
         return b"", 0.0, f"not compiled to ONNX: {type(error).__name__}: {error}"[:500]
     if not len(sample):
         return b"", 0.0, "not compiled to ONNX: there were no rows to compare the answers on"
-    if not alike(answers, compiled, signature.task):
+    if not alike(answers, compiled, signature.task, signature.threshold):
         return b"", 0.0, "not compiled to ONNX: on real rows its answers differ"
     return content, largest_difference(answers, compiled), ""
 

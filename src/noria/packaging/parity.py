@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from noria.core.errors import ArtifactRejected
-from noria.core.schema import Signature, Task
+from noria.core.schema import THRESHOLD, Signature, Task
 
 TOLERANCE = 1e-5
 """Largest difference between the answers of two forms; for regressions, relative to the value as well."""
@@ -37,13 +37,13 @@ def fit_signature(answers: np.ndarray, signature: Signature) -> None:
         raise ArtifactRejected("the model's answers are not probabilities", fix="use a classifier, with a probability objective")
 
 
-def alike(one: np.ndarray, other: np.ndarray, task: Task) -> bool:
+def alike(one: np.ndarray, other: np.ndarray, task: Task, threshold: float = THRESHOLD) -> bool:
     """Whether two forms answer alike: within the tolerance, with no decision flipped."""
     relative = TOLERANCE if task is Task.REGRESSION else 0.0
     if one.shape != other.shape or not np.allclose(one, other, rtol=relative, atol=TOLERANCE):
         return False
     if task is Task.BINARY:
-        return bool(np.array_equal(one >= 0.5, other >= 0.5))
+        return bool(np.array_equal(one >= threshold, other >= threshold))
     if task is Task.MULTICLASS and len(one):
         return bool(np.array_equal(one.argmax(axis=1), other.argmax(axis=1)))
     return True

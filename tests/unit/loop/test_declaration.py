@@ -149,3 +149,27 @@ def test_a_file_without_a_loop_and_a_missing_file_say_what_to_do(folder):
 )
 def test_a_way_to_bring_challengers_in_is_checked(folder, rollout, told):
     test_each_mistake_is_told(folder, ("    train=train,\n    gates", f"    train=train,\n    rollout={rollout},\n    gates"), told)
+
+
+def test_costs_are_asked_for_where_they_are_meant_and_only_there(folder):
+    (said,) = mistakes(folder, SOUND.replace("roc_auc=0.7", "expected_cost=0.7"))
+    assert "no costs are stated" in said
+    costly = SOUND.replace("    train=train,", "    train=train,\n    costs=nr.Costs(false_positive=1, false_negative=5, capacity='2%'),")
+    (folder / "shop.py").write_text(costly.replace("nr.at_least(roc_auc=0.7)", "nr.at_most(expected_cost=0.7)"))
+    assert check(folder / "shop.py")[0].costs.capacity == 0.02
+    of_numbers = (
+        costly.replace('delay="1d"', 'delay="1d", task="regression"').replace("roc_auc=0.7", "r2=0.5").replace('"roc_auc"', '"mae"')
+    )
+    assert any("they are of yes and no" in said for said in mistakes(folder, of_numbers))
+
+
+def test_a_number_may_end_the_name_of_a_metric(folder):
+    (folder / "shop.py").write_text(SOUND.replace("roc_auc=0.7", "lift_5=2.0"))
+    check(folder / "shop.py")
+    assert any("no metric of a binary task" in said for said in mistakes(folder, SOUND.replace("roc_auc=0.7", "ndcg_5=0.5")))
+
+
+@pytest.mark.parametrize("task", ["multilabel", "quantile", "clustering", "anomaly"])
+def test_what_a_loop_cannot_serve_is_refused_with_what_can_be_done(folder, task):
+    said = mistakes(folder, SOUND.replace('delay="1d"', f'delay="1d", task="{task}"'))
+    assert any("noria.evaluate" in one for one in said)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from noria.core.ids import digest_of
 from noria.core.schema import Field, Kind, Signature, Task
 from noria.packaging import package
 from noria.packaging.package import Packed
-from noria.packaging.parity import TOLERANCE
+from noria.packaging.parity import TOLERANCE, alike
 from noria.ports import wire
 
 NOISE = np.random.default_rng(7)
@@ -234,3 +235,19 @@ print(sorted({{"lightgbm", "sklearn", "scipy", "skops", "onnxruntime", "polars",
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split("\n")
     assert float(said[0]) == TREES[Task.BINARY].predict_proba(np.zeros((1, 4)))[0, 1]
     assert said[1] == "[]"
+
+
+def test_a_package_from_before_thresholds_says_yes_from_a_half_on(blobs: Files, tmp_path: Path) -> None:
+    packed = save(TREES[Task.BINARY], Task.BINARY, blobs, tmp_path)
+    old = json.loads(blobs.read(packed.artifact))
+    for newer in ("threshold", "group"):
+        del old["signature"][newer]
+    artifact = blobs.put(json.dumps(old).encode())
+    assert package.load(artifact, blobs=blobs).signature == package.load(packed.artifact, blobs=blobs).signature
+    assert package.load(artifact, blobs=blobs).signature.threshold == 0.5
+
+
+def test_two_forms_must_decide_alike_at_the_threshold_that_was_chosen() -> None:
+    one, other = np.array([0.2, 0.7]), np.array([0.2 - 1e-6, 0.7])
+    assert alike(one, other, Task.BINARY)
+    assert not alike(one, other, Task.BINARY, 0.2)

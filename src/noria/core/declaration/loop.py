@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from noria.core.costs import Costs
 from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Label
 from noria.core.declaration.features import Feature
@@ -67,6 +68,7 @@ class Loop:
         train: Function of (Split, params) that returns a fitted scikit-learn or LightGBM model, or ONNX bytes.
         gates: What a candidate must show.
         rollout: How a challenger comes in: `Canary`, `AB` or `Bandit`.
+        costs: What right and wrong answers of a binary task cost: chooses the threshold, and gives the metric expected_cost.
         alerts: How much people are told, and when trouble is expected.
         fairness: The groups whose answers are compared; None = none are.
         leakage: What the check before training lets pass.
@@ -84,6 +86,7 @@ class Loop:
     rollout: Strategy = field(default_factory=Canary, kw_only=True)
     watch: Sequence[Watch] = field(default=(), kw_only=True)
     retrain: Retrain = field(default_factory=Retrain, kw_only=True)
+    costs: Costs | None = field(default=None, kw_only=True)
     alerts: Alerts = field(default_factory=Alerts, kw_only=True)
     fairness: Fairness | None = field(default=None, kw_only=True)
     leakage: Leakage = field(default_factory=Leakage, kw_only=True)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from noria.core.examination.backtest import Backtest, Staleness
 from noria.core.examination.baselines import Baselines
 from noria.core.examination.comparing import Rivalry
+from noria.core.examination.curves import Curves
 from noria.core.examination.explaining import Explained
 from noria.core.examination.fairness import FairnessReport
 from noria.core.examination.importance import Importance
 from noria.core.examination.leakage import LeakageReport
 from noria.core.examination.slices import SliceSearch
 from noria.core.examination.stress import Stress
+from noria.core.examination.threshold import ThresholdChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Examination:
     Attributes:
         made_from: Digests of the candidate and of the feature set: lineage is this line.
         leakage: What was found wrong with its training table, and let pass.
+        curves: What it does over the range of its answers.
+        threshold: From which probability on it says yes, and what that costs; only where the loop states costs.
         slices: Where it is weak, as a search found; None when none was made.
         fairness: How it treats the groups that the loop declares.
         stress: How it behaves when its inputs are not what they were.
@@ -40,6 +44,8 @@ class Examination:
 
     made_from: tuple[str, ...]
     leakage: LeakageReport | None = None
+    curves: Curves | None = None
+    threshold: ThresholdChoice | None = None
     slices: SliceSearch | None = None
     fairness: FairnessReport | None = None
     stress: Stress | None = None

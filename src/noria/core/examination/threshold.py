@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from noria.core.costs import Costs
 from noria.core.schema import Estimate
 
 
@@ -35,6 +36,7 @@ class ThresholdChoice:
         capacity: At most this share of rows may be answered with yes; 1 = all.
         bound: Whether the capacity, not the costs, decided.
         rows: Rows that it was chosen on.
+        costs: What it was chosen by.
         judged: Costs at this and at plain thresholds on the rows that judge; filled by the evaluation.
         reason: The same in one sentence.
     """
@@ -47,5 +49,6 @@ class ThresholdChoice:
     rows: int
     capacity: float = 1.0
     bound: bool = False
+    costs: Costs | None = None
     judged: tuple[CostMark, ...] = ()
     reason: str = ""

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from noria.core.schema import Estimate, Signature, Task
+from noria.core.schema import Estimate, Task
+from noria.core.training import Candidate
 from noria.core.watching import Reading
+from noria.loop.given import given_of
 from noria.loop.monitors.span import OWN, Span, feature_frame
 from noria.loop.outcomes import coded, score_of
 from noria.stages.evaluation.estimates import estimate
@@ -46,7 +48,7 @@ def realised(span: Span) -> Reading:
         reference=span.watched.reference.quality.get(one.metric, float("nan")),
         drop=one.drop,
         higher_is_better=meaning.higher_is_better,
-        estimate=_estimator(one.metric, labelled, signature),
+        estimate=_estimator(one.metric, labelled, span.watched.version.candidate),
         min_rows=one.min_rows,
         chunk_sd=span.watched.reference.quality_chunk_sd.get(one.metric, float("nan")),
     )
@@ -74,11 +76,12 @@ def guessed(span: Span) -> list[Reading]:
             loop=span.loop,
             at=span.end,
             min_rows=one.min_rows,
+            threshold=span.signature.threshold,
         )
     ]
 
 
-def _estimator(name: str, labelled: pl.DataFrame, signature: Signature) -> Callable[[np.ndarray, np.ndarray], Estimate]:
+def _estimator(name: str, labelled: pl.DataFrame, candidate: Candidate) -> Callable[[np.ndarray, np.ndarray], Estimate]:
     """Estimates with intervals that know that rows of one day are not independent."""
     days = labelled["time"].dt.epoch("d").to_numpy() if labelled.height else None
-    return lambda y, score: estimate(name, y, score, task=signature.task, clusters=days)
+    return lambda y, score: estimate(name, y, score, task=candidate.signature.task, clusters=days, given=given_of(candidate))

@@ -15,6 +15,7 @@ from noria.core.examination.comparing import Claim, claimed
 from noria.core.schema import Task
 from noria.stages.evaluation import simple_models
 from noria.stages.evaluation.estimates import estimate
+from noria.stages.evaluation.given import PLAIN, Given
 from noria.stages.evaluation.measured import Array
 from noria.stages.evaluation.metrics import measurable, metric
 from noria.stages.evaluation.paired import compare
@@ -51,6 +52,7 @@ def baselines(
     clusters: NDArray | None,
     more: Mapping[str, tuple[str, Array]] | None = None,
     seed: int = 0,
+    given: Given = PLAIN,
 ) -> Baselines:
     """Train simple models and hold the candidate against them.
 
@@ -60,6 +62,7 @@ def baselines(
         score: The candidate's answers, shape (rows,) or (rows, classes).
         by: The metric that orders them.
         clusters: Blocks of rows that are not independent, as in `estimate`.
+        given: As in `estimate`, for the candidate.
         more: Name to what it does and its answers, for models that learn from elsewhere (see `of_the_past`).
     """
     bounded = _thinned(lesson)
@@ -69,17 +72,17 @@ def baselines(
         says, answer = train(bounded)
         answered[name] = says, answer(X), perf_counter() - began
     answered |= {name: (says, answers, 0.0) for name, (says, answers) in (more or {}).items()}
-    known = metric(by, task)
+    known, plain = metric(by, task), _of_baselines(given)
     marks = []
     for name, (says, answers, seconds) in answered.items():
-        versus = compare(by, y, score, answers, task=task, clusters=clusters, seed=seed)
-        mark = estimate(by, y, answers, task=task, clusters=clusters, seed=seed)
+        versus = compare(by, y, score, answers, task=task, clusters=clusters, seed=seed, given=given, champion_given=plain)
+        mark = estimate(by, y, answers, task=task, clusters=clusters, seed=seed, given=plain)
         marks.append(
             BaselineMark(name=name, says=says, mark=mark, versus=versus, claim=claimed(versus), rows=len(bounded.y), seconds=seconds)
         )
     marks.sort(key=lambda mark: -known.goodness(mark.mark.value) if not math.isnan(mark.mark.value) else math.inf)
     told = Baselines(metric=by, marks=tuple(marks), best=marks[0].name if marks else "")
-    by_metric = tuple(_best_by(name, y, score, answered, task, clusters, seed) for name in measurable(task))
+    by_metric = tuple(_best_by(name, y, score, answered, task, clusters, seed, given) for name in measurable(task, given))
     return replace(told, by_metric=by_metric, note=_note(told))
 
 
@@ -104,13 +107,25 @@ def of_the_past(
 
 
 def _best_by(
-    name: str, y: Array, score: Array, answered: Mapping[str, tuple[str, Array, float]], task: Task, clusters: NDArray | None, seed: int
+    name: str,
+    y: Array,
+    score: Array,
+    answered: Mapping[str, tuple[str, Array, float]],
+    task: Task,
+    clusters: NDArray | None,
+    seed: int,
+    given: Given,
 ) -> BaselineMetric:
-    known = metric(name, task)
-    good = {model: known.goodness(known.value(y, answers)) for model, (_, answers, _) in answered.items()}
+    known, plain = metric(name, task), _of_baselines(given)
+    good = {model: known.goodness(known.value(y, answers, plain)) for model, (_, answers, _) in answered.items()}
     best = max(good, key=lambda model: -math.inf if math.isnan(good[model]) else good[model])
-    versus = compare(name, y, score, answered[best][1], task=task, clusters=clusters, seed=seed)
+    versus = compare(name, y, score, answered[best][1], task=task, clusters=clusters, seed=seed, given=given, champion_given=plain)
     return BaselineMetric(metric=name, baseline=best, versus=versus, claim=claimed(versus))
+
+
+def _of_baselines(given: Given) -> Given:
+    """Simple models are cut where costs alone say: their scores are calibrated, and nobody chose for them."""
+    return given if given.costs is None else replace(given, threshold=given.costs.threshold)
 
 
 def _note(told: Baselines) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from noria.core.declaration.costs import Costs
+from noria.core.costs import Costs
 from noria.core.schema import THRESHOLD
 from noria.stages.evaluation import multiclass
 from noria.stages.evaluation.measured import SMALLEST, UNDEFINED, Array, Codes, Measured, Replicate, mean_of, mean_of_means, ratio_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from noria.core.declaration.costs import Costs
+from noria.core.costs import Costs
 from noria.core.errors import DataInvalid
 from noria.core.examination.threshold import CostMark, ThresholdChoice
 from noria.core.schema import THRESHOLD, Estimate, Task
@@ -59,6 +59,7 @@ def choose(y: ArrayLike, score: ArrayLike, costs: Costs, *, clusters: NDArray | 
         rows=len(outcomes),
         capacity=costs.capacity,
         bound=bool(bound),
+        costs=costs,
         reason=_reason(chosen, costs, float(alerts[best]), bool(bound), cost.value),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noria.core.declaration.costs import Costs
+from noria.core.costs import Costs
 from noria.core.schema import THRESHOLD
 from noria.stages.evaluation.measured import Array
 

@@ -18,7 +18,13 @@ FEW = 25
 
 
 def disagreement(
-    y: ArrayLike, first: ArrayLike, second: ArrayLike, *, clusters: NDArray | None = None, threshold: float = THRESHOLD, level: float = 0.95
+    y: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    clusters: NDArray | None = None,
+    thresholds: tuple[float, float] = (THRESHOLD, THRESHOLD),
+    level: float = 0.95,
 ) -> Disagreement:
     """Compare two classifiers by the rows on which only one of them was right.
 
@@ -32,13 +38,14 @@ def disagreement(
         y: Outcomes, shape (rows,): 0/1 or class codes.
         first, second: P(1), shape (rows,), or class probabilities, shape (rows, classes).
         clusters: Shape (rows,), for example the day of each row.
+        thresholds: From these P(1) on, first and second say yes.
 
     Raises:
         DataInvalid: y and the scores do not fit together.
     """
     outcomes, new = arrays(y, first)
     _, old = arrays(y, second)
-    ours, theirs = _right(outcomes, new, threshold), _right(outcomes, old, threshold)
+    ours, theirs = _right(outcomes, new, thresholds[0]), _right(outcomes, old, thresholds[1])
     gains = ours.astype(np.int64) - theirs
     only = (int((gains > 0).sum()), int((gains < 0).sum()))
     method, p = _tested(gains, only, clusters)
@@ -55,7 +62,7 @@ def disagreement(
         p_value=p,
         claim=ahead if p <= 1.0 - level and any(only) else Claim.NOT_SHOWN,
         clusters=0 if clusters is None else len(np.unique(clusters)),
-        threshold=threshold,
+        threshold=thresholds[0],
     )
 
 

@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from noria.core.examination.importance import FeatureImportance, Importance
 from noria.core.schema import Estimate, Task
+from noria.stages.evaluation.given import PLAIN, Given
 from noria.stages.evaluation.intervals import critical, spread_of
 from noria.stages.evaluation.measured import Array
 from noria.stages.evaluation.metrics import main_metric, metric
@@ -41,6 +42,7 @@ def permutation(
     seed: int = 0,
     level: float = 0.95,
     repeats: int = REPEATS,
+    given: Given = PLAIN,
 ) -> Importance:
     """Measure by how much the metric is worse when a feature's values are dealt out anew among the rows (Breiman 2001).
 
@@ -50,15 +52,19 @@ def permutation(
     Args:
         score: The form that serves.
         X, y: Judging rows and outcomes; of many, every so many-th is taken.
-        clusters: Blocks of rows that are not independent, as in `estimate`.
+        clusters, given: As in `estimate`.
     """
-    name = by if metric(by, task).resampled is None else main_metric(task)
+    name = by if metric(by, task).smooth else main_metric(task)
     groups = grouped(X, columns)
     rows = _kept(len(y), len(groups), repeats)
+    whole = len(y)
     X, y, blocks = X[rows], y[rows], None if clusters is None else clusters[rows]
     random = np.random.default_rng(seed)
     base = score(X)
-    lost = {group: _lost(name, score, X, y, base, group, task, blocks, random, level, repeats) for group in groups}
+    lost = {
+        group: _lost(name, score, X, y, base, group, task, blocks, random, level, repeats, given.at(np.arange(whole)[rows]))
+        for group in groups
+    }
     few = f"asked about {len(y):,} of the judging rows" if isinstance(rows, np.ndarray) else ""
     return Importance(method="permutation", metric=name, features=ordered(lost, columns), rows=len(y), repeats=repeats, note=few)
 
@@ -112,12 +118,13 @@ def _lost(
     random: np.random.Generator,
     level: float,
     repeats: int,
+    given: Given,
 ) -> Estimate:
     known = metric(name, task)
-    whole = known.measured(y, base)
+    whole = known.measured(y, base, given)
     values, moved = [], np.zeros(len(y))
     for answers in _shuffled(score, X, group, random, repeats):
-        after = known.measured(y, answers)
+        after = known.measured(y, answers, given)
         values.append(known.goodness(whole.value) - known.goodness(after.value))
         if len(after.influence) == len(y):
             moved += (facing(known, whole) - facing(known, after)) / repeats

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from numpy.typing import ArrayLike, NDArray
 
 from noria.core.examination.comparing import Rivalry
-from noria.core.schema import THRESHOLD, Estimate, Task
+from noria.core.schema import Estimate, Task
 from noria.stages.evaluation.equivalence import judged
+from noria.stages.evaluation.given import PLAIN, Given
 from noria.stages.evaluation.mcnemar import disagreement
-from noria.stages.evaluation.metrics import METRICS
+from noria.stages.evaluation.metrics import metric as known
 from noria.stages.evaluation.serial import serial
 
 
@@ -26,7 +27,8 @@ def rivalry(
     days: NDArray,
     clusters: NDArray | None,
     margins: Mapping[str, float] | None = None,
-    threshold: float = THRESHOLD,
+    given: Given = PLAIN,
+    second_given: Given | None = None,
 ) -> Rivalry:
     """Put together what each test says.
 
@@ -37,6 +39,7 @@ def rivalry(
         days: The day of each row, for the comparison over time.
         clusters: Blocks of rows that are not independent, as in `estimate`.
         margins: Metric name to how much worse still counts as not worse.
+        given, second_given: What metrics of the first, and of the second where it differs, need besides.
     """
     allowed = margins or {}
     told = tuple(
@@ -44,7 +47,7 @@ def rivalry(
             name,
             difference,
             margin=allowed.get(name, 0.0),
-            method="influence" if METRICS[name].resampled is None else "bootstrap",
+            method="influence" if known(name, task).smooth else "bootstrap",
         )
         for name, difference in differences.items()
     )
@@ -53,6 +56,8 @@ def rivalry(
         first=first,
         second=second,
         comparisons=told,
-        disagreement=disagreement(y, *scores, clusters=clusters, threshold=threshold) if by_class else None,
-        serial=serial(metric, y, *scores, task=task, blocks=days),
+        disagreement=disagreement(y, *scores, clusters=clusters, thresholds=(given.threshold, (second_given or given).threshold))
+        if by_class
+        else None,
+        serial=serial(metric, y, *scores, task=task, blocks=days, given=given, second_given=second_given),
     )

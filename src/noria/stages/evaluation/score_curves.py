@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from noria.core.declaration.costs import Costs
+from noria.core.costs import Costs
 from noria.core.examination.curves import MOST_POINTS, Curve, CurveKind, Line, Point
 from noria.stages.evaluation.given import Given
 from noria.stages.evaluation.intervals import critical, draws, interval, spread_of, units_of

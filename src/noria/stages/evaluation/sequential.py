@@ -27,12 +27,16 @@ from numpy.typing import NDArray
 from noria.core.schema import Estimate, Task
 from noria.core.turning import GuardReading
 from noria.stages.evaluation.agreement import agreement
+from noria.stages.evaluation.given import PLAIN, Given
 from noria.stages.evaluation.measured import Array, Codes
 from noria.stages.evaluation.sequential_marks import Mark, auc_mark, guarded, mean_mark, metric_mark, signed
 from noria.stages.evaluation.sequential_rates import higher_rate_p, rate_sequence, split_p
 
 Scored = tuple[Array, Array]
 """Outcomes and answers of the same rows; answers are (rows, classes) for multi-class."""
+
+Versions = tuple[Given, Given]
+"""What is known of the champion, and of the challenger."""
 
 
 def confidence_sequence(d: float, s2: float, *, tau: float, alpha: float) -> tuple[float, float]:
@@ -182,6 +186,7 @@ def guard_metric(
     alpha: float,
     min_n: int,
     design_effect: float = 1.0,
+    given: Versions = (PLAIN, PLAIN),
 ) -> GuardReading:
     """Compare two versions by a metric of the task; `paired` when row i is the same request in both.
 
@@ -192,6 +197,7 @@ def guard_metric(
         margin: In units of the metric.
         design_effect: How many times the variance of the difference is that of independent rows (Kish
             1965): rows of one day have their weather in common. Measured beforehand, on held-out days.
+        given: What the metric needs to know of the champion and of the challenger: thresholds, costs.
 
     Raises:
         NotFound: the task does not offer the metric.
@@ -200,10 +206,10 @@ def guard_metric(
     known = guarded(name, task)
     if paired:
         y, one, other = _both_answered(champion[0], champion[1], challenger[1])
-        one_mark, other_mark = metric_mark(known, y, one), metric_mark(known, y, other)
+        one_mark, other_mark = metric_mark(known, y, one, given[0]), metric_mark(known, y, other, given[1])
         s2 = _paired_variance(one_mark, other_mark)
     else:
-        one_mark, other_mark = metric_mark(known, *_answered(*champion)), metric_mark(known, *_answered(*challenger))
+        one_mark, other_mark = metric_mark(known, *_answered(*champion), given[0]), metric_mark(known, *_answered(*challenger), given[1])
         s2 = _unpaired_variance(one_mark, other_mark)
     return _reading(name, one_mark, other_mark, s2 * max(design_effect, 1.0), margin=margin, alpha=alpha, min_n=min_n, tau=None)
 
@@ -237,6 +243,7 @@ def guard_arms(
     alpha: float,
     min_n: int,
     common: float = 0.0,
+    given: Versions = (PLAIN, PLAIN),
 ) -> GuardReading:
     """Compare two versions by a metric, each on the requests that it answered itself, split at random by unit.
 
@@ -246,6 +253,7 @@ def guard_arms(
     Args:
         units: Codes from 0 of the unit that each row belongs to, of either arm.
         common: Variance that whole arms have in common beyond that, such as that of days; added.
+        given: As in `guard_metric`.
 
     Source: Deng, Knoblich & Lu 2018, "Applying the delta method in metric analytics".
 
@@ -255,7 +263,7 @@ def guard_arms(
     """
     known = guarded(name, task)
     kept = [_known(np.asarray(y, dtype=np.float64), np.asarray(score, dtype=np.float64)) for y, score in (champion, challenger)]
-    one, other = metric_mark(known, *_answered(*champion)), metric_mark(known, *_answered(*challenger))
+    one, other = metric_mark(known, *_answered(*champion), given[0]), metric_mark(known, *_answered(*challenger), given[1])
     sums = [np.bincount(of[k], weights=mark.parts) for of, k, mark in zip(units, kept, (one, other), strict=True)]
     fewest = min(len(np.unique(of[k])) for of, k in zip(units, kept, strict=True))
     s2 = float(sum(np.square(total).sum() for total in sums)) + common

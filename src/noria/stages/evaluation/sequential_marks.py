@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from noria.core.errors import NotFound
 from noria.core.schema import Task
+from noria.stages.evaluation.given import PLAIN, Given
 from noria.stages.evaluation.measured import Array, Measured, mean_of
 from noria.stages.evaluation.metrics import Metric, metric
 from noria.stages.evaluation.ranking import roc_auc
@@ -20,8 +21,13 @@ from noria.stages.evaluation.ranking import roc_auc
 SMALLEST_CLASS = 20
 """Rows of the rarer outcome that a normal approximation needs; with several classes a quarter of it."""
 
-_OF_CLASSES = frozenset({"roc_auc", "pr_auc", "precision", "recall", "f1", "macro_f1", "mcc"})
-_OF_CHOICES = frozenset({"precision", "f1", "mcc"})
+_OF_CLASSES = frozenset(
+    {"roc_auc", "pr_auc", "precision", "recall", "specificity", "f1", "macro_f1", "mcc", "kappa", "balanced_accuracy", "ks", "gini"}
+)
+_OF_CHOICES = frozenset({"precision", "f1", "mcc", "kappa"})
+
+BY_VERSION = frozenset({"outcomes", "costs"})
+"""What a metric may need and still be compared in a rollout: it is known of either version, not of each row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,10 +57,10 @@ def auc_mark(y: Array, score: Array) -> Mark:
     return signed(roc_auc(y, score), len(y), sign=-1.0, ready=_rarest(y) >= SMALLEST_CLASS)
 
 
-def metric_mark(known: Metric, y: Array, score: Array) -> Mark:
+def metric_mark(known: Metric, y: Array, score: Array, given: Given = PLAIN) -> Mark:
     """Any metric with an influence function."""
     sign = -1.0 if known.higher_is_better else 1.0
-    return signed(known.measured(y, score), len(y), sign=sign, ready=_enough_of_each(known.name, y, score))
+    return signed(known.measured(y, score, given), len(y), sign=sign, ready=_enough_of_each(known.name, y, score, given.threshold))
 
 
 def guarded(name: str, task: Task) -> Metric:
@@ -62,10 +68,10 @@ def guarded(name: str, task: Task) -> Metric:
 
     Raises:
         NotFound: the task does not offer it.
-        ValueError: it is not smooth, or has no better side.
+        ValueError: it is not smooth, has no better side, or is one of groups of rows.
     """
     known = metric(name, task)
-    if known.resampled is not None or known.signed:
+    if not known.smooth or known.signed or known.grouped or known.needs - BY_VERSION:
         raise ValueError(f"{name!r} has no sequential test, so a rollout cannot guard it; guard a smooth metric, such as roc_auc or mae")
     return known
 
@@ -93,12 +99,12 @@ def _unknown(rows: int) -> Mark:
     return Mark(value=float("nan"), parts=np.zeros(rows), ready=False)
 
 
-def _enough_of_each(name: str, y: Array, score: Array) -> bool:
+def _enough_of_each(name: str, y: Array, score: Array, threshold: float) -> bool:
     if name not in _OF_CLASSES:
         return True
     if score.ndim == 2:
         return _rarest(y) >= SMALLEST_CLASS / 4
-    chosen = (score >= 0.5).astype(np.float64)
+    chosen = (score >= threshold).astype(np.float64)
     return _rarest(y) >= SMALLEST_CLASS and (name not in _OF_CHOICES or _rarest(chosen) >= SMALLEST_CLASS)
 
 

@@ -11,6 +11,7 @@ from scipy.special import stdtr
 from noria.core.examination.comparing import SerialComparison, claimed
 from noria.core.schema import Estimate, Task
 from noria.stages.evaluation.blocks import by_cosines
+from noria.stages.evaluation.given import PLAIN, Given
 from noria.stages.evaluation.intervals import critical
 from noria.stages.evaluation.measured import Array
 from noria.stages.evaluation.metrics import arrays, metric
@@ -29,6 +30,8 @@ def serial(
     task: Task,
     blocks: NDArray,
     horizon: int | None = None,
+    given: Given = PLAIN,
+    second_given: Given | None = None,
     level: float = 0.95,
 ) -> SerialComparison | None:
     """Compare by the test of Diebold & Mariano (1995), for any smooth metric.
@@ -42,6 +45,7 @@ def serial(
 
     Args:
         blocks: Shape (rows,): the step of time of each row, ascending numbers (days, say).
+        given, second_given: As in `compare`.
         horizon: Steps over which differences may be correlated: 1 = not at all.
 
     Returns:
@@ -58,7 +62,7 @@ def serial(
     count = len(steps)
     if count < FEWEST_BLOCKS or known.resampled is not None:
         return None
-    ours, theirs = known.measured(outcomes, new), known.measured(outcomes, old)
+    ours, theirs = known.measured(outcomes, new, given), known.measured(outcomes, old, second_given or given)
     if math.isnan(ours.value) or math.isnan(theirs.value):
         return None
     moved: Array = np.bincount(codes, weights=facing(known, ours) - facing(known, theirs), minlength=count).astype(np.float64)

@@ -20,15 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
 from noria.core.errors import NotFound
-from noria.core.schema import Estimate
+from noria.core.schema import THRESHOLD, Estimate
 from noria.core.watching import Calibration, Level, Reading
 from noria.stages.monitoring.trust import Light, Trust
 
 MONITOR = "estimated-quality"
 """Name of the monitor; its readings open no incident and give no signal."""
-
-THRESHOLD = 0.5
-"""From this score on, the answer counts as yes."""
 
 KNOTS = 200
 """Most knots that a calibration keeps."""
@@ -77,7 +74,14 @@ def chances(score: ArrayLike, calibration: Calibration) -> Array:
 
 
 def estimate(
-    metric: str, scores: ArrayLike, calibration: Calibration, *, level: float = 0.95, resamples: int = 200, seed: int = 0
+    metric: str,
+    scores: ArrayLike,
+    calibration: Calibration,
+    *,
+    level: float = 0.95,
+    resamples: int = 200,
+    seed: int = 0,
+    threshold: float = THRESHOLD,
 ) -> Estimate:
     """Estimate a metric of rows whose outcomes are not known; O(n log n).
 
@@ -87,6 +91,7 @@ def estimate(
 
     Args:
         scores: P(1), shape (rows,); those that are not numbers are left out.
+        threshold: From this score on, the answer counts as yes.
 
     Raises:
         NotFound: the metric cannot be computed from an expected confusion matrix.
@@ -100,8 +105,8 @@ def estimate(
         return Estimate(value=nan, low=nan, high=nan, n=0, level=level)
     _, groups = np.unique(known, return_inverse=True)
     likely = chances(known, calibration)
-    value = float(_expected(formula, _cells(known, likely, groups)))
-    coarse = _cells(known, likely, _neighbours(known))
+    value = float(_expected(formula, _cells(known, likely, groups, threshold)))
+    coarse = _cells(known, likely, _neighbours(known, threshold), threshold)
     replicates = _resampled(formula, coarse, resamples, seed) - _expected(formula, coarse)
     replicates = replicates[np.isfinite(replicates)]
     if not isfinite(value) or not len(replicates):
@@ -111,7 +116,15 @@ def estimate(
 
 
 def reading(
-    metric: str, scores: Array, calibration: Calibration, trusted: Callable[[], Trust], *, loop: str, at: datetime, min_rows: int
+    metric: str,
+    scores: Array,
+    calibration: Calibration,
+    trusted: Callable[[], Trust],
+    *,
+    loop: str,
+    at: datetime,
+    min_rows: int,
+    threshold: float = THRESHOLD,
 ) -> Reading:
     """Read the estimate over a chunk, with its trust light; the level is never a breach.
 
@@ -122,7 +135,7 @@ def reading(
     if rows < max(min_rows, 1):
         return _reading(metric, None, rows, loop=loop, at=at, note=f"{rows:,} rows; {min_rows:,} are needed")
     trust = trusted()
-    found = None if trust.light is Light.RED else estimate(metric, scores, calibration)
+    found = None if trust.light is Light.RED else estimate(metric, scores, calibration, threshold=threshold)
     return _reading(metric, found, rows, loop=loop, at=at, note=told(trust))
 
 
@@ -191,7 +204,7 @@ Formula = Callable[[Array, Array, _Cells], Array]
 """From the positives and negatives in each cell, shape (..., cells), to the metric, shape (...)."""
 
 
-def _cells(score: Array, likely: Array, groups: NDArray[np.intp]) -> _Cells:
+def _cells(score: Array, likely: Array, groups: NDArray[np.intp], threshold: float) -> _Cells:
     rows = np.bincount(groups).astype(np.float64)
 
     def mean(values: Array) -> Array:
@@ -201,16 +214,16 @@ def _cells(score: Array, likely: Array, groups: NDArray[np.intp]) -> _Cells:
     return _Cells(
         rows=rows,
         chance=mean(likely),
-        yes=mean((score >= THRESHOLD).astype(np.float64)),
+        yes=mean((score >= threshold).astype(np.float64)),
         brier=np.array([mean((1 - score) ** 2), mean(score**2)]),
         log_loss=np.array([mean(-np.log(kept)), mean(-np.log(1 - kept))]),
     )
 
 
-def _neighbours(score: Array) -> NDArray[np.intp]:
+def _neighbours(score: Array, threshold: float) -> NDArray[np.intp]:
     """The cell of each of the sorted scores: equal shares of the rows, no cell on both sides of the threshold."""
     rank = np.searchsorted(score, score) * CELLS // len(score)
-    return np.unique(2 * rank + (score >= THRESHOLD), return_inverse=True)[1]
+    return np.unique(2 * rank + (score >= threshold), return_inverse=True)[1]
 
 
 def _expected(formula: Formula, cells: _Cells) -> Array:

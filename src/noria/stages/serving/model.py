@@ -92,5 +92,5 @@ def spoken(signature: Signature, answer: Answer) -> tuple[float | dict[str, floa
         named = classes if len(classes) == len(answer) else tuple(map(str, range(len(answer))))
         return dict(zip(named, answer, strict=True)), named[best]
     if signature.task is Task.BINARY and len(classes) == 2:
-        return answer, classes[answer >= 0.5]
+        return answer, classes[answer >= signature.threshold]
     return answer, None

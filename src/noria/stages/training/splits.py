@@ -25,7 +25,7 @@ def for_tuning(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
     Raises:
         DataInvalid: fewer than two rows to train on, or labels that are not numbers.
     """
-    rows = _before(feature_set, frame)
+    rows = before_judging(feature_set, frame)
     cut = min(max(1, round(rows.height * (1 - VALID_SHARE))), rows.height - 1)
     if cut < 1:
         raise DataInvalid(f"{rows.height} rows before {feature_set.train_until} are too few to tune on", fix="take more data")
@@ -38,7 +38,7 @@ def for_training(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
     Raises:
         DataInvalid: there is no row to train on, or labels are not numbers.
     """
-    rows = _before(feature_set, frame)
+    rows = before_judging(feature_set, frame)
     if rows.is_empty():
         raise DataInvalid(f"no row is older than {feature_set.train_until}", fix="take more data, or a smaller `test` share")
     return _split(feature_set, rows, None)
@@ -77,7 +77,8 @@ def _split(feature_set: FeatureSet, rows: pl.DataFrame, newer: pl.DataFrame | No
     )
 
 
-def _before(feature_set: FeatureSet, frame: pl.DataFrame) -> pl.DataFrame:
+def before_judging(feature_set: FeatureSet, frame: pl.DataFrame) -> pl.DataFrame:
+    """Raw rows that train, or choose what training does not, in time order."""
     return _in_order(frame).filter(pl.col(TIME) < _as_stored(frame, feature_set.train_until))
 
 

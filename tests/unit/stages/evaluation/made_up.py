@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from noria.core.declaration.costs import Costs
+from noria.core.costs import Costs
 from noria.core.schema import Task
 from noria.stages.evaluation.given import PLAIN, Given
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from noria.core.declaration.costs import Costs
+from noria.core.costs import Costs
 from noria.core.errors import DataInvalid
 from noria.stages.evaluation.costs import choose, judged
 

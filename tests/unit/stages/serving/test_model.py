@@ -63,6 +63,8 @@ def test_a_binary_score_is_spoken_with_its_label_and_a_value_without(office) -> 
     signature = office.version(1).signature
     assert spoken(signature, 0.5) == (0.5, "late")
     assert spoken(signature, 0.49) == (0.49, "on-time")
+    assert spoken(replace(signature, threshold=0.1), 0.1) == (0.1, "late")
+    assert spoken(replace(signature, threshold=1.1), 1.0) == (1.0, "on-time")
     assert spoken(replace(signature, task=Task.REGRESSION, classes=()), 12.5) == (12.5, None)
 
 
