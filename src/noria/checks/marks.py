@@ -15,7 +15,7 @@ from noria.core.errors import DataInvalid
 from noria.core.schema import Estimate, Task
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.intervals import critical
-from noria.stages.evaluation.metrics import main_metric, metric, names_for
+from noria.stages.evaluation.metrics import main_metric, measurable, metric
 from noria.stages.evaluation.scorecards import time_blocks
 
 LEVEL = 0.99
@@ -140,7 +140,7 @@ def _sensible(asked: Asked) -> tuple[str, ...]:
     """The task's metrics; of bare answers without probabilities only those that need none."""
     if asked.task is Task.MULTICLASS and len(asked.scores) == 1:
         return ("accuracy", "macro_f1")
-    return names_for(asked.task)
+    return measurable(asked.task)
 
 
 def _ordered(classes: tuple[str, ...], scores: Sequence[str]) -> tuple[str, ...]:
