@@ -85,19 +85,17 @@ __all__ = [
 ]
 
 _ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "rollout", "watch", "alerts", "loop")
-_ELSEWHERE = {"verify_webhook": "noria.core.signing", "Costs": "noria.core.costs"}
+_ELSEWHERE = {
+    "Costs": "noria.core.costs",
+    "check": "noria.checks.check",
+    "verify_webhook": "noria.core.signing",
+}
 """Names that stand outside the room of declarations."""
-
-_ROOMS = ("dataset", "features", "training", "gates", "rollout", "watch", "alerts", "loop")
 
 
 def __getattr__(name: str) -> Any:
     if name == "expect":
         return importlib.import_module("noria.core.declaration.expectations")
-    if name == "verify_webhook":
-        return importlib.import_module("noria.core.signing").verify_webhook
-    if name == "check":
-        return importlib.import_module("noria.checks.check").check
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     if name in __all__:
