@@ -18,6 +18,7 @@ from noria.loop.lineage import lineage
 from noria.loop.monitors.span import Span, Watched
 from noria.loop.monitors.table import KINDS
 from noria.loop.states import amend, state_of
+from noria.loop.tracing import traced
 from noria.loop.world import Declared, World
 from noria.ports.records import Write
 from noria.stages.monitoring import estimated, incidents, states, tuning
@@ -72,6 +73,7 @@ def _consequences(world: World, declared: Declared, watched: Watched, readings: 
     name, documents = declared.loop.name, world.documents
     before = {(s.monitor, s.subject): s for s in documents.find(MonitorState, where={"loop": name})}
     after = _moved(declared, before, readings)
+    origin = lineage(documents, declared, watched.version.candidate.signature.features)
     changed = incidents.update(
         documents.find(Incident, where={"loop": name, "state": "open"}),
         list(after.values()),
@@ -80,9 +82,10 @@ def _consequences(world: World, declared: Declared, watched: Watched, readings: 
         at=at,
         importance={feature.name: feature.importance for feature in watched.reference.features},
         new_id=lambda: new_id("incident", to_ms(at)),
-        lineage=lineage(documents, declared, watched.version.candidate.signature.features),
+        lineage=origin,
         silent=silence(documents, declared, at),
     )
+    changed = [one if one.closed_at else traced(world, declared, watched, one, readings=readings, lineage=origin, at=at) for one in changed]
     writes: list[Write] = [documents.write(reading) for reading in readings]
     writes += [documents.write(s) for place, s in after.items() if before.get(place) != s]
     return [*writes, *recorded(world, declared.loop.alerts, changed, at)]

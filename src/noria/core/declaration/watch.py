@@ -10,7 +10,7 @@ from noria.core.moments import duration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """One kind of monitor; `check` is drift, joint-drift, quality, freshness, …
+    """One kind of monitor; `check` is drift, joint-drift, quality, freshness, arrival, …
 
     Attributes:
         every: Chunk length in event time.
@@ -29,6 +29,7 @@ class Watch:
     window: timedelta = timedelta(days=14)
     older_than: timedelta | None = None
     min_rows: int = 250
+    late: timedelta = timedelta(minutes=15)
 
 
 def drift(*, every: str | timedelta = "1d", k: int = 3, m: int = 5, floor: float = 0.1, min_rows: int = 250) -> Watch:
@@ -51,3 +52,14 @@ def quality(
 def freshness(older_than: str | timedelta) -> Watch:
     """Watch the age of the champion's newest training row."""
     return Watch(check="freshness", older_than=duration(older_than), k=1, m=1)
+
+
+def arrival(*, late: str | timedelta = "15m", every: str | timedelta = "1d", k: int = 2, m: int = 3) -> Watch:
+    """Watch how the datasets behind the feature views come in: later than usual, or not at all.
+
+    While one is late or still, what its features do is explained by that, and told of together.
+
+    Args:
+        late: A delay that is never worth an alert; beyond it, what has been usual for the dataset decides.
+    """
+    return Watch(check="arrival", every=duration(every), k=k, m=m, late=duration(late))

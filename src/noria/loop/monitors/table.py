@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from noria.loop.monitors import drift, freshness, joint, quality
+from noria.loop.monitors import arrival, drift, freshness, quality
 from noria.loop.monitors.span import Monitor
 
 
@@ -28,6 +29,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "drift": Kind(read=drift.read, monitors=("drift", "prediction-drift", "missing")),
         "joint-drift": Kind(read=joint.read, monitors=(joint.MONITOR,)),
         "quality": Kind(read=quality.read, monitors=("quality",)),
+        "arrival": Kind(read=arrival.read, monitors=("late", "stale")),
         "freshness": Kind(read=freshness.read, monitors=("freshness",)),
     }
 )
