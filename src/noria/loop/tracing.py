@@ -89,7 +89,7 @@ class _Look:
         dataset = incident.source
         if dataset not in sources(self.declared.loop):
             return None
-        features = [name.partition(":")[2] for name in incident.subjects]
+        features = list(dict.fromkeys(name.partition(":")[2] for name in incident.subjects))
         features = [one for one in features if self.lineage.get(one) == dataset]
         features = features or [one for one, source in self.lineage.items() if source == dataset]
         every = self._every("arrival") or self._every("drift") or timedelta(days=1)
@@ -124,7 +124,7 @@ class _Look:
             rows,
             self.slices,
             reading.threshold,
-            lambda some: measured(subject, some, span.signature),
+            lambda some: measured(subject, some, self.watched.version.candidate),
             higher_is_better=meaning.higher_is_better,
         )
 

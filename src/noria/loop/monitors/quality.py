@@ -59,10 +59,11 @@ def labelled_rows(span: Span) -> pl.DataFrame:
     return labelled.drop_nulls(["answers" if signature.task is Task.MULTICLASS else "answer", "outcome"])
 
 
-def measured(name: str, labelled: pl.DataFrame, signature: Signature) -> float:
+def measured(name: str, labelled: pl.DataFrame, candidate: Candidate) -> float:
     """A metric of some labelled rows; NaN where it cannot be computed on them."""
+    task = candidate.signature.task
     try:
-        return metric(name, signature.task).value(labelled["outcome"].to_numpy(), answers(labelled, signature.task))
+        return metric(name, task).value(labelled["outcome"].to_numpy(), answers(labelled, task), given_of(candidate))
     except ValueError:
         return float("nan")
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from noria.loop.monitors import drift, freshness, joint, quality
-from noria.loop.monitors import arrival, drift, freshness, quality
+from noria.loop.monitors import arrival, drift, freshness, joint, quality
 from noria.loop.monitors.span import Monitor
 
 
