@@ -13,6 +13,7 @@ from noria.core.ids import digest_of, new_id
 from noria.core.judging import Approval
 from noria.core.moments import to_ms
 from noria.core.notices import Delivery, Notice
+from noria.core.probing import Judgement
 from noria.core.registry import AliasMove, ModelVersion
 from noria.core.state import AliasState, LoopState, TrafficPoint
 from noria.core.training import Run
@@ -62,6 +63,7 @@ SHELVES: dict[type, Shelf] = {
     DatasetVersion: Shelf(kind="dataset", key=lambda v: f"{v.name}/{v.digest}", index=lambda v: {"name": v.name}),
     Signal: Shelf(kind="signal", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": "new"}),
     TrafficPoint: Shelf(kind="traffic", key=lambda v: f"{v.loop}/{_iso(v.start)}", index=lambda v: {"loop": v.loop}),
+    Judgement: Shelf(kind="judgement", key=lambda v: v.id, index=lambda v: {"loop": v.loop}),
     Approval: Shelf(kind="approval", key=lambda v: v.turn, index=lambda v: {}),
     Notice: Shelf(kind="notice", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "incident": v.incident, "state": "new"}),
     Delivery: Shelf(

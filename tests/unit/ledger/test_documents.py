@@ -10,7 +10,9 @@ from noria.core.data import DatasetVersion
 from noria.core.errors import Conflict
 from noria.core.judging import Approval
 from noria.core.notices import Delivery, Happening, Notice
+from noria.core.probing import Answer, Judgement, Probe
 from noria.core.registry import AliasMove
+from noria.core.schema import Estimate
 from noria.core.state import AliasState, LoopState, TrafficPoint
 from noria.core.training import Run, RunState
 from noria.core.turning import Cause, Rollout, RolloutPhase, Signal, Step, StepState, Turn, TurnState
@@ -22,6 +24,17 @@ NOW = datetime(2013, 4, 1, tzinfo=UTC)
 SIGNAL = Signal(id="signal_1", loop="l", cause=Cause.MANUAL, reason="asked", at=NOW)
 INCIDENT = Incident(id="incident_1", loop="l", severity="high", title="t", cause="c", subjects=("drift:x",), opened_at=NOW)
 MOVE = AliasMove(model="m", alias="champion", before=None, after=1, by="noria", reason="born", at=NOW)
+
+PROBED = Probe(
+    metric="roc_auc",
+    start=NOW,
+    end=NOW,
+    rows=9,
+    rarest=1,
+    blocks=1,
+    trained_rows=90,
+    refit=Estimate(value=0.7, low=0.5, high=0.9, n=9, se=0.1),
+)
 
 FILED = [
     (LoopState(name="l", description="", file="", code="", task=None, phase="newborn"), "loop", "l", {}),
@@ -77,6 +90,7 @@ FILED = [
     ),
     (SIGNAL, "signal", "signal_1", {"loop": "l", "state": "new"}),
     (TrafficPoint(loop="l", start=NOW, seconds=600.0, requests={"1": 5}), "traffic", "l/2013-04-01T00:00:00+00:00", {"loop": "l"}),
+    (Judgement(id="turn_1", loop="l", at=NOW, answer=Answer.LATER, reasons=("few",), probe=PROBED), "judgement", "turn_1", {"loop": "l"}),
     (Approval(turn="turn_1", granted=True, by="ada", reason="fine", at=NOW), "approval", "turn_1", {}),
     (
         Notice(id="n1", loop="l", severity="page", about=Happening.OPENED, title="t", text="", dedupe="i1", at=NOW, incident="i1"),
