@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from noria.checks.check import check
+    from noria.checks.evaluate import evaluate
     from noria.core.costs import Costs
     from noria.core.declaration import expectations as expect
     from noria.core.declaration.alerts import Alerts, Quiet
@@ -64,6 +65,7 @@ __all__ = [
     "choice",
     "drift",
     "equivalent_to_champion",
+    "evaluate",
     "expect",
     "expected",
     "fair",
@@ -89,6 +91,7 @@ _ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "
 _ELSEWHERE = {
     "Costs": "noria.core.costs",
     "check": "noria.checks.check",
+    "evaluate": "noria.checks.evaluate",
     "verify_webhook": "noria.core.signing",
 }
 """Names that stand outside the room of declarations."""
