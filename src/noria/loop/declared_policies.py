@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import AB, Bandit, Canary, Strategy
+from noria.core.declaration.watch import DATA_QUALITY, STATISTICS, Watch
+from noria.core.moments import spoken
 from noria.core.turning import Cause
 from noria.stages.monitoring.alarms import ALARMS
 
@@ -27,6 +29,7 @@ def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
     for watch in loop.watch:
         if not 1 <= watch.k <= watch.m:
             yield f"watch {watch.check}", f"k={watch.k} of m={watch.m}", "k is between 1 and m"
+        yield from _of_watch(watch)
     if not 0.02 <= loop.test <= 0.5:
         yield "test", f"a share of {loop.test:g} judges", "keep it between 0.02 and 0.5"
 
@@ -53,6 +56,17 @@ def _of_rollout(strategy: Strategy) -> Iterator[Mistake]:
         yield "rollout", f"min_rows={strategy.min_rows:,} of max_rows={strategy.max_rows:,}", "1 ≤ min_rows ≤ max_rows"
     if not 0.5 < strategy.confidence < 1:
         yield "rollout", f"a confidence of {strategy.confidence:g}", "keep it between 0.5 and 1"
+
+
+def _of_watch(watch: Watch) -> Iterator[Mistake]:
+    part = f"watch {watch.check}"
+    if watch.statistic not in STATISTICS:
+        yield part, f"statistic {watch.statistic!r} does not exist", _nearest(watch.statistic, STATISTICS)
+    for name in watch.monitors:
+        if name not in DATA_QUALITY:
+            yield part, f"monitor {name!r} does not exist", _nearest(name, DATA_QUALITY)
+    if watch.season is not None and (watch.season <= watch.every or watch.season % watch.every):
+        yield part, f"a season of {spoken(watch.season)} in chunks of {spoken(watch.every)}", "let it be two or more whole chunks"
 
 
 def _of_alerts(alerts: Alerts) -> Iterator[Mistake]:

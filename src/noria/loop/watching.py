@@ -53,10 +53,11 @@ def _until(end: datetime) -> Callable[[LoopState], LoopState]:
 
 def _readings(world: World, declared: Declared, watched: Watched, start: datetime, end: datetime) -> list[Reading]:
     found: list[Reading] = []
+    kept: dict[str, object] = {}
     for one in declared.loop.watch:
         chunk = _closed_chunk(one.every, watched.since, start, end)
         if chunk is not None:
-            span = Span(world=world, declared=declared, watched=watched, watch=one, start=chunk[0], end=chunk[1])
+            span = Span(world=world, declared=declared, watched=watched, watch=one, start=chunk[0], end=chunk[1], kept=kept)
             found += KINDS[one.check].read(span)
     return found
 

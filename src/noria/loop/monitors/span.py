@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
 
@@ -41,7 +41,11 @@ class Watched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """One closed chunk [start, end) of one watch, with all that a monitor may look at."""
+    """One closed chunk [start, end) of one watch, with all that a monitor may look at.
+
+    Attributes:
+        kept: What the monitors of one look have worked out already, by a name; they share it.
+    """
 
     world: World
     declared: Declared
@@ -49,6 +53,7 @@ class Span:
     watch: Watch
     start: datetime
     end: datetime
+    kept: dict[str, object] = field(default_factory=dict)
 
     @property
     def loop(self) -> str:

@@ -14,7 +14,7 @@ from noria.core.watching import Extent, FeatureReference, Seasonal
 from noria.stages.monitoring import cardinality
 from noria.stages.monitoring.bins import Codes, categories_of, codes_of, edges_of, numbers_of, size_of
 from noria.stages.monitoring.chunk_limits import FEWEST_CHUNKS, enough_rows, independent_rows, robust_limit, share_limit, upper_limit
-from noria.stages.monitoring.effects import OF_NUMBERS, STATISTICS, effect
+from noria.stages.monitoring.effects import OF_NUMBERS, STATISTICS, by_chance, effect, less_chance, root
 from noria.stages.monitoring.grid import TOLERANCE
 from noria.stages.monitoring.parsing import misfits
 from noria.stages.monitoring.stability import chance_limit
@@ -143,8 +143,17 @@ def _seasonal(feature: FeatureReference, table: Table, phases: NDArray[np.int64]
     worth = min(worth, float(len(own)))
     return Seasonal(
         counts=tuple(tuple(int(n) for n in row) if some else () for row, some in zip(sums, enough, strict=True)),
-        limits={name: robust_limit(_effect(name, feature, rest, own), worth) for name in _statistics(feature)},
+        limits={name: _robust(name, feature, rest, own, worth) for name in _statistics(feature)},
     )
+
+
+def _robust(statistic: str, feature: FeatureReference, reference: Table, chunk: Table, worth: float) -> float:
+    """A robust limit, taken where the noise is the same everywhere: half of all small effects would else be zero."""
+    before, now = reference.astype(np.float64), chunk.astype(np.float64)
+    where = feature.extent
+    roots = root(statistic, before, now, centres=where.centres if where else (), spread=where.spread if where else 1.0)
+    chance = by_chance(statistic, before, now).mean()
+    return float(less_chance(statistic, np.asarray(robust_limit(roots, worth)), float(chance)))
 
 
 def _watched(
@@ -204,9 +213,16 @@ def _beyond(numbers: Numbers, chunks: Chunks, slack: float) -> NDArray[np.int64]
 
 
 def _strangers(values: pl.Series, known: Sequence[str], chunks: Chunks) -> NDArray[np.int64]:
-    """How many texts of each chunk no other chunk has, or are too rare to be known."""
+    """How many texts of each chunk would be unseen, had the reference not that chunk (that row, where there is one chunk only).
+
+    A text must then be in another chunk, or, when there are more texts than are kept, be there as
+    often as the rarest that is kept.
+    """
     table = pl.DataFrame({"chunk": chunks.of_row, "text": values.cast(pl.String)}).drop_nulls("text")
-    alone = table.group_by("text").agg(pl.col("chunk").n_unique().alias("chunks"))
-    strange = alone.filter((pl.col("chunks") == 1) | ~pl.col("text").is_in(list(known)))["text"]
-    hits = table.filter(pl.col("text").is_in(strange.implode()))["chunk"].to_numpy()
-    return np.bincount(hits, minlength=chunks.many) if chunks.many > 1 else np.zeros(chunks.many, dtype=np.int64)
+    table = table.group_by("chunk", "text").agg(pl.len().cast(pl.Int64).alias("own"))
+    table = table.with_columns(all=pl.col("own").sum().over("text"), kept=pl.col("text").is_in(list(known)))
+    several = table["text"].n_unique() > len(known)
+    needed = table.filter("kept")["all"].min() if several else 1
+    own = pl.col("own") if chunks.many > 1 else pl.lit(1)
+    strange = table.filter(~pl.col("kept") | (pl.col("all") - own < needed))
+    return np.bincount(strange["chunk"].to_numpy(), weights=strange["own"].to_numpy(), minlength=chunks.many).astype(np.int64)
