@@ -25,7 +25,6 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "drift": Kind(read=drift.read, monitors=("drift", "prediction-drift", "missing")),
         "joint-drift": Kind(read=joint.read, monitors=(joint.MONITOR,)),
         "drift": Kind(read=drift.read, monitors=("drift", "prediction-drift", "outcome-drift", "missing")),
         "data-quality": Kind(read=data_quality.read, monitors=("missing", "type", "range", "unseen", "cardinality")),
