@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from noria.core.declaration.loop import Loop, Retrain
     from noria.core.declaration.rollout import AB, Bandit, Canary
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
-    from noria.core.declaration.watch import arrival, data_quality, drift, freshness, joint_drift, quality
+    from noria.core.declaration.watch import anomalies, arrival, data_quality, drift, freshness, joint_drift, quality
     from noria.core.signing import verify_webhook
 
 __version__ = "0.1.0"
@@ -55,6 +55,7 @@ __all__ = [
     "Split",
     "Tune",
     "__version__",
+    "anomalies",
     "approval",
     "arrival",
     "at_least",

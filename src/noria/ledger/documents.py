@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
+from noria.core.anomalies import AnomalousRequest, AnomalyQueue, place_of
 from noria.core.data import DatasetVersion
 from noria.core.ids import digest_of, new_id
 from noria.core.judging import Approval
@@ -74,6 +75,8 @@ SHELVES: dict[type, Shelf] = {
     Silence: Shelf(kind="silence", key=lambda v: v.id, index=lambda v: {"loop": v.loop}),
     AlertBook: Shelf(kind="alert-book", key=lambda v: v.loop, index=lambda v: {}),
     Opinion: Shelf(kind="opinion", key=lambda v: f"{v.incident}/{v.by}", index=lambda v: {"loop": v.loop, "incident": v.incident}),
+    AnomalyQueue: Shelf(kind="anomaly-queue", key=lambda v: v.loop, index=lambda v: {}),
+    AnomalousRequest: Shelf(kind="anomaly", key=lambda v: place_of(v.loop, v.number), index=lambda v: {"loop": v.loop, "state": v.state}),
     Tuning: Shelf(kind="tuning", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": v.state}),
 }
 """Every class that has documents. A new signal is filed as "new"; whoever uses or declines it says so by `index=`. A new notice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from difflib import get_close_matches
@@ -12,6 +13,7 @@ from noria.core.declaration.rollout import AB, Bandit, Canary, Strategy
 from noria.core.declaration.watch import DATA_QUALITY, STATISTICS, Watch
 from noria.core.moments import spoken
 from noria.core.turning import Cause
+from noria.loop.beside import MAKERS, name_of
 from noria.stages.monitoring.alarms import ALARMS
 
 Mistake = tuple[str, str, str]
@@ -26,7 +28,12 @@ def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
     for cause in loop.retrain.on:
         if cause not in tuple(Cause):
             yield "retrain", f"signal {cause!r} does not exist", _nearest(cause, [known.value for known in Cause])
+    for name, times in Counter(name_of(watch) for watch in loop.watch if watch.check in MAKERS).items():
+        if times > 1:
+            yield "watch", f"{times} watches are {name}", "keep one of them"
     for watch in loop.watch:
+        if not 0 < watch.share <= 0.1:
+            yield f"watch {watch.check}", f"share={watch.share:g} of usual requests", "keep it between 0 and 0.1"
         if not 1 <= watch.k <= watch.m:
             yield f"watch {watch.check}", f"k={watch.k} of m={watch.m}", "k is between 1 and m"
         yield from _of_watch(watch)

@@ -41,9 +41,10 @@ def watch(world: World, declared: Declared, watched: Watched, now: datetime) -> 
     every = min((one.every for one in declared.loop.watch), default=timedelta(days=1))
     chunks = due_chunks(looked_until, now, every, watched.since)
     for start, end in chunks:
-        readings = _tuned(world.documents, declared.loop.name, _readings(world, declared, watched, start, end))
+        found, also = _readings(world, declared, watched, start, end)
+        readings = _tuned(world.documents, declared.loop.name, found)
         writes = _consequences(world, declared, watched, readings, end)
-        amend(world.documents, declared.loop.name, _until(end), also=writes)
+        amend(world.documents, declared.loop.name, _until(end), also=[*writes, *also])
     return len(chunks)
 
 
@@ -51,15 +52,17 @@ def _until(end: datetime) -> Callable[[LoopState], LoopState]:
     return lambda state: replace(state, watched_until=end)
 
 
-def _readings(world: World, declared: Declared, watched: Watched, start: datetime, end: datetime) -> list[Reading]:
+def _readings(world: World, declared: Declared, watched: Watched, start: datetime, end: datetime) -> tuple[list[Reading], list[Write]]:
     found: list[Reading] = []
     kept: dict[str, object] = {}
+    also: list[Write] = []
     for one in declared.loop.watch:
         chunk = _closed_chunk(one.every, watched.since, start, end)
         if chunk is not None:
             span = Span(world=world, declared=declared, watched=watched, watch=one, start=chunk[0], end=chunk[1], kept=kept)
             found += KINDS[one.check].read(span)
-    return found
+            also += span.also
+    return found, also
 
 
 def _closed_chunk(every: timedelta, origin: datetime, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:

@@ -106,6 +106,14 @@ class Services(Protocol):
         """
         ...
 
+    def decide_anomaly(self, id: str, state: str, *, by: str, reason: str) -> None:
+        """Say that an anomalous request was "seen", or that it is nothing ("dismissed").
+
+        Raises:
+            NotFound: no anomalous request has the id.
+        """
+        ...
+
     def settle(self, at_ms: int, timeout_s: float) -> bool:
         """Wait until everything due by event time `at_ms` has been worked off; False when time ran out."""
         ...

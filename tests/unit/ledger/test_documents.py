@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
+from noria.core.anomalies import AnomalousRequest, AnomalyQueue
 from noria.core.data import DatasetVersion
 from noria.core.errors import Conflict
 from noria.core.judging import Approval
@@ -24,6 +25,20 @@ NOW = datetime(2013, 4, 1, tzinfo=UTC)
 SIGNAL = Signal(id="signal_1", loop="l", cause=Cause.MANUAL, reason="asked", at=NOW)
 INCIDENT = Incident(id="incident_1", loop="l", severity="high", title="t", cause="c", subjects=("drift:x",), opened_at=NOW)
 MOVE = AliasMove(model="m", alias="champion", before=None, after=1, by="noria", reason="born", at=NOW)
+
+ANOMALY = AnomalousRequest(
+    loop="l",
+    number=1_003,
+    request_id="r",
+    version=1,
+    time=NOW,
+    score=2.0,
+    threshold=1.0,
+    far=(),
+    neighbours=(),
+    features={},
+    answer=(0.5, 0.5),
+)
 
 PROBED = Probe(
     metric="roc_auc",
@@ -107,6 +122,8 @@ FILED = [
     (Silence(id="s1", loop="l", since=NOW, until=NOW, by="ada", because=""), "silence", "s1", {"loop": "l"}),
     (AlertBook(loop="l", paged=(NOW,)), "alert-book", "l", {}),
     (Opinion(incident="i1", loop="l", useful=True, by="ada", because="", at=NOW), "opinion", "i1/ada", {"loop": "l", "incident": "i1"}),
+    (AnomalyQueue(loop="l", pushed=7), "anomaly-queue", "l", {}),
+    (ANOMALY, "anomaly", "l/0003", {"loop": "l", "state": "open"}),
     (
         Tuning(id="t1", loop="l", monitor="drift", subject="x", factor=1.5, state="proposed", reason="", at=NOW),
         "tuning",

@@ -17,6 +17,8 @@ class Watch:
         every: Chunk length in event time.
         k, m: An alert needs k breaches in the last m chunks.
         drop: For quality: fall below the reference that counts as harm, in units of the metric.
+        share: For anomalies: the rate at which usual requests are to be called anomalous.
+        keep: For anomalies: how many requests of a chunk are queued at most, the farthest.
         window: For quality: how much recent labelled time is judged at once.
         statistic: For drift: what decides (`STATISTICS`).
         season: For drift: a whole number of chunks after which the world repeats itself.
@@ -41,6 +43,8 @@ class Watch:
     warmup: timedelta | None = None
     outcome: bool = False
     monitors: tuple[str, ...] = ()
+    share: float = 0.005
+    keep: int = 20
 
 
 STATISTICS = ("psi", "js", "hellinger", "wasserstein", "ks")
@@ -117,6 +121,11 @@ def data_quality(
 def joint_drift(*, every: str | timedelta = "1d", k: int = 3, m: int = 5, min_rows: int = 250) -> Watch:
     """Watch all features together: a relation that breaks while each feature stays as it was; alerts name the features."""
     return Watch(check="joint-drift", every=duration(every), k=k, m=m, min_rows=min_rows)
+
+
+def anomalies(*, share: float = 0.005, every: str | timedelta = "1d", k: int = 3, m: int = 5, min_rows: int = 250, keep: int = 20) -> Watch:
+    """Watch single requests: those farther out than all but `share` of the training rows are queued with reasons, and their share alerts."""
+    return Watch(check="anomalies", share=share, every=duration(every), k=k, m=m, min_rows=min_rows, keep=keep)
 
 
 def quality(

@@ -16,6 +16,7 @@ from noria.core.traffic import Role
 from noria.core.watching import DriftReference, Reading
 from noria.loop.world import Declared, World
 from noria.ports import wire
+from noria.ports.records import Write
 from noria.stages.registry import versions
 
 GIVEN = (Role.CHAMPION, Role.CHALLENGER, Role.FALLBACK)
@@ -45,6 +46,7 @@ class Span:
 
     Attributes:
         kept: What the monitors of one look have worked out already, by a name; they share it.
+        also: What a monitor wants to be committed together with its readings.
     """
 
     world: World
@@ -54,6 +56,7 @@ class Span:
     start: datetime
     end: datetime
     kept: dict[str, object] = field(default_factory=dict)
+    also: list[Write] = field(default_factory=list)
 
     @property
     def loop(self) -> str:

@@ -48,6 +48,7 @@ ALARMS: Mapping[str, Alarm] = MappingProxyType(
         "cardinality": Alarm(trouble="data", said="{} has another number of different values", grave=SHARE),
         "drift": Alarm(trouble="data", said="{} drifted", grave=SHARE),
         "joint-drift": Alarm(trouble="joint", said="features changed together", grave=SHARE),
+        "anomalies": Alarm(trouble="requests", said="more requests than usual are anomalous", grave=NOTICE, turns=False),
         "prediction-drift": Alarm(trouble="model", said="the model's answers drifted", grave=NOTICE),
         "outcome-drift": Alarm(trouble="model", said="what really happens drifted", grave=NOTICE),
         "freshness": Alarm(trouble="freshness", said="{} is old", grave=NOTICE),
