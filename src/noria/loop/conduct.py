@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from noria.core.declaration.conduct import BehaviourGate, RobustGate
 from noria.core.declaration.inspection import Fairness
@@ -53,7 +55,7 @@ def fairness_of(on: Materials) -> FairnessReport | None:
     if declared is None:
         return None
     rows = _with_groups(on, on.frame)
-    favourable, answers = _answers(declared, on)
+    favourable, threshold, answers = _answers(declared, on)
     return fairness.examine(
         rows.tail(on.judged.height),
         declared.columns,
@@ -62,7 +64,7 @@ def fairness_of(on: Materials) -> FairnessReport | None:
         clusters=time_blocks(on.times),
         apart=_apart,
         favourable=favourable,
-        threshold=declared.threshold,
+        threshold=threshold,
         intersections=declared.intersections,
         min_rows=declared.min_rows,
         seed=on.loop.seed,
@@ -85,6 +87,7 @@ def stress_of(on: Materials) -> Stress:
         metrics=tuple(dict.fromkeys([on.metric, *(gate.metric for gate in robust if gate.metric)])),
         clusters=clusters,
         wanted=[Wanted(to=gate.to, severity=gate.severity, feature=gate.column) for gate in robust],
+        threshold=on.candidate.signature.threshold,
         seed=on.loop.seed,
     )
     tests = [gate for gate in on.loop.gates if isinstance(gate, BehaviourGate)]
@@ -100,7 +103,9 @@ def stress_of(on: Materials) -> Stress:
 def _tried(gate: BehaviourGate, on: Materials, rows: pl.DataFrame, fields: list[Field], clusters: np.ndarray | None) -> Behaviour:
     classes = on.features.classes
     if gate.test == "expected":
-        return expected(gate, answering(on), fields=fields, classes=classes, folder=Path(on.order.file).parent)
+        folder, threshold = Path(on.order.file).parent, on.candidate.signature.threshold
+        tried = expected(gate, answering(on), fields=fields, classes=classes, folder=folder, threshold=threshold)
+        return replace(tried, cases=on.blobs.put(folder / gate.cases)) if isinstance(gate.cases, str) else tried
     return behaviour(gate, rows, answering(on, rows), fields=fields, classes=classes, task=on.task, clusters=clusters)
 
 
@@ -116,24 +121,28 @@ def _ordered(on: Materials) -> list[Field]:
     return sorted(on.scorer.signature.features, key=lambda field: -weight.get(field.name, 0.0))
 
 
-def _answers(declared: Fairness, on: Materials) -> tuple[str, Answers]:
-    """The class that is good to get, and who was to get it and who did."""
+def _answers(declared: Fairness, on: Materials) -> tuple[str, float, Answers]:
+    """The class that is good to get, the probability from which it is answered, and who was to get it and who did."""
     if on.task is Task.REGRESSION:
-        return "", Answers(y=on.y.astype(np.float64), score=on.score.astype(np.float64), said=np.empty(0))
+        return "", float("nan"), Answers(y=on.y.astype(np.float64), score=on.score.astype(np.float64), said=np.empty(0))
     classes = on.features.classes
     favourable = declared.favourable or (classes[1] if len(classes) == 2 else "")
     if favourable not in classes:
         raise DataInvalid(f"the favourable class {favourable!r} is none of {', '.join(classes)}", fix="name it: nr.Fairness(favourable=…)")
     place = classes.index(favourable)
-    score = _chance_of(place, on.score)
-    said = score >= declared.threshold if on.score.ndim == 1 else on.score.argmax(axis=1) == place
-    return favourable, Answers(y=(on.y == place).astype(np.float64), score=score, said=said.astype(np.float64))
+    score = np.asarray(on.score[:, place] if on.score.ndim == 2 else on.score if place == 1 else 1.0 - on.score, dtype=np.float64)
+    threshold, said = _selected(declared, on, place, score)
+    return favourable, threshold, Answers(y=(on.y == place).astype(np.float64), score=score, said=said.astype(np.float64))
 
 
-def _chance_of(place: int, score: Array) -> Array:
-    if score.ndim == 2:
-        return np.asarray(score[:, place], dtype=np.float64)
-    return np.asarray(score if place == 1 else 1.0 - score, dtype=np.float64)
+def _selected(declared: Fairness, on: Materials, place: int, score: Array) -> tuple[float, NDArray[np.bool_]]:
+    """Who is answered with the favourable class: by the declared threshold, else as the version answers."""
+    if declared.threshold is not None:
+        return declared.threshold, score >= declared.threshold
+    if on.score.ndim == 2:
+        return float("nan"), on.score.argmax(axis=1) == place
+    own = on.candidate.signature.threshold
+    return (own, on.score >= own) if place == 1 else (1.0 - own, on.score < own)
 
 
 def _apart(one: Array, other: Array) -> float:

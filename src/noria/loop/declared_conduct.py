@@ -58,7 +58,7 @@ def _of_fairness(loop: Loop, known: Known) -> Iterator[Mistake]:
             yield "fairness", f"column {name!r} does not exist", _nearest(name, known.columns)
         elif known.columns[name] is Kind.TIME:
             yield "fairness", f"{name!r} holds times, which make no groups", "name a column of texts or numbers"
-    if not 0.0 < declared.threshold < 1.0:
+    if declared.threshold is not None and not 0.0 < declared.threshold < 1.0:
         yield "fairness", f"a threshold of {declared.threshold:g}", "keep it between 0 and 1"
     if not declared.favourable and tuple(known.tasks) == (Task.MULTICLASS,):
         yield "fairness", "of several classes none is said to be the good one", "write favourable=…"

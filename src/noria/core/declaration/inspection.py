@@ -29,19 +29,26 @@ class Fairness:
     Args:
         columns: Columns that make the groups; numbers with many values are cut into five parts.
         favourable: The class that is good to get; the positive class when left out.
-        threshold: From this probability of the favourable class on, an answer counts as selected.
+        threshold: From this probability of the favourable class on, an answer counts as selected; as the
+            version itself answers when left out.
         intersections: Whether columns are also looked at two by two, and all together.
         min_rows: Smaller groups are left out, and listed.
     """
 
     columns: tuple[str, ...]
     favourable: str
-    threshold: float
+    threshold: float | None
     intersections: bool
     min_rows: int
 
     def __init__(
-        self, columns: Sequence[str], *, favourable: object = "", threshold: float = 0.5, intersections: bool = True, min_rows: int = 100
+        self,
+        columns: Sequence[str],
+        *,
+        favourable: object = "",
+        threshold: float | None = None,
+        intersections: bool = True,
+        min_rows: int = 100,
     ) -> None:
         object.__setattr__(self, "columns", (columns,) if isinstance(columns, str) else tuple(columns))
         object.__setattr__(self, "favourable", str(favourable).lower() if isinstance(favourable, bool) else str(favourable))

@@ -54,6 +54,7 @@ class Behaviour:
         violated: Share of them on which it did not hold, with its interval.
         worst: The clearest violations, worst first.
         note: Why nothing could be tried, or "".
+        cases: Digest of the file of cases as it was then, or "".
     """
 
     test: str
@@ -63,6 +64,7 @@ class Behaviour:
     violated: Estimate
     worst: tuple[Example, ...] = ()
     note: str = ""
+    cases: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

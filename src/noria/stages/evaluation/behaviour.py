@@ -90,10 +90,14 @@ def _missed_by(gate: BehaviourGate, before: Array, after: Array) -> Array:
 def _example(row: int, frame: pl.DataFrame, column: str, before: Array, after: Array, changed: pl.Series) -> Example:
     return Example(
         key=str(frame["__key"][row]),
-        change=f"{column}: {frame[column][row]} → {changed[row]}",
+        change=f"{column}: {_value(frame[column][row])} → {_value(changed[row])}",
         before=_said(before[row]),
         after=_said(after[row]),
     )
+
+
+def _value(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _said(answer: Any) -> str:

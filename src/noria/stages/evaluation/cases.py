@@ -22,7 +22,9 @@ EXPECTED = ("expect", "at_least", "at_most")
 SHOWN = 20
 
 
-def expected(gate: BehaviourGate, answer: Answer, *, fields: Sequence[Field], classes: Sequence[str], folder: Path) -> Behaviour:
+def expected(
+    gate: BehaviourGate, answer: Answer, *, fields: Sequence[Field], classes: Sequence[str], folder: Path, threshold: float = THRESHOLD
+) -> Behaviour:
     """Ask the candidate every case, and name those that it answers otherwise.
 
     Args:
@@ -37,7 +39,7 @@ def expected(gate: BehaviourGate, answer: Answer, *, fields: Sequence[Field], cl
     answers = answer(pl.DataFrame([_column(field, cases) for field in fields]))
     missed: list[Example] = []
     for place, (case, given) in enumerate(zip(cases, answers, strict=True)):
-        wrong = _miss(case, np.atleast_1d(given), classes, TOLERANCE if gate.tolerance is None else gate.tolerance)
+        wrong = _miss(case, np.atleast_1d(given), classes, threshold, TOLERANCE if gate.tolerance is None else gate.tolerance)
         if wrong is not None:
             missed.append(Example(key=str(case.get("name") or place + 1), change="", before=wrong[0], after=wrong[1]))
     return Behaviour(
@@ -86,12 +88,12 @@ def _column(field: Field, cases: Sequence[Mapping[str, Any]]) -> pl.Series:
         raise DataInvalid(f"{field.name!r} of a case is no {field.kind}: {error}", fix="mend the cases") from error
 
 
-def _miss(case: Mapping[str, Any], given: np.ndarray, classes: Sequence[str], tolerance: float) -> tuple[str, str] | None:
+def _miss(case: Mapping[str, Any], given: np.ndarray, classes: Sequence[str], threshold: float, tolerance: float) -> tuple[str, str] | None:
     """What was expected of a case and what came, in words; None when it holds."""
     expect, least, most = (case.get(word) for word in EXPECTED)
     number = float(given[classes.index(str(case["of"]))] if case.get("of") and len(given) > 1 else given.max())
     if expect is not None and classes:
-        said = classes[int(given.argmax())] if len(given) > 1 else classes[int(number >= THRESHOLD)]
+        said = classes[int(given.argmax())] if len(given) > 1 else classes[int(number >= threshold)]
         wanted = str(expect).lower() if isinstance(expect, bool) else str(expect)
         if said != wanted:
             return wanted, f"{said} ({number:.3g})"

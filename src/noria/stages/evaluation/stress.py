@@ -56,6 +56,7 @@ def stressed(
     metrics: Sequence[str],
     clusters: NDArray | None,
     wanted: Sequence[Wanted] = (),
+    threshold: float = THRESHOLD,
     seed: int = 0,
 ) -> tuple[Mapping[str, Estimate], tuple[Strain, ...]]:
     """Strain the inputs and tell how far each metric falls, paired on the same rows.
@@ -86,19 +87,19 @@ def stressed(
                 Strain(to=to, features=named, severity=severity, fall=lost, changed=math.nan, metric=name, note=note) for name in metrics
             ]
             continue
-        moved = float(changed(base, strained, task).mean())
+        moved = float(changed(base, strained, task, threshold).mean())
         for name in metrics:
             fall = compare(name, y, base, strained, task=task, seed=seed, clusters=clusters)
             found.append(Strain(to=to, features=named, severity=severity, fall=fall, changed=moved, metric=name))
     return marks, tuple(found)
 
 
-def changed(before: Array, after: Array, task: Task) -> NDArray[np.bool_]:
+def changed(before: Array, after: Array, task: Task, threshold: float = THRESHOLD) -> NDArray[np.bool_]:
     """Which answers changed: to another class, or by more than a little where numbers are answered."""
     if before.ndim == 2:
         return before.argmax(axis=1) != after.argmax(axis=1)
     if task is Task.BINARY:
-        return (before >= THRESHOLD) != (after >= THRESHOLD)
+        return (before >= threshold) != (after >= threshold)
     return np.abs(after - before) > MOVED * before.std()
 
 

@@ -18,6 +18,9 @@ from noria.stages.governance.words import spoken
 RATIO = "four_fifths"
 UNSURE = {"approve": Outcome.NEEDS_APPROVAL, "pass": Outcome.PASS, "fail": Outcome.FAIL}
 SHOWN = {"block": Outcome.FAIL, "approve": Outcome.NEEDS_APPROVAL, "report": Outcome.PASS}
+NAMED = 6
+"""Gaps named in a reason, what is shown before what is not; the numbers hold all of them."""
+
 WORST = (Outcome.FAIL, Outcome.NEEDS_APPROVAL, Outcome.PASS)
 
 
@@ -27,6 +30,7 @@ class _Said:
 
     outcome: Outcome
     reason: str
+    shown: bool = False
 
 
 def fair(gate: Gate, examination: Examination) -> GateResult:
@@ -38,7 +42,7 @@ def fair(gate: Gate, examination: Examination) -> GateResult:
         return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason=f"groups were not looked at: {why}")
     rules, unsure, asked = _rules(gate)
     gaps = [(rule, gap) for rule in rules for gap in report.gaps if gap.measure == rule.measure and gate.column in ("", gap.column)]
-    said = [_of_gap(rule, gap, unsure) for rule, gap in gaps]
+    said = sorted((_of_gap(rule, gap, unsure) for rule, gap in gaps), key=lambda one: not one.shown)
     said += [_not_told(rule, report, gate, unsure) for rule in rules if not any(of is rule for of, _ in gaps)]
     outcome = next(worst for worst in WORST if any(one.outcome is worst for one in said))
     numbers: dict[str, float] = {}
@@ -47,7 +51,8 @@ def fair(gate: Gate, examination: Examination) -> GateResult:
         name = f"{gap.measure} {gap.rate} {gap.column}"
         numbers |= {name: mark.value, f"{name} low": mark.low, f"{name} high": mark.high, f"{name} limit": rule.limit}
     told = [one.reason for one in said if one.outcome is outcome]
-    return GateResult(gate=str(gate), outcome=outcome, reason=f"{asked}{'; '.join(told)}", numbers=numbers)
+    more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    return GateResult(gate=str(gate), outcome=outcome, reason=f"{asked}{'; '.join(told[:NAMED])}{more}", numbers=numbers)
 
 
 def _rules(gate: FairGate) -> tuple[Sequence[Rule], str, str]:
@@ -71,7 +76,7 @@ def _of_gap(rule: Rule, gap: Gap, unsure: str) -> _Said:
     if math.isnan(mark.low):
         return _Said(outcome=_unsure(rule, unsure), reason=f"{told}: cannot be told")
     if mark.high < rule.limit if by_ratio else mark.low > rule.limit:
-        return _Said(outcome=SHOWN[rule.action], reason=f"{told}: shown to be beyond it")
+        return _Said(outcome=SHOWN[rule.action], reason=f"{told}: shown to be beyond it", shown=True)
     if not gap.enough:
         return _Said(outcome=_unsure(rule, unsure), reason=f"{told}: insufficient n, a group has only {gap.fewest} rows to tell by")
     if mark.low < rule.limit if by_ratio else mark.high > rule.limit:
