@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from noria.app.settings import Settings, token
+from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
 from noria.core.moments import from_ms
 from noria.core.performance import RealisedQuality
 from noria.ledger.book import Ledger
-from noria.loop.anomalies import decide
 from noria.loop.enrol import in_force
 from noria.loop.explaining import explain_request
 from noria.loop.performance import realised_as_of
@@ -18,6 +18,7 @@ from noria.loop.states import state_of
 from noria.loop.verbs import Verbs
 from noria.loop.wheel import Wheel
 from noria.loop.world import World
+from noria.ports import wire
 from noria.ports.clock import Clock
 from noria.ports.records import Records
 
@@ -73,9 +74,9 @@ class ControlServices:
         """See `explaining.explain_request`."""
         return explain_request(self._world, loop, request_id, search=search)
 
-    def decide_anomaly(self, id: str, state: str, *, by: str, reason: str) -> None:
-        """See `anomalies.decide`."""
-        decide(self._world.documents, self._world.ledger, id, state, by=by, reason=reason, at=self.clock.now())
+    def examination(self, digest: str) -> Examination:
+        """See `Scorecard.examination`."""
+        return wire.load(self._world.blobs.read(digest), Examination)
 
     def settle(self, at_ms: int, timeout_s: float) -> bool:
         """See `Wheel.settle`."""

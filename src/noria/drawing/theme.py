@@ -28,10 +28,10 @@ CONFIG: dict[str, Any] = {
     "view": {"stroke": None},
     "axis": {
         "domain": False, "ticks": False, "title": None, "gridColor": LINE, "labelColor": MUTED, "labelFontSize": 11,
-        "labelPadding": 8, "titleColor": MUTED, "titleFontSize": 11, "titleFontWeight": "normal",
+        "labelPadding": 8, "titleColor": MUTED, "titleFontSize": 11, "titleFontWeight": "normal", "titlePadding": 12,
     },
     "axisX": {"grid": False, "labelFlush": True, "labelOverlap": "greedy", "labelSeparation": 14},
-    "legend": {"title": None, "orient": "top", "labelColor": SOFT, "labelFontSize": 11, "symbolType": "circle", "symbolSize": 60, "offset": 8},
+    "legend": {"title": None, "orient": "top", "labelColor": SOFT, "labelFontSize": 11, "symbolType": "circle", "symbolSize": 60, "symbolOpacity": 1, "columnPadding": 24, "offset": 8},
     "text": {"font": FONT, "fontSize": 11},
 }  # fmt: skip
 

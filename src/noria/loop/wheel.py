@@ -217,7 +217,6 @@ ENDINGS = {
     TurnState.REFUSED: "refused",
     TurnState.ROLLED_BACK: "rollout-ended",
     TurnState.FAILED: "failed",
-    TurnState.DECLINED: "policy",
 }
 """How a turn ended, to the name of the event that tells it (see `turn.Story`)."""
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
 from noria.core.performance import RealisedQuality
 from noria.ledger.book import Ledger
@@ -106,11 +107,11 @@ class Services(Protocol):
         """
         ...
 
-    def decide_anomaly(self, id: str, state: str, *, by: str, reason: str) -> None:
-        """Say that an anomalous request was "seen", or that it is nothing ("dismissed").
+    def examination(self, digest: str) -> Examination:
+        """What was looked at behind a scorecard.
 
         Raises:
-            NotFound: no anomalous request has the id.
+            NotFound: it is not there any more.
         """
         ...
 

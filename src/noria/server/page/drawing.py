@@ -21,6 +21,7 @@ from noria.drawing.charts.tuning import tuning_chart
 from noria.drawing.convert import bundle_path, png
 from noria.drawing.theme import Chart, nothing_yet, printed
 from noria.server.page.evidence import evidence
+from noria.server.page.scorecard import Cards
 from noria.server.reads import Reads
 from noria.server.services import Services
 
@@ -42,6 +43,7 @@ class Drawings:
             "tuning": self._tuning,
             "readings": self._readings,
             "parts": self._parts,
+            "examination": self._examination,
         }
 
     def draw(self, name: str, query: Mapping[str, str]) -> Chart:
@@ -62,6 +64,9 @@ class Drawings:
         incidents = self._reads.incidents(loop.name, limit=40)
         marks, reigns = self._marks(loop.name), self._reigns(loop.name, metric)
         return quality_chart(metric, readings, marks=marks, reigns=reigns, incidents=incidents, estimates=estimates)
+
+    def _examination(self, query: Mapping[str, str]) -> Chart:
+        return Cards(self._reads, self._services).figure(query.get("turn", ""), query.get("figure", ""))
 
     def _marks(self, loop: str) -> list[Mark]:
         moves = [m for m in self._reads.alias_moves(loop) if m.alias == "champion" and m.after is not None]

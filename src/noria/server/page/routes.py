@@ -12,11 +12,11 @@ from starlette.staticfiles import StaticFiles
 from noria.core.explaining import Constraints, Search
 from noria.core.state import LoopState
 from noria.core.turning import TurnState
-from noria.server.page.anomalies import anomaly_pages
 from noria.server.page.drawing import Drawings, drawing_router
 from noria.server.page.evidence import evidence
 from noria.server.page.render import ROOM, Pages
 from noria.server.page.ring import Glance, as_text, glance, needs_person, wheel
+from noria.server.page.scorecard import Cards, scorecard_router
 from noria.server.reads import Reads
 from noria.server.services import Services
 
@@ -30,10 +30,10 @@ def page_router(services: Services, reads: Reads) -> APIRouter:
     pages = Pages(services, reads)
     router = APIRouter(include_in_schema=False)
     router.include_router(drawing_router(services, Drawings(reads, services)))
+    router.include_router(scorecard_router(pages, reads, Cards(reads, services)))
     router.routes.append(Mount("/static", StaticFiles(directory=ROOM / "static")))
     _loop_pages(router, pages, reads)
     _ledger_pages(router, pages, reads)
-    anomaly_pages(router, pages, reads)
     _request_pages(router, pages, reads, services)
     return router
 

@@ -14,8 +14,7 @@ from noria.stages.evaluation.ranking import captured
 
 def precision(y: Array, score: Array, given: Given) -> Measured:
     """Measure the share of the alerts that were anomalies; ties at the border count in part."""
-    found = scaled(captured(y, score, given.budget), 1.0 / given.budget)
-    return Measured(value=min(found.value, 1.0), influence=found.influence)
+    return scaled(captured(y, score, given.budget), 1.0 / given.budget)
 
 
 def recall(y: Array, score: Array, given: Given) -> Measured:
@@ -25,7 +24,7 @@ def recall(y: Array, score: Array, given: Given) -> Measured:
     if not base:
         return UNDEFINED
     found = captured(y, score, given.budget)
-    value = min(found.value / base, 1.0)
+    value = found.value / base
     return Measured(value=value, influence=found.influence / base - value * (positive - base) / base / len(y))
 
 

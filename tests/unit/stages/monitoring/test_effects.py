@@ -6,9 +6,8 @@ from scipy import stats
 from noria.core.schema import Kind
 from noria.core.watching import Extent, FeatureReference
 from noria.stages.monitoring.bins import edges_of
-from noria.stages.monitoring.chunks import Chunks
 from noria.stages.monitoring.counting import count
-from noria.stages.monitoring.describing import describe
+from noria.stages.monitoring.describing import Chunks, describe
 from noria.stages.monitoring.drift import effects_of
 from noria.stages.monitoring.effects import STATISTICS, chance_limit, effect, fitting
 
@@ -18,7 +17,8 @@ NORMAL = {
 
 
 def described(values) -> FeatureReference:
-    return describe(pl.Series("x", values), Chunks.one(len(values)), kind=Kind.FLOAT, bins=10, importance=1.0)
+    chunks = Chunks(of_row=np.zeros(len(values), dtype=np.intp), phases=np.zeros(0, dtype=np.int64))
+    return describe(pl.Series("x", values), chunks, kind=Kind.FLOAT, bins=10, importance=1.0)
 
 
 def measured(reference, current):
