@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from noria.checks.check import check
+    from noria.checks.evaluate import evaluate
     from noria.core.costs import Costs
     from noria.core.declaration import expectations as expect
     from noria.core.declaration.alerts import Alerts, Quiet
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from noria.core.declaration.loop import Loop, Retrain
     from noria.core.declaration.rollout import AB, Bandit, Canary
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
-    from noria.core.declaration.watch import drift, freshness, joint_drift, quality
+    from noria.core.declaration.watch import anomalies, arrival, data_quality, drift, freshness, joint_drift, quality
     from noria.core.signing import verify_webhook
 
 __version__ = "0.1.0"
@@ -54,15 +55,19 @@ __all__ = [
     "Split",
     "Tune",
     "__version__",
+    "anomalies",
     "approval",
+    "arrival",
     "at_least",
     "at_most",
     "beats_baselines",
     "beats_champion",
     "check",
     "choice",
+    "data_quality",
     "drift",
     "equivalent_to_champion",
+    "evaluate",
     "expect",
     "expected",
     "fair",
@@ -88,6 +93,7 @@ _ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "
 _ELSEWHERE = {
     "Costs": "noria.core.costs",
     "check": "noria.checks.check",
+    "evaluate": "noria.checks.evaluate",
     "verify_webhook": "noria.core.signing",
 }
 """Names that stand outside the room of declarations."""

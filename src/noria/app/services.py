@@ -11,6 +11,7 @@ from noria.core.explaining import ExplainedRequest, Search
 from noria.core.moments import from_ms
 from noria.core.performance import RealisedQuality
 from noria.ledger.book import Ledger
+from noria.loop.anomalies import decide
 from noria.loop.enrol import in_force
 from noria.loop.explaining import explain_request
 from noria.loop.performance import realised_as_of
@@ -73,6 +74,10 @@ class ControlServices:
     def explain(self, loop: str, request_id: str, search: Search | None = None) -> ExplainedRequest:
         """See `explaining.explain_request`."""
         return explain_request(self._world, loop, request_id, search=search)
+
+    def decide_anomaly(self, id: str, state: str, *, by: str, reason: str) -> None:
+        """See `anomalies.decide`."""
+        decide(self._world.documents, self._world.ledger, id, state, by=by, reason=reason, at=self.clock.now())
 
     def examination(self, digest: str) -> Examination:
         """See `Scorecard.examination`."""

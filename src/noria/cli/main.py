@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "quality": ("quality", "Show realised quality as it was known on any date."),
         "explain": ("explaining", "Say why a request was answered so: each feature's part."),
         "counterfactual": ("explaining", "Find what would have changed an answer."),
+        "anomalies": ("anomalies", "Show single requests that are far from all that was trained on."),
         "parity": ("replaying", "Prove that features online equal features offline."),
         "scorecard": ("scorecards", "Show a version's marks and what was looked at behind them, or write them to a file."),
         "check": ("checking", "Hold a table against another: data problems, drift, quality. No deployment needed."),

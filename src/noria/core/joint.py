@@ -1,4 +1,4 @@
-"""What features looked like together when a version was made: the small model behind joint drift and anomalous requests."""
+"""What features looked like together when a version was made: the small model behind joint drift."""
 
 from __future__ import annotations
 
@@ -60,28 +60,6 @@ class Reconstruction:
     residuals: tuple[float, ...]
     row_spread: float
     errors: ChunkLimit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnomalyReference:
-    """From which distance on a single request counts as anomalous, and how often usual ones do.
-
-    Attributes:
-        neighbours: The score is the mean distance to this many nearest rows of the sample.
-        threshold: The quantile 1 − `share` of the scores of rows outside the sample.
-        share: The rate expected of usual requests; `share_low` to `share_high` is its 95 % interval,
-            since a quantile of so many rows is itself uncertain.
-        shares: Of the share beyond the threshold in one chunk.
-        rows: Rows that the quantile was taken of.
-    """
-
-    neighbours: int
-    threshold: float
-    share: float
-    share_low: float
-    share_high: float
-    shares: ChunkLimit
-    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

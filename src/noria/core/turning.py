@@ -34,7 +34,7 @@ class Signal:
 
 
 class TurnState(StrEnum):
-    """Where a turn is. OPEN turns are driven; the others have ended."""
+    """Where a turn is. OPEN turns are driven; the others have ended. DECLINED: it was not worth its cost (see `core.probing`)."""
 
     OPEN = "open"
     DONE = "done"
@@ -42,6 +42,7 @@ class TurnState(StrEnum):
     ROLLED_BACK = "rolled-back"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    DECLINED = "declined"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

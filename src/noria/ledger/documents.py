@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
+from noria.core.anomalies import AnomalousRequest, AnomalyQueue, place_of
 from noria.core.data import DatasetVersion
 from noria.core.ids import digest_of, new_id
 from noria.core.judging import Approval
 from noria.core.moments import to_ms
 from noria.core.notices import Delivery, Notice
+from noria.core.probing import Judgement
 from noria.core.registry import AliasMove, ModelVersion
 from noria.core.state import AliasState, LoopState, TrafficPoint
 from noria.core.training import Run
@@ -62,6 +64,7 @@ SHELVES: dict[type, Shelf] = {
     DatasetVersion: Shelf(kind="dataset", key=lambda v: f"{v.name}/{v.digest}", index=lambda v: {"name": v.name}),
     Signal: Shelf(kind="signal", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": "new"}),
     TrafficPoint: Shelf(kind="traffic", key=lambda v: f"{v.loop}/{_iso(v.start)}", index=lambda v: {"loop": v.loop}),
+    Judgement: Shelf(kind="judgement", key=lambda v: v.id, index=lambda v: {"loop": v.loop}),
     Approval: Shelf(kind="approval", key=lambda v: v.turn, index=lambda v: {}),
     Notice: Shelf(kind="notice", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "incident": v.incident, "state": "new"}),
     Delivery: Shelf(
@@ -72,6 +75,8 @@ SHELVES: dict[type, Shelf] = {
     Silence: Shelf(kind="silence", key=lambda v: v.id, index=lambda v: {"loop": v.loop}),
     AlertBook: Shelf(kind="alert-book", key=lambda v: v.loop, index=lambda v: {}),
     Opinion: Shelf(kind="opinion", key=lambda v: f"{v.incident}/{v.by}", index=lambda v: {"loop": v.loop, "incident": v.incident}),
+    AnomalyQueue: Shelf(kind="anomaly-queue", key=lambda v: v.loop, index=lambda v: {}),
+    AnomalousRequest: Shelf(kind="anomaly", key=lambda v: place_of(v.loop, v.number), index=lambda v: {"loop": v.loop, "state": v.state}),
     Tuning: Shelf(kind="tuning", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": v.state}),
 }
 """Every class that has documents. A new signal is filed as "new"; whoever uses or declines it says so by `index=`. A new notice

@@ -16,6 +16,7 @@ DECISIVE = (
     "turn.refused",
     "turn.failed",
     "policy.declined",
+    "policy.accepted",
     "verdict.reached",
 )
 """Kinds of event by which a loop's course was decided."""
@@ -52,8 +53,8 @@ def decisions(ledger: Ledger, loop: str, limit: int = 20) -> list[Event]:
 
 
 def headline(event: Event) -> str:
-    """The event in one line: what it came to, and for a policy that declined why."""
-    if event.kind == "policy.declined" and len(event.reasons) > 1:
+    """The event in one line: what it came to, and for a policy's answer why."""
+    if event.kind in ("policy.declined", "policy.accepted") and len(event.reasons) > 1:
         return f"{event.reasons[0]} {'; '.join(event.reasons[1:])}"
     if event.kind == "verdict.reached":
         failed = [reason for reason in event.reasons if not reason.startswith("pass")]

@@ -10,10 +10,11 @@ from io import BytesIO
 import polars as pl
 
 from noria.core.declaration.watch import Watch
+from noria.core.errors import DataInvalid
 from noria.loop.materials import Materials
 from noria.ports import wire
 from noria.ports.blobs import Blobs
-from noria.stages.monitoring import joint
+from noria.stages.monitoring import anomalies, joint
 
 
 def beside(on: Materials, importance: Mapping[str, float]) -> dict[str, str]:
@@ -52,5 +53,12 @@ def _joint(on: Materials, watch: Watch, importance: Mapping[str, float]) -> str:
     return on.blobs.put(wire.dump(replace(known, sample=sample)))
 
 
-MAKERS: Mapping[str, Callable[[Materials, Watch, Mapping[str, float]], str]] = {"joint-drift": _joint}
+def _anomalies(on: Materials, watch: Watch, importance: Mapping[str, float]) -> str:
+    made = anomalies.build(on.frame, on.features.features, share=watch.share, importance=importance, chunk=watch.every, seed=on.loop.seed)
+    if made is None:
+        raise DataInvalid(f"{on.frame.height:,} training rows are too few to hold single requests against")
+    return on.blobs.put(wire.dump(replace(made[0], sample=keep_frame(made[1], on.blobs))))
+
+
+MAKERS: Mapping[str, Callable[[Materials, Watch, Mapping[str, float]], str]] = {"joint-drift": _joint, "anomalies": _anomalies}
 """Kind of watch to what makes its reference and gives its digest."""

@@ -21,6 +21,8 @@ from noria.stages.training import splits
 MARGINS = ("beats-champion", "not-worse-than-champion", "equivalent-to-champion")
 """Gates whose margin says what the loop counts as not worse."""
 
+CLASSES = (Task.BINARY, Task.MULTICLASS)
+
 
 def rivalry_of(on: Materials, card: Scorecard) -> Rivalry | None:
     """The candidate against the champion by every test that fits; None without a champion that answers the same question."""
@@ -50,7 +52,7 @@ def baselines_of(on: Materials) -> Baselines:
         y=split.y.astype(np.float64),
         columns=split.columns,
         categorical=frozenset(split.categorical),
-        classes=0 if on.task is Task.REGRESSION else max(2, len(on.features.classes)),
+        classes=max(2, len(on.features.classes)) if on.task in CLASSES else 0,
     )
     return baselines(
         lesson,
@@ -60,7 +62,7 @@ def baselines_of(on: Materials) -> Baselines:
         task=on.task,
         by=on.metric,
         clusters=time_blocks(on.times),
-        more=_repeating(on) if on.task is Task.REGRESSION else None,
+        more=None if on.task in CLASSES else _repeating(on),
         seed=on.loop.seed,
         given=on.given,
     )

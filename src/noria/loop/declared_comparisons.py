@@ -15,6 +15,10 @@ def mistakes_of_comparing(loop: Loop) -> Iterator[tuple[str, str, str]]:
     """Each as the part of the declaration, what is wrong there, and how to mend it."""
     for gate in loop.gates:
         yield from _of_gate(gate)
+    if loop.retrain.probe and not loop.retrain.min_gain > 0:
+        yield "retrain", f"min_gain={loop.retrain.min_gain:g} is worth no turn", "say which gain in the loop's metric is worth one, above 0"
+    if loop.retrain.cost < 0:
+        yield "retrain", f"cost={loop.retrain.cost:g}", "say what a turn costs, 0 or more"
 
 
 def _of_gate(gate: Gate) -> Iterator[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from difflib import get_close_matches
@@ -9,7 +10,10 @@ from difflib import get_close_matches
 from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import AB, Bandit, Canary, Strategy
+from noria.core.declaration.watch import DATA_QUALITY, STATISTICS, Watch
+from noria.core.moments import spoken
 from noria.core.turning import Cause
+from noria.loop.beside import MAKERS, name_of
 from noria.stages.monitoring.alarms import ALARMS
 
 Mistake = tuple[str, str, str]
@@ -24,9 +28,15 @@ def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
     for cause in loop.retrain.on:
         if cause not in tuple(Cause):
             yield "retrain", f"signal {cause!r} does not exist", _nearest(cause, [known.value for known in Cause])
+    for name, times in Counter(name_of(watch) for watch in loop.watch if watch.check in MAKERS).items():
+        if times > 1:
+            yield "watch", f"{times} watches are {name}", "keep one of them"
     for watch in loop.watch:
+        if not 0 < watch.share <= 0.1:
+            yield f"watch {watch.check}", f"share={watch.share:g} of usual requests", "keep it between 0 and 0.1"
         if not 1 <= watch.k <= watch.m:
             yield f"watch {watch.check}", f"k={watch.k} of m={watch.m}", "k is between 1 and m"
+        yield from _of_watch(watch)
     if not 0.02 <= loop.test <= 0.5:
         yield "test", f"a share of {loop.test:g} judges", "keep it between 0.02 and 0.5"
 
@@ -53,6 +63,17 @@ def _of_rollout(strategy: Strategy) -> Iterator[Mistake]:
         yield "rollout", f"min_rows={strategy.min_rows:,} of max_rows={strategy.max_rows:,}", "1 ≤ min_rows ≤ max_rows"
     if not 0.5 < strategy.confidence < 1:
         yield "rollout", f"a confidence of {strategy.confidence:g}", "keep it between 0.5 and 1"
+
+
+def _of_watch(watch: Watch) -> Iterator[Mistake]:
+    part = f"watch {watch.check}"
+    if watch.statistic not in STATISTICS:
+        yield part, f"statistic {watch.statistic!r} does not exist", _nearest(watch.statistic, STATISTICS)
+    for name in watch.monitors:
+        if name not in DATA_QUALITY:
+            yield part, f"monitor {name!r} does not exist", _nearest(name, DATA_QUALITY)
+    if watch.season is not None and (watch.season <= watch.every or watch.season % watch.every):
+        yield part, f"a season of {spoken(watch.season)} in chunks of {spoken(watch.every)}", "let it be two or more whole chunks"
 
 
 def _of_alerts(alerts: Alerts) -> Iterator[Mistake]:

@@ -12,9 +12,9 @@ from noria.core.declaration.loop import Loop
 from noria.core.schema import Task
 from noria.core.training import Candidate, FeatureSet
 from noria.loop.given import given_of
+from noria.loop.refitting import answers_of
 from noria.loop.workshop import Bench, Order
 from noria.packaging import package
-from noria.packaging.encoding import encode
 from noria.packaging.scorer import Scorer
 from noria.ports.blobs import Blobs
 from noria.stages.evaluation import metrics
@@ -95,7 +95,7 @@ def gathered(
         y=y,
         judged=judged,
         score=scorer.score(X),
-        champion_score=None if order.champion is None else _champion_score(order, judged, features, blobs),
+        champion_score=None if order.champion is None else answers_of(order.champion, features, judged, blobs),
         metric=tuning_metric(loop, features.task),
         blobs=blobs,
         bench=bench,
@@ -116,13 +116,3 @@ def named_by_gates(loop: Loop) -> list[str]:
 
 def _limits(check: str, limits: object) -> Sequence[str]:
     return list(limits) if check in ("at-least", "at-most") else []  # type: ignore[call-overload]
-
-
-def _champion_score(order: Order, judged: pl.DataFrame, features: FeatureSet, blobs: Blobs) -> np.ndarray | None:
-    assert order.champion is not None
-    signature = order.champion.candidate.signature
-    if signature.task is not features.task or signature.classes != features.classes:
-        return None
-    if not {field.name for field in signature.features} <= set(judged.columns):
-        return None
-    return package.load(order.champion.candidate.artifact, blobs=blobs).score(encode(judged, signature.features))

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from noria.core.declaration.loop import Retrain
 from noria.core.moments import spoken
+from noria.core.probing import Judgement
 from noria.core.turning import Cause, Signal
 
 ORDERED = (Cause.BIRTH, Cause.MANUAL)
@@ -23,6 +24,7 @@ class Facts:
         last_turn_at: When the loop last began to turn.
         turns_in_period: Automatic turns within the last `Retrain.per`.
         new_labels: Outcomes told since the champion's training data ended.
+        probed: The newest answer of the judge of expected gain, if no turn came after it.
     """
 
     now: datetime
@@ -31,6 +33,7 @@ class Facts:
     last_turn_at: datetime | None
     turns_in_period: int
     new_labels: int
+    probed: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,14 @@ def _objections(retrain: Retrain, signal: Signal, facts: Facts) -> list[tuple[st
         no.append(("labels", f"too few new outcomes: {facts.new_labels:,} of {retrain.min_labels:,}"))
     if facts.turns_in_period >= retrain.budget:
         no.append(("budget", f"budget spent: {facts.turns_in_period} automatic turns in {spoken(retrain.per)}"))
+    if retrain.probe and facts.probed is not None and facts.probed.again_at is not None and facts.now < facts.probed.again_at:
+        no.append(("probed", _probed(facts.probed, facts.now)))
     return no
+
+
+def _probed(judgement: Judgement, now: datetime) -> str:
+    left = spoken(judgement.again_at - now) if judgement.again_at else ""
+    return f"a probe {spoken(now - judgement.at)} ago said {judgement.answer}; it is asked again in {left}"
 
 
 def _grounds(retrain: Retrain, signal: Signal, facts: Facts) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from io import BytesIO
 
 import numpy as np
+import polars as pl
 
 from noria.core.examination.importance import Importance
 from noria.core.judging import Scorecard
@@ -19,6 +20,9 @@ from noria.stages.evaluation.estimates import estimate
 from noria.stages.monitoring import reference
 from noria.stages.monitoring.estimated import calibrate
 from noria.stages.monitoring.trust import MOST_ROWS
+
+_COUNTING = ("drift", "data-quality")
+"""Watches that hold chunks against the reference's own."""
 
 
 def reference_of(on: Materials, card: Scorecard, *, leans: Importance | None = None) -> DriftReference:
@@ -37,12 +41,22 @@ def reference_of(on: Materials, card: Scorecard, *, leans: Importance | None = N
         score_times=on.times,
         quality={name: card.metrics[name].value for name in watched if name in card.metrics},
         quality_chunk_sd={name: _chunk_sd(name, on, days) for name in watched},
-        chunk=min((watch.every for watch in on.loop.watch if watch.check == "drift"), default=timedelta(days=1)),
+        chunk=min((watch.every for watch in on.loop.watch if watch.check in _COUNTING), default=timedelta(days=1)),
+        season=next((watch.season for watch in on.loop.watch if watch.season is not None), None),
+        outcomes=_outcomes(on),
+        outcome_times=on.frame["__time"].to_numpy().astype("datetime64[ms]"),
     )
     compared = replace(compared, beside=beside(on, {feature.name: feature.importance for feature in compared.features}))
     if on.task is not Task.BINARY or not watched:
         return compared
     return replace(compared, calibration=calibrate(on.y, on.score), sample=_sample(on))
+
+
+def _outcomes(on: Materials) -> pl.Series:
+    """What really happened to all rows: numbers, or the name of the class where there are many."""
+    if on.task is not Task.MULTICLASS:
+        return on.frame["__label"]
+    return on.frame["__label"].replace_strict(dict(enumerate(on.features.classes)), return_dtype=pl.String)
 
 
 def _sample(on: Materials) -> str:

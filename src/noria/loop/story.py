@@ -31,6 +31,10 @@ class Story:
         """The name of the event that told the newest verdict: the gates' own, or the one after a person decided."""
         return "approved" if self._world.ledger.get([self.id("approved")]) else "verdict"
 
+    def last_before_work(self) -> str:
+        """The name of the event that the workshop's follow from: the judge's where it was asked, else that the data were taken."""
+        return "policy" if self._world.ledger.get([self.id("policy")]) else "data"
+
     def event(
         self,
         name: str,
@@ -103,7 +107,7 @@ class Story:
                 "features",
                 "features.assembled",
                 [f"{features.rows:,} rows, {len(features.features)} features, {span}"],
-                after="data",
+                after=self.last_before_work(),
                 numbers={"rows": features.rows},
                 made_from=features.made_from,
             ),

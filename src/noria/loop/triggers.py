@@ -12,6 +12,7 @@ from noria.core.turning import Signal, Turn, TurnState
 from noria.core.watching import Incident
 from noria.durable.journal import put_turn
 from noria.loop.policy import ORDERED, Decision, Facts, weigh
+from noria.loop.probing import newest_judgement
 from noria.loop.states import amend, open_turns, state_of
 from noria.loop.world import Declared, World
 from noria.ports.records import Write
@@ -54,15 +55,19 @@ def gather_facts(world: World, declared: Declared, now: datetime) -> Facts:
     """What the retrain policy may look at, from the records."""
     name, retrain = declared.loop.name, declared.loop.retrain
     state = state_of(world.documents, name)
-    turns = world.documents.find(Turn, where={"loop": name}, newest_first=True, limit=retrain.budget + 100)
-    automatic = [turn for turn in turns if turn.signal.cause not in ORDERED and now - turn.created_at < retrain.per]
+    turns = world.documents.find(Turn, where={"loop": name}, newest_first=True, limit=1_000)
+    turned = [turn for turn in turns if turn.state is not TurnState.DECLINED]
+    automatic = [turn for turn in turned if turn.signal.cause not in ORDERED and now - turn.created_at < retrain.per]
+    last_turn_at = max((turn.created_at for turn in turned), default=None)
+    probed = newest_judgement(world.documents, name) if retrain.probe else None
     return Facts(
         now=now,
         turn_open=any(turn.state is TurnState.OPEN for turn in turns),
         paused=state.paused,
-        last_turn_at=max((turn.created_at for turn in turns), default=None),
+        last_turn_at=last_turn_at,
         turns_in_period=len(automatic),
         new_labels=_new_labels(world, name),
+        probed=probed if probed is not None and (last_turn_at is None or probed.at >= last_turn_at) else None,
     )
 
 

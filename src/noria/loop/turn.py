@@ -26,6 +26,7 @@ from noria.loop.deploy import CHALLENGER, CHAMPION, open_rollout
 from noria.loop.evaluating import Evaluated
 from noria.loop.gathering import gather
 from noria.loop.leaks import refusal
+from noria.loop.probing import wants_probe, worth_it
 from noria.loop.rollout import begin, out
 from noria.loop.steering import steer, told
 from noria.loop.story import Story, mark_words
@@ -55,7 +56,10 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
 
     gathered = trip.commit("data", lambda: _gathered(trip, declared, world, story), Gathered)
     champion = None if gathered.champion is None else versions.get(world.records, loop.name, gathered.champion)
-    workshop.open(_order(trip, declared, gathered, champion))
+    order = _order(trip, declared, gathered, champion)
+    if wants_probe(loop.retrain, trip.turn.signal, champion):
+        worth_it(trip, declared, world, story, order, workshop)
+    workshop.open(order)
 
     features = trip.poll("features", lambda: _worked(trip, workshop, "features", FeatureSet), FeatureSet)
     leaks = trip.poll("leakage", lambda: _worked(trip, workshop, "leakage", LeakageReport), LeakageReport)

@@ -18,6 +18,7 @@ from noria.loop.lineage import lineage
 from noria.loop.monitors.span import Span, Watched
 from noria.loop.monitors.table import KINDS
 from noria.loop.states import amend, state_of
+from noria.loop.tracing import traced
 from noria.loop.world import Declared, World
 from noria.ports.records import Write
 from noria.stages.monitoring import estimated, incidents, states, tuning
@@ -40,9 +41,10 @@ def watch(world: World, declared: Declared, watched: Watched, now: datetime) -> 
     every = min((one.every for one in declared.loop.watch), default=timedelta(days=1))
     chunks = due_chunks(looked_until, now, every, watched.since)
     for start, end in chunks:
-        readings = _tuned(world.documents, declared.loop.name, _readings(world, declared, watched, start, end))
+        found, also = _readings(world, declared, watched, start, end)
+        readings = _tuned(world.documents, declared.loop.name, found)
         writes = _consequences(world, declared, watched, readings, end)
-        amend(world.documents, declared.loop.name, _until(end), also=writes)
+        amend(world.documents, declared.loop.name, _until(end), also=[*writes, *also])
     return len(chunks)
 
 
@@ -50,14 +52,17 @@ def _until(end: datetime) -> Callable[[LoopState], LoopState]:
     return lambda state: replace(state, watched_until=end)
 
 
-def _readings(world: World, declared: Declared, watched: Watched, start: datetime, end: datetime) -> list[Reading]:
+def _readings(world: World, declared: Declared, watched: Watched, start: datetime, end: datetime) -> tuple[list[Reading], list[Write]]:
     found: list[Reading] = []
+    kept: dict[str, object] = {}
+    also: list[Write] = []
     for one in declared.loop.watch:
         chunk = _closed_chunk(one.every, watched.since, start, end)
         if chunk is not None:
-            span = Span(world=world, declared=declared, watched=watched, watch=one, start=chunk[0], end=chunk[1])
+            span = Span(world=world, declared=declared, watched=watched, watch=one, start=chunk[0], end=chunk[1], kept=kept)
             found += KINDS[one.check].read(span)
-    return found
+            also += span.also
+    return found, also
 
 
 def _closed_chunk(every: timedelta, origin: datetime, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
@@ -72,6 +77,7 @@ def _consequences(world: World, declared: Declared, watched: Watched, readings: 
     name, documents = declared.loop.name, world.documents
     before = {(s.monitor, s.subject): s for s in documents.find(MonitorState, where={"loop": name})}
     after = _moved(declared, before, readings)
+    origin = lineage(documents, declared, watched.version.candidate.signature.features)
     changed = incidents.update(
         documents.find(Incident, where={"loop": name, "state": "open"}),
         list(after.values()),
@@ -80,9 +86,10 @@ def _consequences(world: World, declared: Declared, watched: Watched, readings: 
         at=at,
         importance={feature.name: feature.importance for feature in watched.reference.features},
         new_id=lambda: new_id("incident", to_ms(at)),
-        lineage=lineage(documents, declared, watched.version.candidate.signature.features),
+        lineage=origin,
         silent=silence(documents, declared, at),
     )
+    changed = [one if one.closed_at else traced(world, declared, watched, one, readings=readings, lineage=origin, at=at) for one in changed]
     writes: list[Write] = [documents.write(reading) for reading in readings]
     writes += [documents.write(s) for place, s in after.items() if before.get(place) != s]
     return [*writes, *recorded(world, declared.loop.alerts, changed, at)]

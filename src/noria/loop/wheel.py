@@ -217,6 +217,7 @@ ENDINGS = {
     TurnState.REFUSED: "refused",
     TurnState.ROLLED_BACK: "rollout-ended",
     TurnState.FAILED: "failed",
+    TurnState.DECLINED: "policy",
 }
 """How a turn ended, to the name of the event that tells it (see `turn.Story`)."""
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from noria.core.declaration.loop import Loop
 from noria.core.examination.leakage import LeakageReport
+from noria.core.probing import Probe
 from noria.core.schema import THRESHOLD, Signature, Task
 from noria.core.training import Candidate, FeatureSet, Param, Recipe, Trial
 from noria.loop.deciding import chosen
@@ -15,6 +16,7 @@ from noria.loop.evaluating import Evaluated, evaluated
 from noria.loop.leaks import checked
 from noria.loop.materials import gathered, tuning_metric
 from noria.loop.native import native_score
+from noria.loop.probed import probed
 from noria.loop.source import load as load_loops
 from noria.loop.source import named
 from noria.loop.workshop import Bench, Order
@@ -39,6 +41,9 @@ def work(folder: Path, *, blobs: Blobs, scratch: Path) -> None:
     loop = bench_loop(bench, order, blobs, scratch)
     features = bench.do("features", FeatureSet, lambda: assembled(loop, order, blobs, scratch))
     frame = assemble.load(features, blobs=blobs)
+    if order.probe:
+        bench.do("probing", Probe, lambda: probed(loop, order, features, frame, blobs))
+        return
     if bench.do("leakage", LeakageReport, lambda: checked(loop, order, features, frame, blobs)).stops:
         return
     recipe = bench.do("tuning", Recipe, lambda: tuned(loop, features, frame, bench))

@@ -35,6 +35,7 @@ class Order:
         file: The user's loop file, whose folder relative dataset paths start from.
         code: Digest of the snapshot that is run in its place.
         now: Event time of the turn.
+        probe: Only tell whether a turn would be worth it (see `loop.probing`).
     """
 
     turn: str
@@ -44,6 +45,7 @@ class Order:
     now: datetime
     datasets: Mapping[str, DatasetVersion]
     champion: ModelVersion | None = None
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +116,10 @@ class Bench:
 class Workshop:
     """The control plane's side: starts the process, waits for results, starts it again when it was killed."""
 
-    def __init__(self, world: World, turn: Turn) -> None:
+    def __init__(self, world: World, turn: Turn, *, room: str = "") -> None:
         self._world = world
-        self._turn = turn
-        self.bench = Bench(world.home / "jobs" / turn.id)
+        self._name = f"{turn.id}-{room}" if room else turn.id
+        self.bench = Bench(world.home / "jobs" / self._name)
 
     def open(self, order: Order) -> None:
         """Lay the order on the bench (again: no harm)."""
@@ -161,7 +163,7 @@ class Workshop:
         return len(list(self.bench.folder.glob("attempt-*")))
 
     def _job(self, attempt: int) -> tuple[str, Path]:
-        return f"{self._turn.id}-{attempt}", self.bench.folder / f"attempt-{attempt}"
+        return f"{self._name}-{attempt}", self.bench.folder / f"attempt-{attempt}"
 
     def _start(self, attempt: int) -> None:
         job, folder = self._job(attempt)

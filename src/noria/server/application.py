@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
 
+from noria.server.api.anomalies import anomalies_router
 from noria.server.api.loops import loops_router
 from noria.server.api.requests import requests_router
 from noria.server.api.story import story_router
@@ -45,6 +46,7 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
         story_router(reads),
         verbs_router(services),
         requests_router(services, reads),
+        anomalies_router(services, reads),
     ):
         api.include_router(router)
     for router in (api, health_router(services), metrics_router(services, reads), page_router(services, reads)):

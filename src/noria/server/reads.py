@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from noria.core.anomalies import QUEUE, AnomalousRequest, place_of
 from noria.core.data import DatasetVersion
 from noria.core.errors import NotFound
 from noria.core.registry import AliasMove, ModelVersion
@@ -119,6 +120,22 @@ class Reads:
             NotFound: no incident has the id.
         """
         return _there(self.get(Incident, id), f"there is no incident {id!r}", "/incidents lists them")
+
+    def anomalies(self, loop: str = "", *, state: str = "", limit: int = 100) -> list[AnomalousRequest]:
+        """Anomalous requests, newest first; "" selects all."""
+        found = self.find(AnomalousRequest, loop=loop, state=state, limit=QUEUE)
+        return sorted(found, key=lambda one: (one.time, one.number), reverse=True)[:limit]
+
+    def anomaly(self, id: str) -> AnomalousRequest:
+        """One anomalous request.
+
+        Raises:
+            NotFound: none has the id, or it had to make room for newer ones.
+        """
+        loop, _, number = id.rpartition("-")
+        found = self.get(AnomalousRequest, place_of(loop, int(number))) if number.isdecimal() else None
+        there = found if found is not None and found.id == id else None
+        return _there(there, f"there is no anomalous request {id!r}", "/anomalies lists them; the oldest make room for new ones")
 
     def monitors(self, loop: str) -> list[MonitorState]:
         """Where each monitor of each subject stands."""

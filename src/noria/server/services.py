@@ -107,6 +107,14 @@ class Services(Protocol):
         """
         ...
 
+    def decide_anomaly(self, id: str, state: str, *, by: str, reason: str) -> None:
+        """Say that an anomalous request was "seen", or that it is nothing ("dismissed").
+
+        Raises:
+            NotFound: no anomalous request has the id.
+        """
+        ...
+
     def examination(self, digest: str) -> Examination:
         """What was looked at behind a scorecard.
 

@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 import pytest
 
 from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
+from noria.core.anomalies import AnomalousRequest, AnomalyQueue
 from noria.core.data import DatasetVersion
 from noria.core.errors import Conflict
 from noria.core.judging import Approval
 from noria.core.notices import Delivery, Happening, Notice
+from noria.core.probing import Answer, Judgement, Probe
 from noria.core.registry import AliasMove
+from noria.core.schema import Estimate
 from noria.core.state import AliasState, LoopState, TrafficPoint
 from noria.core.training import Run, RunState
 from noria.core.turning import Cause, Rollout, RolloutPhase, Signal, Step, StepState, Turn, TurnState
@@ -22,6 +25,31 @@ NOW = datetime(2013, 4, 1, tzinfo=UTC)
 SIGNAL = Signal(id="signal_1", loop="l", cause=Cause.MANUAL, reason="asked", at=NOW)
 INCIDENT = Incident(id="incident_1", loop="l", severity="high", title="t", cause="c", subjects=("drift:x",), opened_at=NOW)
 MOVE = AliasMove(model="m", alias="champion", before=None, after=1, by="noria", reason="born", at=NOW)
+
+ANOMALY = AnomalousRequest(
+    loop="l",
+    number=1_003,
+    request_id="r",
+    version=1,
+    time=NOW,
+    score=2.0,
+    threshold=1.0,
+    far=(),
+    neighbours=(),
+    features={},
+    answer=(0.5, 0.5),
+)
+
+PROBED = Probe(
+    metric="roc_auc",
+    start=NOW,
+    end=NOW,
+    rows=9,
+    rarest=1,
+    blocks=1,
+    trained_rows=90,
+    refit=Estimate(value=0.7, low=0.5, high=0.9, n=9, se=0.1),
+)
 
 FILED = [
     (LoopState(name="l", description="", file="", code="", task=None, phase="newborn"), "loop", "l", {}),
@@ -77,6 +105,7 @@ FILED = [
     ),
     (SIGNAL, "signal", "signal_1", {"loop": "l", "state": "new"}),
     (TrafficPoint(loop="l", start=NOW, seconds=600.0, requests={"1": 5}), "traffic", "l/2013-04-01T00:00:00+00:00", {"loop": "l"}),
+    (Judgement(id="turn_1", loop="l", at=NOW, answer=Answer.LATER, reasons=("few",), probe=PROBED), "judgement", "turn_1", {"loop": "l"}),
     (Approval(turn="turn_1", granted=True, by="ada", reason="fine", at=NOW), "approval", "turn_1", {}),
     (
         Notice(id="n1", loop="l", severity="page", about=Happening.OPENED, title="t", text="", dedupe="i1", at=NOW, incident="i1"),
@@ -93,6 +122,8 @@ FILED = [
     (Silence(id="s1", loop="l", since=NOW, until=NOW, by="ada", because=""), "silence", "s1", {"loop": "l"}),
     (AlertBook(loop="l", paged=(NOW,)), "alert-book", "l", {}),
     (Opinion(incident="i1", loop="l", useful=True, by="ada", because="", at=NOW), "opinion", "i1/ada", {"loop": "l", "incident": "i1"}),
+    (AnomalyQueue(loop="l", pushed=7), "anomaly-queue", "l", {}),
+    (ANOMALY, "anomaly", "l/0003", {"loop": "l", "state": "open"}),
     (
         Tuning(id="t1", loop="l", monitor="drift", subject="x", factor=1.5, state="proposed", reason="", at=NOW),
         "tuning",

@@ -101,6 +101,10 @@ def test_all_mistakes_are_told_at_once_with_file_name_and_mend(folder):
         (("train=train", 'train=train, alerts=nr.Alerts(digest="0s")'), "a digest every no time"),
         (("train=train", 'train=train, alerts=nr.Alerts(quiet=[nr.Quiet("02:00", "1h", monitor="drfit")])'), "did you mean 'drift'"),
         (("train=train", 'train=train, alerts=nr.Alerts(quiet=[nr.Quiet("caturday 02:00", "1h")])'), "is no beginning"),
+        (("nr.drift()", 'nr.drift(statistic="wasserstien", season="7d")'), "did you mean 'wasserstein'"),
+        (("nr.drift()", 'nr.drift(every="2d", season="7d")'), "a season of 7d in chunks of 2d"),
+        (("nr.drift()", 'nr.data_quality(monitors=["types"])'), "did you mean 'type'"),
+        (("nr.drift()", 'nr.drift(season="7d", outcome=True), nr.data_quality(warmup="2d")'), None),
     ],
 )
 def test_each_mistake_is_told(folder, change, told):

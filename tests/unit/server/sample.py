@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from noria.core.anomalies import AnomalousRequest, AnomalyState, FarFeature, Neighbour, place_of
 from noria.core.data import DatasetVersion, Part
 from noria.core.errors import NotAllowed, NotFound
 from noria.core.examination.examination import Examination
@@ -555,6 +556,7 @@ def _watching(life: Life) -> None:
         )
     life.put("monitor", f"{LOOP}/quality/roc_auc", MonitorState(loop=LOOP, monitor="quality", subject="roc_auc", since=day(106)), loop=LOOP)
     _incidents(life)
+    _anomalies(life)
 
 
 def _estimated(n: int) -> Reading:
@@ -593,6 +595,35 @@ def _incidents(life: Life) -> None:
             closed_at=None if closed is None else day(closed), closed_because=because, numbers={"effect": 3.4, "days": 3},
         )  # fmt: skip
         life.put("incident", id, incident, loop=LOOP, state="open" if closed is None else "closed")
+
+
+def _anomalies(life: Life) -> None:
+    features = {
+        "carrier": "UA",
+        "origin": "EWR",
+        "dest": "SNA",
+        "distance": 2_434.0,
+        "hour": 7,
+        "wind_speed": 9.2,
+        "visibility": 10.0,
+        "precip": None,
+    }
+    near = tuple(Neighbour(distance=0.4 + 0.1 * n, features=features | {"hour": 6 + n}) for n in range(5))
+    wind = FarFeature(name="wind_speed", value="1048", nearby="6.9 to 14.96", usual="0 to 27.6", share=0.93)
+    dest = FarFeature(name="dest", value="ZRH", nearby="SNA (60%), LAX (40%)", usual="ORD (5%), ATL (5%), LAX (5%)", share=0.4)
+    told = (
+        (1, "f-20131226-0107", (dest,), 1.3, AnomalyState.DISMISSED),
+        (2, "f-20131227-0412", (wind,), 6.2, AnomalyState.OPEN),
+        (3, "f-20131227-0830", (), 1.1, AnomalyState.OPEN),
+    )
+    for number, request, far, times, state in told:
+        asked = features | {reason.name: 1_048.0 if reason.name == "wind_speed" else reason.value for reason in far}
+        one = AnomalousRequest(
+            loop=LOOP, number=number, request_id=request, version=2, time=day(270 + number), score=1.9 * times, threshold=1.9, far=far, neighbours=near,
+            features=asked, inputs={"flight_id": request, "scheduled_at": "2013-12-27T07:15:00.000Z", **asked}, answer=0.31, state=state,
+            by="Ada" if state is AnomalyState.DISMISSED else "", reason="a charter" if state is AnomalyState.DISMISSED else "",
+        )  # fmt: skip
+        life.put("anomaly", place_of(LOOP, number), one, loop=LOOP, state=state)
 
 
 def _traffic(life: Life) -> None:
@@ -722,6 +753,9 @@ class SampleServices:
         if request_id != REQUEST:
             raise NotFound(f"{loop} has no answered request {request_id!r} in its log")
         return explained_request(loop, searched=search is not None)
+
+    def decide_anomaly(self, id: str, state: str, *, by: str, reason: str) -> None:
+        self.asked.append(("decide_anomaly", id, state, by, reason))
 
     def examination(self, digest: str) -> Examination:
         if digest != EXAMINED:

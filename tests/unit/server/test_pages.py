@@ -11,7 +11,17 @@ from noria.ledger.documents import Documents
 from noria.server.application import create_app
 from noria.testing.memory import MemoryRecords
 
-PAGES = ["/", f"/loops/{LOOP}", f"/loops/{LOOP}/deployment", "/incidents", "/incidents/incident_2winter", f"/why/{LOOP}", "/events"]
+PAGES = [
+    "/",
+    f"/loops/{LOOP}",
+    f"/loops/{LOOP}/deployment",
+    "/incidents",
+    "/incidents/incident_2winter",
+    f"/why/{LOOP}",
+    "/events",
+    "/anomalies",
+    f"/anomalies/{LOOP}-2",
+]
 NEWBORN = ["/?loop=taxi-demand", "/loops/taxi-demand", "/loops/taxi-demand/deployment", "/why/taxi-demand"]
 VOID = {"meta", "link", "input", "img", "br", "hr"}
 

@@ -30,6 +30,11 @@ class Retrain:
         window: How far back training data reaches (None = all).
         budget: Automatic turns per `per`.
         on: Signals that may start a turn.
+        probe: First measure, in a job, what retraining would gain on the newest rows, and turn only when
+            that is worth it (see docs/comparing.md). A birth and a person's order are never held up by it.
+        min_gain: The gain that is worth a turn, in units of the loop's metric, > 0.
+        cost: What a turn costs, in units of the metric times predictions: a gain is worth it when, over the
+            predictions of 30 days, it adds up to more. The larger of both counts.
     """
 
     cooldown: timedelta
@@ -38,6 +43,9 @@ class Retrain:
     budget: int
     per: timedelta
     on: tuple[str, ...]
+    probe: bool
+    min_gain: float
+    cost: float
 
     def __init__(
         self,
@@ -48,6 +56,9 @@ class Retrain:
         budget: int = 12,
         per: str | timedelta = "365d",
         on: Sequence[str] = ("drift", "quality", "schedule"),
+        probe: bool = False,
+        min_gain: float = 0.005,
+        cost: float = 0.0,
     ) -> None:
         object.__setattr__(self, "cooldown", duration(cooldown))
         object.__setattr__(self, "min_labels", min_labels)
@@ -55,6 +66,9 @@ class Retrain:
         object.__setattr__(self, "budget", budget)
         object.__setattr__(self, "per", duration(per))
         object.__setattr__(self, "on", tuple(on))
+        object.__setattr__(self, "probe", probe)
+        object.__setattr__(self, "min_gain", min_gain)
+        object.__setattr__(self, "cost", cost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,13 +11,20 @@ from noria.core.moments import duration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """One kind of monitor; `check` is drift, joint-drift, quality, freshness, …
+    """One kind of monitor; `check` is drift, data-quality, joint-drift, quality, freshness, arrival, …
 
     Attributes:
         every: Chunk length in event time.
         k, m: An alert needs k breaches in the last m chunks.
         drop: For quality: fall below the reference that counts as harm, in units of the metric.
+        share: For anomalies: the rate at which usual requests are to be called anomalous.
+        keep: For anomalies: how many requests of a chunk are queued at most, the farthest.
         window: For quality: how much recent labelled time is judged at once.
+        statistic: For drift: what decides (`STATISTICS`).
+        season: For drift: a whole number of chunks after which the world repeats itself.
+        warmup: No verdict in this time after a promotion.
+        outcome: For drift: whether what really happens is watched as well.
+        monitors: For data quality: which ones (`DATA_QUALITY`).
     """
 
     check: str
@@ -29,16 +37,95 @@ class Watch:
     window: timedelta = timedelta(days=14)
     older_than: timedelta | None = None
     min_rows: int = 250
+    late: timedelta = timedelta(minutes=15)
+    statistic: str = "psi"
+    season: timedelta | None = None
+    warmup: timedelta | None = None
+    outcome: bool = False
+    monitors: tuple[str, ...] = ()
+    share: float = 0.005
+    keep: int = 20
 
 
-def drift(*, every: str | timedelta = "1d", k: int = 3, m: int = 5, floor: float = 0.1, min_rows: int = 250) -> Watch:
-    """Watch each feature and the predictions for drift, calibrated on chunks of the reference."""
-    return Watch(check="drift", every=duration(every), k=k, m=m, floor=floor, min_rows=min_rows)
+STATISTICS = ("psi", "js", "hellinger", "wasserstein", "ks")
+"""What may decide whether a feature drifted."""
+
+DATA_QUALITY = ("missing", "type", "range", "unseen", "cardinality")
+"""What is looked at in a feature's values, apart from how they are spread."""
+
+
+def drift(
+    *,
+    every: str | timedelta = "1d",
+    k: int = 3,
+    m: int = 5,
+    floor: float = 0.1,
+    min_rows: int = 250,
+    statistic: str = "psi",
+    season: str | timedelta | None = None,
+    warmup: str | timedelta | None = None,
+    outcome: bool = False,
+) -> Watch:
+    """Watch each feature and the predictions for drift, calibrated on chunks of the reference; missing values too.
+
+    Args:
+        floor: An effect below it never matters, in the unit of the statistic.
+        statistic: "psi" (population stability index), "js" (Jensen-Shannon distance), "hellinger",
+            "wasserstein" (in standard deviations) or "ks". Each is calibrated by itself; for text
+            "js" stands in for the last two. The others are shown beside it.
+        season: "7d" holds each day against the same weekdays, where the reference has four of them or more.
+        warmup: No verdict in this time after a promotion (None = from the first full chunk on).
+        outcome: Watch what really happens too, as far as it is known when it is due.
+    """
+    return Watch(
+        check="drift",
+        every=duration(every),
+        k=k,
+        m=m,
+        floor=floor,
+        min_rows=min_rows,
+        statistic=statistic,
+        season=None if season is None else duration(season),
+        warmup=None if warmup is None else duration(warmup),
+        outcome=outcome,
+    )
+
+
+def data_quality(
+    *,
+    every: str | timedelta = "1d",
+    k: int = 2,
+    m: int = 3,
+    min_rows: int = 250,
+    monitors: Sequence[str] = DATA_QUALITY,
+    warmup: str | timedelta | None = None,
+) -> Watch:
+    """Watch the values of features, predictions and outcomes: missing, not of their kind, out of range, unseen, or fewer or more than ever.
+
+    Args:
+        monitors: Which of "missing", "type", "range", "unseen" and "cardinality". Missing features are
+            left to `drift` where a loop has both.
+        warmup: No verdict in this time after a promotion.
+    """
+    return Watch(
+        check="data-quality",
+        every=duration(every),
+        k=k,
+        m=m,
+        min_rows=min_rows,
+        monitors=tuple(monitors),
+        warmup=None if warmup is None else duration(warmup),
+    )
 
 
 def joint_drift(*, every: str | timedelta = "1d", k: int = 3, m: int = 5, min_rows: int = 250) -> Watch:
     """Watch all features together: a relation that breaks while each feature stays as it was; alerts name the features."""
     return Watch(check="joint-drift", every=duration(every), k=k, m=m, min_rows=min_rows)
+
+
+def anomalies(*, share: float = 0.005, every: str | timedelta = "1d", k: int = 3, m: int = 5, min_rows: int = 250, keep: int = 20) -> Watch:
+    """Watch single requests: those farther out than all but `share` of the training rows are queued with reasons, and their share alerts."""
+    return Watch(check="anomalies", share=share, every=duration(every), k=k, m=m, min_rows=min_rows, keep=keep)
 
 
 def quality(
@@ -51,3 +138,14 @@ def quality(
 def freshness(older_than: str | timedelta) -> Watch:
     """Watch the age of the champion's newest training row."""
     return Watch(check="freshness", older_than=duration(older_than), k=1, m=1)
+
+
+def arrival(*, late: str | timedelta = "15m", every: str | timedelta = "1d", k: int = 2, m: int = 3) -> Watch:
+    """Watch how the datasets behind the feature views come in: later than usual, or not at all.
+
+    While one is late or still, what its features do is explained by that, and told of together.
+
+    Args:
+        late: A delay that is never worth an alert; beyond it, what has been usual for the dataset decides.
+    """
+    return Watch(check="arrival", every=duration(every), k=k, m=m, late=duration(late))

@@ -12,7 +12,7 @@ from noria.core.training import Candidate
 from noria.core.watching import Reading
 from noria.loop.given import given_of
 from noria.loop.monitors.span import OWN, Span, feature_frame
-from noria.loop.outcomes import coded, score_of
+from noria.loop.outcomes import answers, coded, score_of
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.metrics import metric
 from noria.stages.monitoring import estimated, quality
@@ -27,18 +27,7 @@ def read(span: Span) -> list[Reading]:
 
 def realised(span: Span) -> Reading:
     """Realised quality of the champion's own answers, over a window whose outcomes are due."""
-    signature, one = span.signature, span.watch
-    until = span.end - span.declared.loop.label.delay
-    labelled = log.labelled(
-        span.world.log_folder,
-        span.loop,
-        since=max(until - one.window, span.watched.since),
-        until=until,
-        roles=OWN,
-        versions=[span.watched.version.number],
-    )
-    labelled = labelled.with_columns(outcome=coded(labelled["outcome"], signature))
-    labelled = labelled.drop_nulls(["answers" if signature.task is Task.MULTICLASS else "answer", "outcome"])
+    signature, one, labelled = span.signature, span.watch, labelled_rows(span)
     meaning = metric(one.metric, signature.task)
     return quality.realised(
         one.metric,
@@ -52,6 +41,31 @@ def realised(span: Span) -> Reading:
         min_rows=one.min_rows,
         chunk_sd=span.watched.reference.quality_chunk_sd.get(one.metric, float("nan")),
     )
+
+
+def labelled_rows(span: Span) -> pl.DataFrame:
+    """The champion's own answers with their outcomes, in the window whose outcomes are due."""
+    signature = span.signature
+    until = span.end - span.declared.loop.label.delay
+    labelled = log.labelled(
+        span.world.log_folder,
+        span.loop,
+        since=max(until - span.watch.window, span.watched.since),
+        until=until,
+        roles=OWN,
+        versions=[span.watched.version.number],
+    )
+    labelled = labelled.with_columns(outcome=coded(labelled["outcome"], signature))
+    return labelled.drop_nulls(["answers" if signature.task is Task.MULTICLASS else "answer", "outcome"])
+
+
+def measured(name: str, labelled: pl.DataFrame, candidate: Candidate) -> float:
+    """A metric of some labelled rows; NaN where it cannot be computed on them."""
+    task = candidate.signature.task
+    try:
+        return metric(name, task).value(labelled["outcome"].to_numpy(), answers(labelled, task), given_of(candidate))
+    except ValueError:
+        return float("nan")
 
 
 def guessed(span: Span) -> list[Reading]:

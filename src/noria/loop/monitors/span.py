@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
 
@@ -16,6 +16,7 @@ from noria.core.traffic import Role
 from noria.core.watching import DriftReference, Reading
 from noria.loop.world import Declared, World
 from noria.ports import wire
+from noria.ports.records import Write
 from noria.stages.registry import versions
 
 GIVEN = (Role.CHAMPION, Role.CHALLENGER, Role.FALLBACK)
@@ -41,7 +42,12 @@ class Watched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """One closed chunk [start, end) of one watch, with all that a monitor may look at."""
+    """One closed chunk [start, end) of one watch, with all that a monitor may look at.
+
+    Attributes:
+        kept: What the monitors of one look have worked out already, by a name; they share it.
+        also: What a monitor wants to be committed together with its readings.
+    """
 
     world: World
     declared: Declared
@@ -49,6 +55,8 @@ class Span:
     watch: Watch
     start: datetime
     end: datetime
+    kept: dict[str, object] = field(default_factory=dict)
+    also: list[Write] = field(default_factory=list)
 
     @property
     def loop(self) -> str:

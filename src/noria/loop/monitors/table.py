@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from noria.loop.monitors import drift, freshness, joint, quality
+from noria.loop.monitors import anomalies, arrival, data_quality, drift, freshness, joint, quality
 from noria.loop.monitors.span import Monitor
 
 
@@ -25,9 +25,12 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "drift": Kind(read=drift.read, monitors=("drift", "prediction-drift", "missing")),
         "joint-drift": Kind(read=joint.read, monitors=(joint.MONITOR,)),
+        "drift": Kind(read=drift.read, monitors=("drift", "prediction-drift", "outcome-drift", "missing")),
+        "data-quality": Kind(read=data_quality.read, monitors=("missing", "type", "range", "unseen", "cardinality")),
+        "anomalies": Kind(read=anomalies.read, monitors=(anomalies.MONITOR,)),
         "quality": Kind(read=quality.read, monitors=("quality",)),
+        "arrival": Kind(read=arrival.read, monitors=("late", "stale")),
         "freshness": Kind(read=freshness.read, monitors=("freshness",)),
     }
 )

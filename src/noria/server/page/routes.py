@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from noria.core.explaining import Constraints, Search
 from noria.core.state import LoopState
 from noria.core.turning import TurnState
+from noria.server.page.anomalies import anomaly_pages
 from noria.server.page.drawing import Drawings, drawing_router
 from noria.server.page.evidence import evidence
 from noria.server.page.render import ROOM, Pages
@@ -34,6 +35,7 @@ def page_router(services: Services, reads: Reads) -> APIRouter:
     router.routes.append(Mount("/static", StaticFiles(directory=ROOM / "static")))
     _loop_pages(router, pages, reads)
     _ledger_pages(router, pages, reads)
+    anomaly_pages(router, pages, reads)
     _request_pages(router, pages, reads, services)
     return router
 

@@ -14,7 +14,8 @@ from noria.stages.evaluation.ranking import captured
 
 def precision(y: Array, score: Array, given: Given) -> Measured:
     """Measure the share of the alerts that were anomalies; ties at the border count in part."""
-    return scaled(captured(y, score, given.budget), 1.0 / given.budget)
+    found = scaled(captured(y, score, given.budget), 1.0 / given.budget)
+    return Measured(value=min(found.value, 1.0), influence=found.influence)
 
 
 def recall(y: Array, score: Array, given: Given) -> Measured:
@@ -24,7 +25,7 @@ def recall(y: Array, score: Array, given: Given) -> Measured:
     if not base:
         return UNDEFINED
     found = captured(y, score, given.budget)
-    value = found.value / base
+    value = min(found.value / base, 1.0)
     return Measured(value=value, influence=found.influence / base - value * (positive - base) / base / len(y))
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from noria.stages.evaluation.given import Given
 from noria.stages.evaluation.measured import UNDEFINED, Array, Measured, mean_of, ratio_of, scaled
@@ -11,15 +14,15 @@ from noria.stages.evaluation.measured import UNDEFINED, Array, Measured, mean_of
 
 def mase(y: Array, score: Array, given: Given) -> Measured:
     """Measure the mean absolute error over that of a plain forecast in each series' past (Hyndman & Koehler 2006)."""
-    return _over_scale(np.abs(score - y), given)
+    return _over_scale(np.abs(score - y), given.scale)
 
 
 def rmsse(y: Array, score: Array, given: Given) -> Measured:
-    """Measure the root of the mean squared error over the squared error of a plain forecast in each series' past (as in M5).
+    """Measure the root of the mean squared error, over the root mean squared error of a plain forecast in each series' past.
 
-    The scale is the mean absolute error of that forecast, not the root of its mean square, so one scale serves both metrics.
+    Hyndman & Koehler (2006), as in the M5 competition, but pooled over the rows of all series before the root is taken.
     """
-    squared = _over_scale((score - y) ** 2, given, power=2)
+    squared = _over_scale((score - y) ** 2, given.rms_scale, power=2)
     if not squared.value > 0:
         return squared
     root = float(np.sqrt(squared.value))
@@ -45,18 +48,50 @@ def skill(y: Array, score: Array, given: Given) -> Measured:
     return scaled(ratio_of(known * np.abs(score - y), plain), -1.0, 1.0)
 
 
-def seasonal_scale(values: ArrayLike, season: int) -> float:
-    """Mean absolute change over one season of a series in order of time; NaN where it is too short or never changes."""
+def seasonal_scale(values: ArrayLike, season: int) -> tuple[float, float]:
+    """Mean absolute and root mean squared change over one season of a series in order of time; NaN where it is too short or never changes."""
     numbers = np.asarray(values, dtype=np.float64)
     changes = np.abs(numbers[season:] - numbers[:-season])
     changes = changes[np.isfinite(changes)]
-    return float(changes.mean()) if len(changes) and changes.mean() > 0 else float("nan")
+    if not len(changes) or not changes.mean() > 0:
+        return float("nan"), float("nan")
+    return float(changes.mean()), float(np.sqrt((changes**2).mean()))
 
 
-def _over_scale(errors: Array, given: Given, power: int = 1) -> Measured:
+def _over_scale(errors: Array, scale: Array | None, power: int = 1) -> Measured:
     """Mean of scaled errors over the rows whose series has a scale."""
-    assert given.scale is not None
-    known = np.isfinite(given.scale) & (given.scale > 0)
+    assert scale is not None
+    known = np.isfinite(scale) & (scale > 0)
     if not known.any():
         return UNDEFINED
-    return ratio_of(np.where(known, errors / np.where(known, given.scale, 1.0) ** power, 0.0), known.astype(np.float64))
+    return ratio_of(np.where(known, errors / np.where(known, scale, 1.0) ** power, 0.0), known.astype(np.float64))
+
+
+def seasonal(
+    y: Array, series: NDArray, times: NDArray, horizon: NDArray | None, *, season: int, history: Mapping[Any, ArrayLike]
+) -> tuple[Array, Array, Array]:
+    """A plain forecast for each row, the value one season ago (or more, where that was not known yet), and its scale.
+
+    Args:
+        y: Outcomes; a series may have several rows for one moment, forecast at different horizons.
+        times: What orders each series' moments, which follow each other evenly.
+        horizon: Steps ahead, from 1; None = 1.
+        season: Steps after which the series resembles itself.
+        history: Series to its values before the first row, oldest first; the scale is of these, or of
+            the outcomes themselves where there are none.
+
+    Returns:
+        Baseline (NaN where nothing was known), scale and squared-error scale, each of shape (rows,).
+    """
+    baseline, scale, rms_scale = (np.full(len(y), np.nan) for _ in range(3))
+    ahead = np.ones(len(y)) if horizon is None else np.asarray(horizon, dtype=np.float64)
+    for name in np.unique(series):
+        rows = np.flatnonzero(series == name)
+        _, first, step = np.unique(times[rows], return_index=True, return_inverse=True)
+        before = np.asarray(history.get(name.item() if hasattr(name, "item") else name, ()), dtype=np.float64)
+        values = np.concatenate([before, y[rows][first]])
+        back = len(before) + step - season * np.ceil(ahead[rows] / season).astype(np.intp)
+        known = back >= 0
+        baseline[rows[known]] = values[back[known]]
+        scale[rows], rms_scale[rows] = seasonal_scale(before if len(before) > season else values, season)
+    return baseline, scale, rms_scale

@@ -12,7 +12,7 @@ from noria.core.costs import Costs
 from noria.core.schema import THRESHOLD
 from noria.stages.evaluation.measured import Array
 
-_BY_ROW = ("groups", "series", "horizon", "baseline", "scale", "points")
+_BY_ROW = ("groups", "series", "horizon", "baseline", "scale", "rms_scale", "points")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,6 +28,7 @@ class Given:
         horizon: How many steps ahead each row was forecast.
         baseline: What a plain forecast says: the value one season ago.
         scale: Mean absolute error of that plain forecast in the past of the row's series.
+        rms_scale: The root of its mean squared error there.
         levels: Of quantile tasks: the levels of the score's columns, ascending.
         points: Of clustering tasks: where each row lies, shape (rows, columns).
         budget: Of anomaly tasks: the share of rows that somebody can look at.
@@ -41,6 +42,7 @@ class Given:
     horizon: NDArray | None = None
     baseline: Array | None = None
     scale: Array | None = None
+    rms_scale: Array | None = None
     levels: tuple[float, ...] = ()
     points: Array | None = None
     budget: float = 0.01

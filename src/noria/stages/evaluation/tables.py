@@ -151,7 +151,7 @@ TABLE: tuple[Metric, ...] = (
     _down("wape", _SERIES, plain(forecasts.wape)),
     _down("smape", _SERIES, plain(forecasts.smape)),
     _down("mase", _SERIES, forecasts.mase, needs=frozenset({"scale"})),
-    _down("rmsse", _SERIES, forecasts.rmsse, needs=frozenset({"scale"})),
+    _down("rmsse", _SERIES, forecasts.rmsse, needs=frozenset({"rms_scale"})),
     _up("skill", _SERIES, forecasts.skill, needs=frozenset({"baseline"}), bounds=(-inf, 1.0)),
     _up("subset_accuracy", _LABELS, _decided(multilabel.subset_accuracy)),
     _down("hamming_loss", _LABELS, _decided(multilabel.hamming_loss), bounds=(0.0, 1.0)),

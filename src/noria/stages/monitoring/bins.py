@@ -22,7 +22,11 @@ def edges_of(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
     cut by their own quantiles. The first and the last bin lie beyond nearly all that was ever
     seen: with deciles alone, July would look like the warmest day of January.
     """
-    distinct, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    return edges_of_runs(*np.unique(values[np.isfinite(values)], return_counts=True), bins)
+
+
+def edges_of_runs(distinct: NDArray[np.float64], counts: NDArray[np.intp], bins: int) -> tuple[float, ...]:
+    """The same from the different finite values, ascending, and how often each is there."""
     if len(distinct) == 0:
         return ()
     total = counts.sum()

@@ -150,15 +150,15 @@ def _texts(feature: FeatureReference, values: pl.Series) -> Counted:
     present = (values.drop_nulls().drop_nans() if values.dtype.is_float() else values.drop_nulls()).cast(pl.String).alias("text")
     table = present.value_counts(name="rows")
     rows = table["rows"].to_numpy()
-    places = _places(table["text"], feature.categories)
+    places = places_of(table["text"], feature.categories)
     size = len(feature.counts)
     bins = np.bincount(places, weights=rows, minlength=size)[:size].astype(np.int64)
     bins[-1] = gone
-    unseen = int(rows[_places(table["text"], feature.known) == len(feature.known)].sum()) if feature.known else 0
+    unseen = int(rows[places_of(table["text"], feature.known) == len(feature.known)].sum()) if feature.known else 0
     return Counted(bins=bins, unparsed=wrong, unseen=unseen, distinct=Distinct.of(table["text"]))
 
 
-def _places(texts: pl.Series, among: tuple[str, ...]) -> NDArray[np.int64]:
+def places_of(texts: pl.Series, among: tuple[str, ...]) -> NDArray[np.int64]:
     """Place of each text among others, and their number for one that is not there."""
     if not among:
         return np.zeros(len(texts), dtype=np.int64)

@@ -38,17 +38,37 @@ def effect(statistic: str, reference: ArrayLike, chunk: ArrayLike, *, centres: A
         spread: Standard deviation of the reference, for "wasserstein".
     """
     n, m = np.asarray(reference, dtype=np.float64), np.asarray(chunk, dtype=np.float64)
+    return less_chance(statistic, root(statistic, n, m, centres=centres, spread=spread), by_chance(statistic, n, m))
+
+
+def root(statistic: str, reference: Numbers, chunk: Numbers, *, centres: ArrayLike = (), spread: float = 1.0) -> Numbers:
+    """The effect with what chance gives it, on a scale on which its noise is the same everywhere (for "psi" the square root)."""
     if statistic == "psi":
-        return debiased_psi(n, m)
+        return np.sqrt(np.maximum(debiased_psi(reference, chunk) + by_chance(statistic, reference, chunk), 0.0))
     if statistic == "js":
-        return _less(jensen_shannon(n, m), _by_chance(n, m) / (8 * log(2)))
+        return jensen_shannon(reference, chunk)
     if statistic == "hellinger":
-        return _less(hellinger(n, m), _by_chance(n, m) / 8)
+        return hellinger(reference, chunk)
     if statistic == "wasserstein":
-        return wasserstein(n[..., :-1], m[..., :-1], centres) / (spread or 1.0)
+        return wasserstein(reference[..., :-1], chunk[..., :-1], centres) / (spread or 1.0)
     if statistic == "ks":
-        return kolmogorov_smirnov(n[..., :-1], m[..., :-1])
+        return kolmogorov_smirnov(reference[..., :-1], chunk[..., :-1])
     raise ValueError(f"no statistic {statistic!r}; there are {', '.join(STATISTICS)}")
+
+
+def less_chance(statistic: str, root: Numbers, chance: Numbers | float) -> Numbers:
+    """The effect from its `root` and what chance gives to its square."""
+    if statistic == "psi":
+        return np.square(root) - chance
+    return np.asarray(root) if statistic in OF_NUMBERS else np.sqrt(np.maximum(np.square(root) - chance, 0.0))
+
+
+def by_chance(statistic: str, reference: Numbers, chunk: Numbers) -> Numbers:
+    """What chance alone gives to the square of `root`, on average."""
+    n, m = reference.sum(axis=-1), chunk.sum(axis=-1)
+    freedom = np.maximum(np.count_nonzero(reference, axis=-1) - 1, 0)
+    share = {"psi": 1.0, "js": 1 / (8 * log(2)), "hellinger": 1 / 8}.get(statistic, 0.0)
+    return np.asarray(share * freedom * (1 / np.maximum(n, 1) + 1 / np.maximum(m, 1)))
 
 
 def chance_limit(
@@ -73,15 +93,6 @@ def chance_limit(
     if statistic == "ks":
         return float(kolmogi(1 - quantile)) * noise
     return _half_normals(counts[:-1] / total, np.asarray(centres, dtype=np.float64), quantile) * noise / (spread or 1.0)
-
-
-def _by_chance(n: Numbers, m: Numbers) -> Numbers:
-    freedom = np.maximum(np.count_nonzero(n, axis=-1) - 1, 0)
-    return np.asarray(freedom * (1 / np.maximum(n.sum(axis=-1), 1) + 1 / np.maximum(m.sum(axis=-1), 1)))
-
-
-def _less(distance: Numbers, chance: Numbers) -> Numbers:
-    return np.sqrt(np.maximum(np.square(distance) - chance, 0.0))
 
 
 def _half_normals(shares: Numbers, centres: Numbers, quantile: float) -> float:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from noria.core.watching import Incident, MonitorPhase, MonitorState, Reading
 from noria.stages.monitoring.alarms import ALARMS, NOTICE, PAGE, SHARE, alarm_of, title_of, trouble_of
@@ -31,6 +32,9 @@ PAGE_SHARE = 0.15
 
 NOTICE_SHARE = 0.05
 """Share below which a changed feature is not worth an incident."""
+
+ANSWERS = MappingProxyType({"prediction": NOTICE_SHARE, "outcome": NOTICE_SHARE})
+"""What is no feature, and weighs enough to be told of."""
 
 _NAMED = 3
 
@@ -195,7 +199,7 @@ class _Pass:
                 features |= {feature for feature, source in self.lineage.items() if source == state.subject}
             else:
                 features |= self._explained(state) - alone or {state.subject}
-        return sum(self.weights.get(feature, 0.0) for feature in features)
+        return sum(self.weights.get(feature, ANSWERS.get(feature, 0.0)) for feature in features)
 
     def _explained(self, state: MonitorState) -> set[str]:
         """The features that changed together, by an alert that is about no one of them; else none."""

@@ -74,7 +74,7 @@ def build(
 def sample_of(frame: pl.DataFrame, reference: JointReference, *, seed: int = 0) -> pl.DataFrame:
     """Rows of the reference, spread evenly over time, with the features that are looked at."""
     names = [one.name for one in reference.coordinates]
-    return _thinned(frame.select(names), SAMPLE_ROWS, seed)
+    return thinned(frame.select(names), SAMPLE_ROWS, seed)
 
 
 def measure(
@@ -125,7 +125,7 @@ def _reconstruction(reference: JointReference, chunk: pl.DataFrame, loop: str, a
 
 
 def _domain(reference: JointReference, sample: pl.DataFrame, chunk: pl.DataFrame, loop: str, at: datetime) -> Reading:
-    new = _thinned(chunk, SAMPLE_ROWS, 0)
+    new = thinned(chunk, SAMPLE_ROWS, 0)
     told = domain.separate(domain.design(sample, reference.coordinates), domain.design(new, reference.coordinates))
     limit = max(domain.FLOOR, told.chance, reference.domain.known)
     culprits = [one for one in told.culprits[:_NAMED] if one.share >= _SMALLEST_SHARE]
@@ -228,7 +228,7 @@ def _some(whole: domain.Design, rows: NDArray[np.intp]) -> domain.Design:
     return domain.Design(X=whole.X[rows], names=whole.names, numbers=whole.numbers)
 
 
-def _thinned(frame: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
+def thinned(frame: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
     """At most so many rows, spread evenly over the frame: each stretch of it gives one row."""
     if frame.height <= most:
         return frame

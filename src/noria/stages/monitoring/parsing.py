@@ -17,14 +17,14 @@ def unparsed(values: pl.Series, kind: str) -> int:
     Numbers written as text parse. A fraction is no whole number, a number is no text, and a moment
     is neither.
     """
-    return int(np.count_nonzero(misfits(values, kind))) if _may_misfit(values.dtype, kind) else 0
+    return int(np.count_nonzero(misfits(values, kind))) if may_misfit(values.dtype, kind) else 0
 
 
 def misfits(values: pl.Series, kind: str) -> NDArray[np.bool_]:
     """Which values are there and do not parse as the kind, shape (rows,)."""
     dtype = values.dtype
     present = values.is_not_null()
-    if not _may_misfit(dtype, kind):
+    if not may_misfit(dtype, kind):
         return np.zeros(len(values), dtype=np.bool_)
     if kind == Kind.TEXT or dtype.is_nested() or dtype.is_temporal() or not (dtype.is_numeric() or _is_text(dtype)):
         return (present & values.is_not_nan() if dtype.is_float() else present).to_numpy()
@@ -40,7 +40,7 @@ def misfits(values: pl.Series, kind: str) -> NDArray[np.bool_]:
     return wrong
 
 
-def _may_misfit(dtype: pl.DataType, kind: str) -> bool:
+def may_misfit(dtype: pl.DataType, kind: str) -> bool:
     """Whether a column of this type can hold a value that does not fit: most are sound as a whole."""
     if kind == "" or dtype == pl.Null:
         return False

@@ -14,7 +14,8 @@ from noria.core.schema import Field, Kind
 from noria.core.watching import DriftReference
 from noria.stages.monitoring.bins import Codes
 from noria.stages.monitoring.chunk_limits import enough_rows
-from noria.stages.monitoring.describing import Chunks, describe
+from noria.stages.monitoring.chunks import Chunks, chunk_numbers
+from noria.stages.monitoring.describing import describe
 
 OUTCOME = "outcome"
 """The name under which what really happened is watched."""
@@ -91,7 +92,7 @@ def answers_of(scores: ArrayLike) -> pl.Series:
 
 def chunks_of(times: ArrayLike, chunk: timedelta) -> Codes:
     """Number the chunk of each moment, shape (rows,), in order of time from 0; chunks without rows have no number."""
-    return _numbered(times, chunk)[1]
+    return np.unique(chunk_numbers(times, chunk), return_inverse=True)[1]
 
 
 def usual_chunks(chunks: Codes) -> NDArray[np.bool_]:
@@ -99,18 +100,8 @@ def usual_chunks(chunks: Codes) -> NDArray[np.bool_]:
     return enough_rows(np.bincount(chunks))
 
 
-def _numbered(times: ArrayLike, chunk: timedelta) -> tuple[NDArray[np.int64], Codes]:
-    """The numbers since 1970 of all chunks with rows, and the place among them of each row's."""
-    moments = np.asarray(times).astype("datetime64[ms]").astype(np.int64)
-    return np.unique(moments // max(round(chunk.total_seconds() * 1000), 1), return_inverse=True)
-
-
 def _of_times(times: ArrayLike | None, rows: int, chunk: timedelta, season: timedelta | None) -> Chunks:
-    if times is None:
-        return Chunks(of_row=np.zeros(rows, dtype=np.intp), phases=np.zeros(0, dtype=np.int64))
-    numbers, of_row = _numbered(times, chunk)
-    phases = 0 if season is None else max(1, round(season / chunk))
-    return Chunks(of_row=of_row, phases=numbers % phases if phases else np.zeros(0, dtype=np.int64), season=phases)
+    return Chunks.one(rows) if times is None else Chunks.of(times, chunk, season)
 
 
 def _kind(outcomes: pl.Series) -> Kind:

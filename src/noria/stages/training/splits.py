@@ -50,6 +50,33 @@ def holdout(feature_set: FeatureSet, frame: pl.DataFrame) -> tuple[np.ndarray, n
     return encode(rows, feature_set.features), labels(rows, feature_set.task), rows
 
 
+def as_of(
+    feature_set: FeatureSet,
+    frame: pl.DataFrame,
+    *,
+    until: datetime,
+    start: datetime,
+    end: datetime | None = None,
+    since: datetime | None = None,
+) -> tuple[Split, pl.DataFrame]:
+    """The split as it would have been at an earlier moment, and the raw rows that judge it.
+
+    Args:
+        until: Rows before this moment (and not before `since`) train: X, y.
+        start, end: Rows from `start` on, and before `end`, judge: X_valid, y_valid.
+
+    Raises:
+        DataInvalid: no row trains or no row judges.
+    """
+    rows = _in_order(frame)
+    time = pl.col(TIME)
+    older = rows.filter(time < _as_stored(frame, until), time >= _as_stored(frame, since or feature_set.start))
+    newer = rows.filter(time >= _as_stored(frame, start), *([time < _as_stored(frame, end)] if end is not None else []))
+    if older.is_empty() or newer.is_empty():
+        raise DataInvalid(f"{older.height} rows before {until} and {newer.height} from {start} on are too few", fix="take more data")
+    return _split(feature_set, older, newer), newer
+
+
 def labels(frame: pl.DataFrame, task: Task) -> np.ndarray:
     """The label column, which the features station has turned into numbers: float64 for regression, else int64 codes.
 

@@ -15,7 +15,7 @@ def rows_of(task: Task, seed: int, rows: int) -> tuple[np.ndarray, np.ndarray, G
     if task in (Task.REGRESSION, Task.FORECAST):
         y = random.normal(50, 10, size=rows)
         series = np.arange(rows) % 5
-        given = Given(series=series, baseline=y + random.normal(0, 9, size=rows), scale=4.0 + series)
+        given = Given(series=series, baseline=y + random.normal(0, 9, size=rows), scale=4.0 + series, rms_scale=5.0 + series)
         return y, y + random.normal(1, 5, size=rows), PLAIN if task is Task.REGRESSION else given
     if task is Task.QUANTILE:
         score = random.normal(size=rows)[:, None] + np.sort(random.normal(size=(rows, len(LEVELS))), axis=1)

@@ -6,16 +6,16 @@ from hypothesis import strategies as st
 
 from noria.core.schema import Kind
 from noria.core.watching import FeatureReference
+from noria.stages.monitoring.chunks import Chunks
 from noria.stages.monitoring.counting import ChunkCounts, coarse, count, edge_counts, nothing, total, with_answers
-from noria.stages.monitoring.describing import Chunks, describe
+from noria.stages.monitoring.describing import describe
 from noria.stages.monitoring.grid import grid_of
 from noria.stages.monitoring.parsing import misfits, unparsed
 from noria.stages.monitoring.sketch import MOST, Distinct
 
 
 def described(values, kind=Kind.FLOAT) -> FeatureReference:
-    chunks = Chunks(of_row=np.zeros(len(values), dtype=np.intp), phases=np.zeros(0, dtype=np.int64))
-    return describe(pl.Series("x", values), chunks, kind=kind, bins=10, importance=1.0)
+    return describe(pl.Series("x", values), Chunks.one(len(values)), kind=kind, bins=10, importance=1.0)
 
 
 @settings(max_examples=60, deadline=None)

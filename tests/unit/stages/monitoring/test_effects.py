@@ -6,8 +6,9 @@ from scipy import stats
 from noria.core.schema import Kind
 from noria.core.watching import Extent, FeatureReference
 from noria.stages.monitoring.bins import edges_of
+from noria.stages.monitoring.chunks import Chunks
 from noria.stages.monitoring.counting import count
-from noria.stages.monitoring.describing import Chunks, describe
+from noria.stages.monitoring.describing import describe
 from noria.stages.monitoring.drift import effects_of
 from noria.stages.monitoring.effects import STATISTICS, chance_limit, effect, fitting
 
@@ -17,8 +18,7 @@ NORMAL = {
 
 
 def described(values) -> FeatureReference:
-    chunks = Chunks(of_row=np.zeros(len(values), dtype=np.intp), phases=np.zeros(0, dtype=np.int64))
-    return describe(pl.Series("x", values), chunks, kind=Kind.FLOAT, bins=10, importance=1.0)
+    return describe(pl.Series("x", values), Chunks.one(len(values)), kind=Kind.FLOAT, bins=10, importance=1.0)
 
 
 def measured(reference, current):

@@ -1,0 +1,68 @@
+"""Single requests that are far from all that the champion was trained on: their share, and a queue of the farthest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+import numpy as np
+import polars as pl
+
+from noria.core.anomalies import AnomalousRequest, AnomalyReference
+from noria.core.traffic import Answer, Scalar
+from noria.core.watching import Reading
+from noria.loop.anomalies import push
+from noria.loop.beside import name_of
+from noria.loop.monitors.span import GIVEN, Span, feature_frame
+from noria.ports import wire
+from noria.stages.monitoring import anomalies
+from noria.stages.serving import log
+
+MONITOR = anomalies.MONITOR
+
+
+def read(span: Span) -> list[Reading]:
+    """Read the share of anomalous requests, and queue the farthest; nothing for a version without such a reference."""
+    digest = span.watched.reference.beside.get(name_of(span.watch))
+    if digest is None:
+        return []
+    blobs = span.world.blobs
+    known = wire.load(blobs.read(digest), AnomalyReference)
+    sample = pl.read_parquet(BytesIO(blobs.read(known.sample)))
+    rows = log.predictions(span.world.log_folder, span.loop, since=span.start, until=span.end, roles=GIVEN)
+    rows = rows.unique("request_id", keep="any", maintain_order=True)
+    scores = anomalies.scored(known, sample, feature_frame(rows, span.signature)) if rows.height else np.zeros(0)
+    farthest = np.argsort(-scores, kind="stable")[: span.watch.keep]
+    queued = [_queued(span, known, sample, rows[int(place)], float(scores[place])) for place in farthest if scores[place] > known.threshold]
+    span.also.extend(push(span.world.documents, span.loop, sorted(queued, key=lambda one: one.time)))
+    return [anomalies.measure(known, scores, loop=span.loop, at=span.end, min_rows=span.watch.min_rows)]
+
+
+def _queued(span: Span, known: AnomalyReference, sample: pl.DataFrame, row: pl.DataFrame, score: float) -> AnomalousRequest:
+    features = feature_frame(row, span.signature)
+    far, neighbours = anomalies.reasons(known, sample, features)
+    return AnomalousRequest(
+        loop=span.loop,
+        number=0,
+        request_id=row["request_id"][0],
+        version=int(row["version"][0]),
+        time=row["time"][0],
+        score=score,
+        threshold=known.threshold,
+        far=far,
+        neighbours=neighbours,
+        features=_scalars(features),
+        inputs={name.removeprefix("in:"): value for name, value in _scalars(row).items() if name.startswith("in:")},
+        answer=_answer(row),
+    )
+
+
+def _scalars(row: pl.DataFrame) -> Mapping[str, Scalar]:
+    """One row as JSON can hold it."""
+    named = row.to_dicts()[0] if row.width else {}
+    return {name: value if isinstance(value, (bool, int, float, str, type(None))) else str(value) for name, value in named.items()}
+
+
+def _answer(row: pl.DataFrame) -> Answer | None:
+    many: Sequence[float] | None = row["answers"][0] if "answers" in row.columns else None
+    return tuple(float(one) for one in many) if many is not None else row["answer"][0]

@@ -1,0 +1,28 @@
+"""The pages of anomalous requests: the queue, and one of them opened."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from noria.server.page.render import Pages
+from noria.server.reads import Reads
+
+SHOWN = 100
+State = Annotated[str, Query(pattern="^(open|seen|dismissed|all)$")]
+
+
+def anomaly_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
+    """Add `/anomalies` and `/anomalies/{id}`."""
+
+    @router.get("/anomalies")
+    def queue(request: Request, loop: str = "", state: State = "open") -> Response:
+        found = reads.anomalies(loop, state="" if state == "all" else state, limit=SHOWN)
+        return pages.page(request, "anomalies.html", found=found, chosen_loop=loop, chosen_state=state)
+
+    @router.get("/anomalies/{id}")
+    def opened(request: Request, id: str) -> Response:
+        found = reads.anomaly(id)
+        return pages.page(request, "anomaly.html", found=found, names=list(found.features))
