@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from noria.core.costs import Costs
     from noria.core.declaration import expectations as expect
     from noria.core.declaration.alerts import Alerts, Quiet
+    from noria.core.declaration.backtest import Backtest
     from noria.core.declaration.conduct import expected, fair, invariant, monotone, robust
     from noria.core.declaration.dataset import Dataset, Label
     from noria.core.declaration.features import feature_view, on_demand
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AB",
     "Alerts",
+    "Backtest",
     "Bandit",
     "Canary",
     "Costs",
@@ -89,7 +91,7 @@ __all__ = [
     "verify_webhook",
 ]
 
-_ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "rollout", "watch", "alerts", "loop")
+_ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "rollout", "watch", "alerts", "backtest", "loop")
 _ELSEWHERE = {
     "Costs": "noria.core.costs",
     "check": "noria.checks.check",

@@ -17,6 +17,13 @@ def mistakes_of_comparing(loop: Loop) -> Iterator[tuple[str, str, str]]:
         yield from _of_gate(gate)
     if loop.retrain.probe and not loop.retrain.min_gain > 0:
         yield "retrain", f"min_gain={loop.retrain.min_gain:g} is worth no turn", "say which gain in the loop's metric is worth one, above 0"
+    wanted = loop.backtest
+    if wanted is not None and wanted.windows < 1:
+        yield "backtest", f"{wanted.windows} windows", "ask for at least one, 4 are usual"
+    if wanted is not None and wanted.tolerance is not None and not wanted.tolerance > 0:
+        yield "backtest", f"tolerance={wanted.tolerance:g} leaves nothing to lose", "say how much of the metric may be lost, above 0"
+    if loop.lofo < 0:
+        yield "lofo", f"{loop.lofo} features", "say how many of the most important ones, 0 or more"
     if loop.retrain.cost < 0:
         yield "retrain", f"cost={loop.retrain.cost:g}", "say what a turn costs, 0 or more"
 

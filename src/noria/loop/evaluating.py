@@ -13,6 +13,7 @@ from noria.core.examination.examination import Examination
 from noria.core.examination.leakage import LeakageReport
 from noria.core.examination.threshold import ThresholdChoice
 from noria.core.judging import Scorecard
+from noria.loop.backtesting import backtest_of, lofo_of, past_of, staleness_of
 from noria.loop.comparing import baselines_of, importance_of, rivalry_of
 from noria.loop.conduct import fairness_of, slices_of, stress_of
 from noria.loop.explained import explained
@@ -50,6 +51,9 @@ def evaluated(on: Materials) -> Evaluated:
 def examined(on: Materials, card: Scorecard) -> Examination:
     """Look behind the marks, subject by subject; one that fails is told as untold and spoils no other."""
     untold: dict[str, str] = {}
+    beside = _told(on, untold, "baselines", lambda: baselines_of(on), None)
+    leans = _told(on, untold, "importance", lambda: importance_of(on), None)
+    past = _told(on, untold, "backtest", lambda: past_of(on), None)
     return Examination(
         made_from=card.made_from,
         leakage=on.bench.result("leakage", LeakageReport),
@@ -59,8 +63,11 @@ def examined(on: Materials, card: Scorecard) -> Examination:
         curves=_told(on, untold, "curves", lambda: curves_on(on), None),
         threshold=_told(on, untold, "threshold", lambda: threshold_on(on), None),
         rivalry=_told(on, untold, "rivalry", lambda: rivalry_of(on, card), None),
-        baselines=_told(on, untold, "baselines", lambda: baselines_of(on), None),
-        importance=_told(on, untold, "importance", lambda: importance_of(on), None),
+        baselines=beside,
+        importance=leans,
+        lofo=_told(on, untold, "lofo", lambda: lofo_of(on, leans), None),
+        backtest=_told(on, untold, "backtest", lambda: backtest_of(on, past), None),
+        staleness=_told(on, untold, "staleness", lambda: staleness_of(on, past, beside), None),
         explained=_told(on, untold, "explained", lambda: explained(on), None),
         untold=untold,
     )

@@ -34,3 +34,21 @@ def test_a_gate_that_makes_no_sense_is_named(gate: Gate, said: str) -> None:
 def test_sound_comparisons_are_not_remarked_upon() -> None:
     sound = [nr.not_worse_than_champion("roc_auc", margin=0.01), nr.beats_baselines("roc_auc"), nr.beats_champion("roc_auc")]
     assert wrong(gates=sound) == ""
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"backtest": nr.Backtest(windows=0)}, "backtest: 0 windows"),
+        ({"backtest": nr.Backtest(tolerance=0.0)}, "leaves nothing to lose"),
+        ({"lofo": -1}, "lofo: -1 features"),
+        ({"retrain": nr.Retrain(probe=True, min_gain=0.0)}, "is worth no turn"),
+        ({"retrain": nr.Retrain(probe=True, cost=-1.0)}, "cost=-1"),
+    ],
+)
+def test_what_cannot_be_tried_is_named(parts: dict[str, object], said: str) -> None:
+    assert said in wrong(**parts)
+
+
+def test_what_can_be_tried_is_not_remarked_upon() -> None:
+    assert wrong(backtest=nr.Backtest(every="30d"), lofo=3, retrain=nr.Retrain(probe=True, min_gain=0.01, cost=5.0)) == ""

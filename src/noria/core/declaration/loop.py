@@ -9,6 +9,7 @@ from typing import Any
 
 from noria.core.costs import Costs
 from noria.core.declaration.alerts import Alerts
+from noria.core.declaration.backtest import Backtest
 from noria.core.declaration.dataset import Label
 from noria.core.declaration.features import Feature
 from noria.core.declaration.gates import Gate
@@ -86,6 +87,8 @@ class Loop:
         alerts: How much people are told, and when trouble is expected.
         fairness: The groups whose answers are compared; None = none are.
         leakage: What the check before training lets pass.
+        backtest: Train the recipe again at earlier moments, to see how it does on several windows and how it ages; None = do not.
+        lofo: How many of the most important features each candidate is trained again without, to see what they are worth.
         test: Share of the newest rows that judge and never train.
         seed: Set before user code runs.
     """
@@ -104,6 +107,8 @@ class Loop:
     alerts: Alerts = field(default_factory=Alerts, kw_only=True)
     fairness: Fairness | None = field(default=None, kw_only=True)
     leakage: Leakage = field(default_factory=Leakage, kw_only=True)
+    backtest: Backtest | None = field(default=None, kw_only=True)
+    lofo: int = field(default=0, kw_only=True)
     test: float = field(default=0.2, kw_only=True)
     seed: int = field(default=7, kw_only=True)
     description: str = field(default="", kw_only=True)

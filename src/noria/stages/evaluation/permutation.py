@@ -69,9 +69,11 @@ def permutation(
     return Importance(method="permutation", metric=name, features=ordered(lost, columns), rows=len(y), repeats=repeats, note=few)
 
 
-def without(name: str, y: Array, full: Array, less: Array, *, task: Task, clusters: NDArray | None, level: float = 0.95) -> Estimate:
+def without(
+    name: str, y: Array, full: Array, less: Array, *, task: Task, clusters: NDArray | None, given: Given = PLAIN, level: float = 0.95
+) -> Estimate:
     """How much worse a model is that was trained without a feature (leave one feature out), on the same rows."""
-    return compare(name, y, full, less, task=task, clusters=clusters, level=level)
+    return compare(name, y, full, less, task=task, clusters=clusters, given=given, level=level)
 
 
 def ordered(lost: Mapping[tuple[int, ...], Estimate], columns: Sequence[str]) -> tuple[FeatureImportance, ...]:
