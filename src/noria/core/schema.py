@@ -35,7 +35,7 @@ class Task(StrEnum):
         return self in (Task.REGRESSION, Task.RANKING, Task.FORECAST)
 
 
-LOOP_TASKS = (Task.BINARY, Task.MULTICLASS, Task.REGRESSION)
+LOOP_TASKS = (Task.BINARY, Task.MULTICLASS, Task.REGRESSION, Task.RANKING, Task.FORECAST)
 """What a loop can train, serve and watch; the others are evaluated by `noria.evaluate`."""
 
 THRESHOLD = 0.5

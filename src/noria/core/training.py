@@ -17,13 +17,14 @@ Param = bool | int | float | str
 class FeatureSet:
     """A point-in-time-correct training table.
 
-    The blob is one Parquet file with the columns `__key`, `__time`, `__label` and then the
-    features, raw (text not yet encoded), ordered by time.
+    The blob is one Parquet file with the columns `__key`, `__time`, `__label`, where rows belong
+    together `__group`, and then the features, raw (text not yet encoded), ordered by time.
 
     Attributes:
         made_from: Digests of the dataset versions and of the code that computed it.
         start, end: Event times of the first and the last row.
         train_until: Rows before this moment train; rows from it on judge (time-ordered split).
+        together: The request field that `__group` comes from; "" = there is none.
         groups: Blob of columns that no model sees (whose groups are compared), for the same rows in the
             same order; "" = there are none.
     """
@@ -39,6 +40,7 @@ class FeatureSet:
     end: datetime
     train_until: datetime
     groups: str = ""
+    together: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,10 +84,10 @@ def importance_of(on: Materials) -> Importance:
 
 
 def _repeating(on: Materials) -> dict[str, tuple[str, np.ndarray]]:
-    """Models that repeat what was known of the same key when the row came."""
+    """Models that repeat what was known of the same series, or of the same key, when the row came."""
     frame = on.frame.sort(splits.TIME, maintain_order=True)
     return of_the_past(
-        frame[splits.KEY].to_list(),
+        frame[splits.GROUP if splits.GROUP in frame.columns else splits.KEY].to_list(),
         frame[splits.TIME].dt.epoch("ms").to_numpy(),
         frame[splits.LABEL].cast(pl.Float64).to_numpy(),
         np.arange(frame.height) >= frame.height - on.judged.height,

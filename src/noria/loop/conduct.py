@@ -15,7 +15,7 @@ from noria.core.errors import DataInvalid
 from noria.core.examination.fairness import FairnessReport
 from noria.core.examination.slices import SliceSearch
 from noria.core.examination.stress import Behaviour, Stress
-from noria.core.schema import Field, Task
+from noria.core.schema import Field
 from noria.loop.answering import answering, recomputed
 from noria.loop.materials import Materials
 from noria.packaging import package
@@ -87,8 +87,8 @@ def stress_of(on: Materials) -> Stress:
         metrics=tuple(dict.fromkeys([on.metric, *(gate.metric for gate in robust if gate.metric)])),
         clusters=clusters,
         wanted=[Wanted(to=gate.to, severity=gate.severity, feature=gate.column) for gate in robust],
-        threshold=on.candidate.signature.threshold,
         seed=on.loop.seed,
+        given=on.given.at(picked),
     )
     tests = [gate for gate in on.loop.gates if isinstance(gate, BehaviourGate)]
     return Stress(
@@ -123,7 +123,7 @@ def _ordered(on: Materials) -> list[Field]:
 
 def _answers(declared: Fairness, on: Materials) -> tuple[str, float, Answers]:
     """The class that is good to get, the probability from which it is answered, and who was to get it and who did."""
-    if on.task is Task.REGRESSION:
+    if on.task.numeric:
         return "", float("nan"), Answers(y=on.y.astype(np.float64), score=on.score.astype(np.float64), said=np.empty(0))
     classes = on.features.classes
     favourable = declared.favourable or (classes[1] if len(classes) == 2 else "")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from noria.core.declaration.dataset import Columns, Dataset
+from noria.core.declaration.dataset import Columns, Dataset, Label
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import compared
@@ -23,8 +23,11 @@ from noria.loop.declared_policies import mistakes_of_policies
 from noria.loop.guards import WITHOUT_OUTCOMES
 from noria.loop.source import anchored, datasets, load, views
 from noria.stages.data.source import columns_of, open_source
-from noria.stages.evaluation.metrics import names_for, offers
+from noria.stages.evaluation.metrics import metric, names_for, offers
 from noria.stages.evaluation.sequential_marks import can_be_guarded
+
+UNLOGGED = frozenset({"baseline", "scale", "rms_scale"})
+"""What a metric may need and the prediction log does not hold."""
 
 
 @dataclass(slots=True)
@@ -129,12 +132,32 @@ def _check_label(loop: Loop, schemas: dict[str, dict[str, Kind]], found: Finding
         found.unknown("label", "column", label.column, columns)
     if label.task and label.task not in tuple(Task):
         found.unknown("label", "task", label.task, Task)
+    elif label.task in (Task.RANKING, Task.FORECAST) or label.together:
+        _check_together(label, columns, found)
     elif label.task and label.task not in LOOP_TASKS:
         found.add(
             "label",
             f"a loop cannot serve a {label.task} model, which answers more than one number per row",
             f"declare {', '.join(LOOP_TASKS)}; judge a {label.task} model with `noria.evaluate`",
         )
+
+
+def _check_together(label: Label, columns: dict[str, Kind], found: Findings) -> None:
+    """A ranking is judged within queries, a forecast along series."""
+    if label.group and label.task != Task.RANKING:
+        found.add("label", f"group={label.group!r} belongs to a ranking", 'write task="ranking", or leave it out')
+    if label.series and label.task != Task.FORECAST:
+        found.add("label", f"series={label.series!r} belongs to a forecast", 'write task="forecast", or leave it out')
+    if label.task == Task.RANKING and not label.group:
+        found.add(
+            "label",
+            "a ranking is judged within queries, and none are named",
+            'name the column: nr.Label(…, task="ranking", group="query_id")',
+        )
+    if label.task in (Task.RANKING, Task.FORECAST) and columns.get(label.column) is Kind.TEXT:
+        found.add("label", f"column {label.column!r} holds text", f"a {label.task} is of numbers")
+    if label.together and label.together not in columns:
+        found.unknown("label", "column", label.together, columns)
 
 
 def _check_features(loop: Loop, schemas: dict[str, dict[str, Kind]], folder: Path, found: Findings) -> set[str]:
@@ -240,6 +263,9 @@ def _check_metrics(loop: Loop, tasks: Sequence[Task], produced: set[str], found:
                 f"{name!r} is no metric of a {said} task",
                 f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}",
             )
+    for watch in loop.watch:
+        if watch.metric and all(offers(watch.metric, task) and metric(watch.metric, task).needs & UNLOGGED for task in tasks):
+            found.add(f"watch {watch.check}", f"{watch.metric!r} needs a plain forecast, which is not logged", "watch mae, wape or smape")
     for name in compared(loop.rollout):
         if any(offers(name, task) for task in tasks) and not any(can_be_guarded(name, task) for task in tasks):
             found.add("rollout", f"{name!r} has no sequential test", "compare by a smooth metric, such as roc_auc or mae")

@@ -101,7 +101,7 @@ def _of_fair(gate: FairGate, loop: Loop, known: Known) -> Iterator[Mistake]:
 
 
 def _rates_for(task: Task) -> Collection[str]:
-    return NUMBER_RATES if task is Task.REGRESSION else CLASS_RATES
+    return NUMBER_RATES if task.numeric else CLASS_RATES
 
 
 def _measures_for(known: Known) -> list[str]:

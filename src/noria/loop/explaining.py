@@ -95,7 +95,7 @@ def _place(row: pl.DataFrame, signature: Signature) -> int:
 def _label(signature: Signature, answer: float) -> str:
     if signature.task is not Task.BINARY or len(signature.classes) < 2:
         return ""
-    return signature.classes[answer >= HALF]
+    return signature.classes[answer >= signature.threshold]
 
 
 def _inputs(row: pl.DataFrame) -> dict[str, Scalar]:
@@ -124,8 +124,10 @@ def _others(
     scorer: Scorer, asked: np.ndarray, X: np.ndarray, raw: pl.DataFrame, signature: Signature, place: int, answer: float, search: Search
 ) -> list[Counterfactual]:
     target = search.target
-    if target is None:
-        target = HALF if signature.task is not Task.REGRESSION else float(raw["__score"].median())  # type: ignore[arg-type]
+    if target is None and signature.task.numeric:
+        target = float(raw["__score"].median())  # type: ignore[arg-type]
+    elif target is None:
+        target = signature.threshold if signature.task is Task.BINARY else HALF
     up = answer < target if search.up is None else search.up
     return counterfactuals(
         asking(scorer, place), asked, X, signature.features, target=target, up=up, constraints=search.constraints, count=search.count

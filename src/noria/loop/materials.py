@@ -11,7 +11,7 @@ import polars as pl
 from noria.core.declaration.loop import Loop
 from noria.core.schema import Task
 from noria.core.training import Candidate, FeatureSet
-from noria.loop.given import given_of
+from noria.loop.given import given_of_judged
 from noria.loop.refitting import answers_of
 from noria.loop.workshop import Bench, Order
 from noria.packaging import package
@@ -34,6 +34,7 @@ class Materials:
         score: The candidate's answers, shape (rows,) or (rows, classes).
         champion_score: The champion's answers on the same rows; None without a champion that answers the same question.
         metric: The metric that matters most to this loop.
+        given: What metrics of the candidate need besides outcomes and answers.
     """
 
     loop: Loop
@@ -48,6 +49,7 @@ class Materials:
     score: np.ndarray
     champion_score: np.ndarray | None
     metric: str
+    given: Given
     blobs: Blobs
     bench: Bench
 
@@ -60,11 +62,6 @@ class Materials:
     def champion(self) -> str:
         """The champion's name, as `loop@3`; "" = there is none."""
         return f"{self.loop.name}@{self.order.champion.number}" if self.order.champion else ""
-
-    @property
-    def given(self) -> Given:
-        """What metrics of the candidate need besides."""
-        return given_of(self.candidate)
 
     @property
     def champion_given(self) -> Given:
@@ -97,6 +94,7 @@ def gathered(
         score=scorer.score(X),
         champion_score=None if order.champion is None else answers_of(order.champion, features, judged, blobs),
         metric=tuning_metric(loop, features.task),
+        given=given_of_judged(loop, candidate, frame, judged.height),
         blobs=blobs,
         bench=bench,
     )

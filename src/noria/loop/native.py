@@ -10,7 +10,7 @@ from noria.core.schema import Task
 
 def native_score(model: object, split: Split, task: Task) -> np.ndarray:
     """Answers of a fitted, not yet packaged model on the validation rows."""
-    if task is Task.REGRESSION:
+    if task.numeric:
         return np.asarray(model.predict(split.X_valid))  # type: ignore[attr-defined]
     if hasattr(model, "predict_proba"):
         chances = np.asarray(model.predict_proba(split.X_valid))

@@ -82,7 +82,15 @@ def known_rows(
     Returns:
         The prediction log's columns with `outcome`, as metrics want it (null = not known yet), `came` and `age_s`.
     """
-    wanted = ["request_id", "time", "version", "role", "answer", *(["answers"] if signature.task is Task.MULTICLASS else [])]
+    wanted = [
+        "request_id",
+        "time",
+        "version",
+        "role",
+        "answer",
+        *(["answers"] if signature.task is Task.MULTICLASS else []),
+        *([f"in:{signature.group}"] if signature.group else []),
+    ]
     given = log.predictions(
         folder,
         loop,
@@ -149,7 +157,7 @@ def _window(
         else np.empty((0, len(signature.classes)) if signature.task is Task.MULTICLASS else 0),
         task=signature.task,
         clusters=days,
-        given=given_of(candidate),
+        given=given_of(candidate, known),
     )
     return QualityWindow(
         start=start,

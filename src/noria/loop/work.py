@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -89,8 +90,9 @@ def tuned(loop: Loop, features: FeatureSet, frame: pl.DataFrame, bench: Bench) -
     if loop.tune is None:
         return search.fixed(dict(loop.params))
     metric = metrics.metric(tuning_metric(loop, features.task), features.task)
-    given = Given() if loop.costs is None else Given(costs=loop.costs, threshold=loop.costs.threshold)
     split = splits.for_tuning(features, frame)
+    given = Given(groups=split.groups_valid)
+    given = given if loop.costs is None else replace(given, costs=loop.costs, threshold=loop.costs.threshold)
     total, tried = loop.tune.trials, list[Trial]()
 
     def objective(params: dict[str, Param]) -> float:
@@ -122,6 +124,7 @@ def trained(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame,
         classes=features.classes,
         key=base.key,
         time=base.time,
+        group=features.together,
         threshold=THRESHOLD if choice is None else choice.threshold,
     )
     sample, _, _ = splits.holdout(features, frame)

@@ -53,7 +53,7 @@ def said(task: Task, found: dict[str, Worth]) -> str:
         f"{name} {one.value.value:.4f} [{one.value.low:.4f}, {one.value.high:.4f}] (worth {one.effective:,.0f} rows)"
         for name, one in found.items()
     )
-    return f"{LOSSES[task]} had one version answered all: {', '.join(each)}"
+    return f"{LOSSES.get(task, 'absolute error')} had one version answered all: {', '.join(each)}"
 
 
 def _loss(told: pl.DataFrame, task: Task) -> np.ndarray:

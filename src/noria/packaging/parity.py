@@ -33,13 +33,13 @@ def fit_signature(answers: np.ndarray, signature: Signature) -> None:
             f"the model has no answer to {np.count_nonzero(~np.isfinite(answers))} of {answers.size} real rows",
             fix="let it take missing values (NaN): put a SimpleImputer in front, or use a model that handles them",
         )
-    if signature.task is not Task.REGRESSION and not (answers.min() >= 0 and answers.max() <= 1):
+    if not signature.task.numeric and not (answers.min() >= 0 and answers.max() <= 1):
         raise ArtifactRejected("the model's answers are not probabilities", fix="use a classifier, with a probability objective")
 
 
 def alike(one: np.ndarray, other: np.ndarray, task: Task, threshold: float = THRESHOLD) -> bool:
     """Whether two forms answer alike: within the tolerance, with no decision flipped."""
-    relative = TOLERANCE if task is Task.REGRESSION else 0.0
+    relative = TOLERANCE if task.numeric else 0.0
     if one.shape != other.shape or not np.allclose(one, other, rtol=relative, atol=TOLERANCE):
         return False
     if task is Task.BINARY:

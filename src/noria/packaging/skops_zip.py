@@ -81,7 +81,7 @@ def predict(model: Any, X: np.ndarray, task: Task) -> np.ndarray:
     Raises:
         ArtifactRejected: a classifier without `predict_proba`.
     """
-    if task is Task.REGRESSION:
+    if task.numeric:
         return np.asarray(model.predict(X), dtype=np.float64).reshape(len(X))
     if not hasattr(model, "predict_proba"):
         raise ArtifactRejected(

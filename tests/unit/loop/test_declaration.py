@@ -173,6 +173,30 @@ def test_a_number_may_end_the_name_of_a_metric(folder):
     assert any("no metric of a binary task" in said for said in mistakes(folder, SOUND.replace("roc_auc=0.7", "ndcg_5=0.5")))
 
 
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ('task="ranking"', "none are named"),
+        ('task="ranking", group="querry"', "'querry' does not exist"),
+        ('group="city"', "belongs to a ranking"),
+        ('task="ranking", group="city", series="city"', "belongs to a forecast"),
+        ('task="forecast", series="city", season="7d"', "is no metric of a forecast task"),
+    ],
+)
+def test_rankings_and_forecasts_say_what_belongs_together(folder, label, said):
+    assert any(said in one for one in mistakes(folder, SOUND.replace('delay="1d"', f'delay="1d", {label}')))
+
+
+def test_a_ranking_and_a_forecast_can_be_declared(folder):
+    ranking = SOUND.replace('delay="1d"', 'delay="1d", task="ranking", group="city"').replace("roc_auc=0.7", "ndcg_5=0.3")
+    (folder / "shop.py").write_text(ranking.replace('"roc_auc"', '"mrr"'))
+    assert check(folder / "shop.py")[0].label.together == "city"
+    forecast = SOUND.replace('delay="1d"', 'delay="1d", task="forecast", series="city"').replace("at_least(roc_auc=0.7)", "at_most(mase=1)")
+    (folder / "shop.py").write_text(forecast.replace('"roc_auc"', '"wape"'))
+    check(folder / "shop.py")
+    assert any("which is not logged" in said for said in mistakes(folder, forecast.replace('"roc_auc"', '"skill"')))
+
+
 @pytest.mark.parametrize("task", ["multilabel", "quantile", "clustering", "anomaly"])
 def test_what_a_loop_cannot_serve_is_refused_with_what_can_be_done(folder, task):
     said = mistakes(folder, SOUND.replace('delay="1d"', f'delay="1d", task="{task}"'))

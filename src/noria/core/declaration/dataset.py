@@ -78,19 +78,44 @@ class Label:
     Args:
         columns: One column, `flights["late"]`.
         delay: How long after a row's time its outcome is known.
-        task: "binary", "multiclass" or "regression"; found from the column when left out.
+        task: "binary", "multiclass", "regression", "ranking" or "forecast"; one of the first three is
+            found from the column when left out.
+        group: Of a ranking: the column that says which query a row belongs to.
+        series: Of a forecast: the column that says which series a row belongs to.
+        season: Of a forecast: after how long a series resembles itself; the value one season ago is
+            what a forecast is held against.
     """
 
     columns: Columns
     delay: timedelta
     task: str
+    group: str
+    series: str
+    season: timedelta
 
-    def __init__(self, columns: Columns, delay: str | timedelta = "0s", *, task: str = "") -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        delay: str | timedelta = "0s",
+        *,
+        task: str = "",
+        group: str = "",
+        series: str = "",
+        season: str | timedelta = "7d",
+    ) -> None:
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "delay", duration(delay))
         object.__setattr__(self, "task", task)
+        object.__setattr__(self, "group", group)
+        object.__setattr__(self, "series", series)
+        object.__setattr__(self, "season", duration(season))
 
     @property
     def column(self) -> str:
         """The label's column name."""
         return self.columns.names[0]
+
+    @property
+    def together(self) -> str:
+        """The column that says which rows belong together: the query, or the series; "" = none does."""
+        return self.group or self.series

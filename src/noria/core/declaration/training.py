@@ -20,6 +20,9 @@ class Split:
         categorical: Indices of the columns of X that hold category codes.
         frame: The same rows as a Polars DataFrame, raw, with `__key` and `__time`.
         X_valid, y_valid: Newer rows for early stopping and tuning; never the rows that judge.
+        groups: Of a ranking: the query of each row, from 0, those of one query side by side, so that
+            `np.bincount(data.groups)` are the sizes that rankers ask for. Of a forecast: the series.
+        groups_valid: The same of the newer rows.
     """
 
     X: Any
@@ -29,6 +32,8 @@ class Split:
     frame: Any
     X_valid: Any = None
     y_valid: Any = None
+    groups: Any = None
+    groups_valid: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

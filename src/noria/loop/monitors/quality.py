@@ -98,4 +98,5 @@ def guessed(span: Span) -> list[Reading]:
 def _estimator(name: str, labelled: pl.DataFrame, candidate: Candidate) -> Callable[[np.ndarray, np.ndarray], Estimate]:
     """Estimates with intervals that know that rows of one day are not independent."""
     days = labelled["time"].dt.epoch("d").to_numpy() if labelled.height else None
-    return lambda y, score: estimate(name, y, score, task=candidate.signature.task, clusters=days, given=given_of(candidate))
+    given = given_of(candidate, labelled)
+    return lambda y, score: estimate(name, y, score, task=candidate.signature.task, clusters=days, given=given)

@@ -53,7 +53,7 @@ def harvest(
 def _label_kind(task: Task, classes: Sequence[str]) -> Kind:
     if task is Task.BINARY and classes:
         return Kind.TEXT
-    return {Task.BINARY: Kind.INT, Task.MULTICLASS: Kind.TEXT, Task.REGRESSION: Kind.FLOAT}[task]
+    return {Task.BINARY: Kind.INT, Task.MULTICLASS: Kind.TEXT}.get(task, Kind.FLOAT)
 
 
 def _input(rows: pl.DataFrame, field: Field) -> pl.Series:

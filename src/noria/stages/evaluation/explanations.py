@@ -64,7 +64,7 @@ def explain(scorer: Scorer, X: Array, background: Array, *, place: int = 0, seed
     answers = asking(scorer, place)(X)
     if exact is not None:
         return _exact(scorer, exact, answers, place)
-    on_odds = scorer.signature.task is not Task.REGRESSION
+    on_odds = not scorer.signature.task.numeric
     ask = asking(scorer, place)
     scaled = (lambda rows: odds(ask(rows))) if on_odds else ask
     few = background[:BACKGROUND_ROWS]
@@ -108,7 +108,7 @@ def told(
 
 def subject_of(signature: Signature, place: int) -> str:
     """What is explained, in words."""
-    if signature.task is Task.REGRESSION:
+    if signature.task.numeric:
         return "value"
     return signature.classes[1 if signature.task is Task.BINARY else place] if len(signature.classes) > 1 else "1"
 
@@ -120,7 +120,7 @@ def _exact(scorer: Scorer, exact: Array, answers: Array, place: int) -> Explaine
     margin = margins[:, output]
     if exact.shape[1] > 1:
         scale, back = "score", softmax(margins, axis=1)[:, output]
-    elif scorer.signature.task is not Task.REGRESSION:
+    elif not scorer.signature.task.numeric:
         scale, back = "log-odds", 1 / (1 + np.exp(-margin))
     else:
         with np.errstate(over="ignore"):

@@ -29,7 +29,7 @@ def strength(
     told, asked, count = _parts(trains, judges)
     if not len(y_judges) or not len(y_trains):
         return unknown(len(y_judges), level)
-    if task is Task.REGRESSION:
+    if task.numeric:
         return estimate("r2", y_judges, _means(told, y_trains, count)[asked], task=task, clusters=clusters, level=level)
     if task is Task.BINARY:
         by_part = estimate("roc_auc", y_judges, _means(told, y_trains, count)[asked], task=task, clusters=clusters, level=level)

@@ -39,7 +39,7 @@ def copies(table: Table) -> Iterator[Finding]:
     y_old, y_new = (rows[LABEL].cast(pl.Float64).to_numpy() for rows in (old, new))
     clusters = blocks_of(new)
     copy = 0.5 + COPY / 2.0 if table.task is Task.BINARY else COPY
-    rarest = len(y_new) if table.task is Task.REGRESSION else len(y_new) - int(np.unique(y_new, return_counts=True)[1].max())
+    rarest = len(y_new) if table.task.numeric else len(y_new) - int(np.unique(y_new, return_counts=True)[1].max())
     strong = STRONG.get(table.task, 0.9)
     for one in table.fields:
         mark = strength(old[one.name], new[one.name], y_old, y_new, task=table.task, clusters=clusters)
@@ -76,7 +76,7 @@ def target_drift(table: Table) -> Iterator[Finding]:
     """A label that is shown to be another one in the rows that judge; for classes, the one that moved most."""
     old, new = (rows[LABEL].cast(pl.Float64).to_numpy() for rows in (table.old, table.new))
     limit = SHIFTED.get(table.task, 0.05)
-    if table.task is Task.REGRESSION:
+    if table.task.numeric:
         sd = float(old.std()) or 1.0
         moved = [("mean", old / sd, new / sd)]
     else:

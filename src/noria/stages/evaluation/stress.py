@@ -15,6 +15,7 @@ from noria.core.declaration.conduct import SEVERITY
 from noria.core.examination.stress import Strain
 from noria.core.schema import THRESHOLD, Estimate, Field, Task
 from noria.stages.evaluation.estimates import estimate, unknown
+from noria.stages.evaluation.given import PLAIN, Given
 from noria.stages.evaluation.measured import Array
 from noria.stages.evaluation.paired import compare
 from noria.stages.evaluation.strains import STRAINS
@@ -56,8 +57,8 @@ def stressed(
     metrics: Sequence[str],
     clusters: NDArray | None,
     wanted: Sequence[Wanted] = (),
-    threshold: float = THRESHOLD,
     seed: int = 0,
+    given: Given = PLAIN,
 ) -> tuple[Mapping[str, Estimate], tuple[Strain, ...]]:
     """Strain the inputs and tell how far each metric falls, paired on the same rows.
 
@@ -68,13 +69,13 @@ def stressed(
         frame: Raw rows with the columns of `fields`, at most about `ROWS` of them.
         fields: The features, the most important first.
         reference: Rows that tell the spread of a column.
-        clusters: Shape (rows,), as in `estimate`.
+        clusters, given: As in `estimate`.
 
     Returns:
         Each metric without any strain, and the strains.
     """
     base = answer(frame)
-    marks = {name: estimate(name, y, base, task=task, seed=seed, clusters=clusters) for name in metrics}
+    marks = {name: estimate(name, y, base, task=task, seed=seed, clusters=clusters, given=given) for name in metrics}
     found: list[Strain] = []
     for to, severity, chosen, named in _planned(fields, wanted):
         random = np.random.default_rng([seed, len(found)])
@@ -87,9 +88,9 @@ def stressed(
                 Strain(to=to, features=named, severity=severity, fall=lost, changed=math.nan, metric=name, note=note) for name in metrics
             ]
             continue
-        moved = float(changed(base, strained, task, threshold).mean())
+        moved = float(changed(base, strained, task, given.threshold).mean())
         for name in metrics:
-            fall = compare(name, y, base, strained, task=task, seed=seed, clusters=clusters)
+            fall = compare(name, y, base, strained, task=task, seed=seed, clusters=clusters, given=given)
             found.append(Strain(to=to, features=named, severity=severity, fall=fall, changed=moved, metric=name))
     return marks, tuple(found)
 

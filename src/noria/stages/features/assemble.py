@@ -24,7 +24,7 @@ from noria.stages.features.join import point_in_time
 from noria.stages.features.labels import encoded
 from noria.stages.features.views import computed, value_columns, view_frame
 
-KEY, TIME, LABEL = "__key", "__time", "__label"
+KEY, TIME, LABEL, GROUP = "__key", "__time", "__label", "__group"
 
 
 def assemble(
@@ -64,7 +64,7 @@ def assemble(
         DataInvalid: there is nothing to learn from, or two features have the same name.
     """
     base = _of(versions, label.columns.dataset.name)
-    asked = request_names(features, base, label.column)
+    asked = request_names(features, base, label.column, also=[label.together] if label.together else [])
     wanted = list(dict.fromkeys([*asked, *_held(groups, base, label.column)]))
     rows = _base_rows(base, label, wanted, blobs=blobs, now=now, window=window)
     answers, task, classes = encoded(rows[label.column], task)
@@ -73,16 +73,17 @@ def assemble(
             rows[base.key].alias(KEY),
             rows[base.time].alias(TIME),
             answers.alias(LABEL),
+            *([rows[label.together].alias(GROUP)] if label.together else []),
             *feature_columns(features, rows, rows[base.time], versions, blobs=blobs, known_by=now),
         ]
     )
     train_until = _boundary(table[TIME], test)
     trains = table.filter(pl.col(TIME) < train_until)
-    if trains.is_empty() or (task is not Task.REGRESSION and trains[LABEL].n_unique() < 2):
+    if trains.is_empty() or (not task.numeric and trains[LABEL].n_unique() < 2):
         raise DataInvalid(
             f"the {trains.height} training rows hold {'one class only' if trains.height else 'nothing'}", fix="widen the retrain window"
         )
-    names = [name for name in table.columns if name not in (KEY, TIME, LABEL)]
+    names = [name for name in table.columns if name not in (KEY, TIME, LABEL, GROUP)]
     return FeatureSet(
         digest=_keep(table, blobs, scratch),
         made_from=(*dict.fromkeys(version.digest for version in _used(features, base, versions)), code),
@@ -94,6 +95,7 @@ def assemble(
         start=from_ms(to_ms(table.item(0, TIME))),
         end=from_ms(to_ms(table.item(-1, TIME))),
         train_until=train_until,
+        together=label.together,
         groups=_keep(rows.select(groups), blobs, scratch) if groups else "",
     )
 
@@ -108,8 +110,8 @@ def load(feature_set: FeatureSet, *, blobs: Blobs) -> pl.DataFrame:
     return pl.read_parquet(blobs.path(feature_set.digest))
 
 
-def request_names(features: Sequence[Feature], base: DatasetVersion, label: str) -> list[str]:
-    """Columns that a request carries, each once: key and time first, then in the order features ask for them.
+def request_names(features: Sequence[Feature], base: DatasetVersion, label: str, *, also: Sequence[str] = ()) -> list[str]:
+    """Columns that a request carries, each once: key and time first, then in the order features ask for them, then others.
 
     Raises:
         DataInvalid: a feature asks for the label, for another dataset's column, or for one that is not there.
@@ -117,6 +119,7 @@ def request_names(features: Sequence[Feature], base: DatasetVersion, label: str)
     asked = [base.key, base.time]
     for feature in features:
         asked += _asked(feature, base)
+    asked += also
     held = {field.name for field in base.schema}
     for name in asked:
         if name == label:

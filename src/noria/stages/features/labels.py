@@ -28,7 +28,7 @@ def encoded(label: pl.Series, task: Task | None) -> tuple[pl.Series, Task, tuple
     """
     values = label.unique().drop_nulls().sort()
     task = task if task is not None else _found(values)
-    if task is Task.REGRESSION:
+    if task.numeric:
         return _numbers(label), task, ()
     if kind_of(label.dtype) is Kind.TIME:
         raise DataInvalid(f"label {label.name!r} is a time, which is no class", fix="choose another label column")

@@ -28,7 +28,7 @@ def fitting(value: object, signature: Signature | None = None) -> Scalar:
         raise _refusal("a number, a bool or a short text")
     if signature is None:
         return value
-    return {Task.BINARY: _of_two, Task.MULTICLASS: _of_many, Task.REGRESSION: _number}[signature.task](value, signature)
+    return {Task.BINARY: _of_two, Task.MULTICLASS: _of_many}.get(signature.task, _number)(value, signature)
 
 
 def _of_two(value: Scalar, signature: Signature) -> Scalar:

@@ -16,7 +16,7 @@ from noria.packaging.encoding import encode
 VALID_SHARE = 0.15
 """Newest share of the training rows that tuning and early stopping look at."""
 
-KEY, TIME, LABEL = "__key", "__time", "__label"
+KEY, TIME, LABEL, GROUP = "__key", "__time", "__label", "__group"
 
 
 def for_tuning(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
@@ -27,6 +27,7 @@ def for_tuning(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
     """
     rows = before_judging(feature_set, frame)
     cut = min(max(1, round(rows.height * (1 - VALID_SHARE))), rows.height - 1)
+    cut = _between_queries(rows, cut) if feature_set.task is Task.RANKING else cut
     if cut < 1:
         raise DataInvalid(f"{rows.height} rows before {feature_set.train_until} are too few to tune on", fix="take more data")
     return _split(feature_set, rows[:cut], rows[cut:])
@@ -74,6 +75,7 @@ def as_of(
     newer = rows.filter(time >= _as_stored(frame, start), *([time < _as_stored(frame, end)] if end is not None else []))
     if older.is_empty() or newer.is_empty():
         raise DataInvalid(f"{older.height} rows before {until} and {newer.height} from {start} on are too few", fix="take more data")
+    newer = _side_by_side(newer) if feature_set.task is Task.RANKING else newer
     return _split(feature_set, older, newer), newer
 
 
@@ -88,11 +90,13 @@ def labels(frame: pl.DataFrame, task: Task) -> np.ndarray:
         raise DataInvalid(
             f"labels are {column.dtype} with {column.null_count()} missing, not numbers", fix="assemble the feature set again"
         )
-    return column.cast(pl.Float64 if task is Task.REGRESSION else pl.Int64).to_numpy().copy()
+    return column.cast(pl.Float64 if task.numeric else pl.Int64).to_numpy().copy()
 
 
 def _split(feature_set: FeatureSet, rows: pl.DataFrame, newer: pl.DataFrame | None) -> Split:
     features = feature_set.features
+    if feature_set.task is Task.RANKING:
+        rows, newer = _side_by_side(rows), None if newer is None else _side_by_side(newer)
     return Split(
         X=encode(rows, features),
         y=labels(rows, feature_set.task),
@@ -101,7 +105,30 @@ def _split(feature_set: FeatureSet, rows: pl.DataFrame, newer: pl.DataFrame | No
         frame=rows,
         X_valid=None if newer is None else encode(newer, features),
         y_valid=None if newer is None else labels(newer, feature_set.task),
+        groups=groups(rows),
+        groups_valid=None if newer is None else groups(newer),
     )
+
+
+def groups(rows: pl.DataFrame) -> np.ndarray | None:
+    """Which rows belong together, as codes from 0 in the order of their first row, shape (rows,); None where none do."""
+    if GROUP not in rows.columns:
+        return None
+    names = rows[GROUP].cast(pl.String).fill_null("")
+    order = names.unique(maintain_order=True)
+    return names.replace_strict(order, pl.Series(range(order.len()), dtype=pl.Int64), return_dtype=pl.Int64).to_numpy()
+
+
+def _side_by_side(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same rows with those of one query together, queries in the order of their first row."""
+    codes = groups(rows)
+    return rows if codes is None else rows[np.argsort(codes, kind="stable")]
+
+
+def _between_queries(rows: pl.DataFrame, cut: int) -> int:
+    """The first row of the moment at `cut`: what was asked at once is not torn apart."""
+    before = int((rows[TIME] < rows[TIME][cut]).sum())
+    return before or cut
 
 
 def before_judging(feature_set: FeatureSet, frame: pl.DataFrame) -> pl.DataFrame:
