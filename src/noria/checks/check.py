@@ -12,7 +12,7 @@ import polars as pl
 from noria.checks.columns import columns_of
 from noria.checks.drifting import Drifted, by_chunk, chunk_for, wholes
 from noria.checks.findings import findings_of
-from noria.checks.marks import answers, asked, marks_of
+from noria.checks.marks import answers, asked, curves_between, marks_of
 from noria.checks.pairs import pairs_of
 from noria.checks.report import Report
 from noria.checks.roles import Roles, roles_of
@@ -175,7 +175,14 @@ def _with_marks(report: CheckReport, tables: Tables, wish: Wish) -> CheckReport:
         return replace(report, notes=(*report.notes, f"Quality was not judged: {', '.join(absent)} is on one side only."))
     what = asked(tables.before, tables.now, label=wish.label, scores=wish.scores, task=wish.task)
     before, now = (answers(what, side, wish.time) for side in (tables.before, tables.now))
-    return replace(report, task=what.task, marks=marks_of(what, before, now, main=wish.metric, drop=wish.drop))
+    marks = marks_of(what, before, now, main=wish.metric, drop=wish.drop)
+    curves = curves_between(what, before, now, _told_apart(report.reference.name, report.current.name))
+    return replace(report, task=what.task, marks=marks, curves=curves)
+
+
+def _told_apart(before: str, now: str) -> tuple[str, str]:
+    """Names for two lines of one drawing."""
+    return (before, now) if before != now else ("reference", "current")
 
 
 def _side(name: str, frame: pl.DataFrame, time: str) -> Side:

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from noria.core.checking import MarkCheck, Verdict
 from noria.core.errors import DataInvalid
+from noria.core.examination.curves import Curve, CurveKind
 from noria.core.schema import Estimate, Task
+from noria.drawing.charts.curves import beside
+from noria.stages.evaluation.curves import curves_of
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.intervals import critical
 from noria.stages.evaluation.metrics import main_metric, measurable, metric
@@ -20,6 +23,12 @@ from noria.stages.evaluation.scorecards import time_blocks
 
 LEVEL = 0.99
 """A metric has fallen when this interval of the difference lies below 0: by chance alone, once in 200 checks."""
+
+DRAWN = {
+    Task.BINARY: (CurveKind.ROC, CurveKind.PR, CurveKind.CALIBRATION),
+    Task.REGRESSION: (CurveKind.RESIDUALS, CurveKind.RESIDUAL_QUANTILES),
+}
+"""Curves that two sides are compared by."""
 
 FEWEST_ROWS = 100
 MOST_CLASSES = 50
@@ -105,6 +114,15 @@ def marks_of(asked: Asked, before: Answers, now: Answers, *, main: str = "", dro
     first = metric(main or main_metric(asked.task), asked.task).name
     names = _sensible(asked)
     return tuple(_mark(name, asked.task, before, now, judged=name == first, drop=drop) for name in dict.fromkeys((first, *names)))
+
+
+def curves_between(asked: Asked, before: Answers, now: Answers, names: tuple[str, str]) -> tuple[Curve, ...]:
+    """Curves of both sides over each other; none where a task has a line for each class, or a side has too few rows."""
+    if asked.task not in DRAWN or min(len(before.y), len(now.y)) < FEWEST_ROWS:
+        return ()
+    sides = [curves_of(asked.task, side.y, side.score, clusters=side.blocks) for side in (before, now)]
+    pairs = [(sides[0].of(kind), sides[1].of(kind)) for kind in DRAWN[asked.task]]
+    return tuple(beside(was, is_, names) for was, is_ in pairs if was is not None and is_ is not None)
 
 
 def _mark(name: str, task: Task, before: Answers, now: Answers, *, judged: bool, drop: float) -> MarkCheck:

@@ -49,7 +49,7 @@ def test_the_page_is_alone_and_well_formed(report, tmp_path):
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
     tags = parsed(page)
     assert not tags.seen & {"script", "link", "img", "iframe", "object"} and not tags.attributes & {"src", "href", "onclick", "onerror"}
-    assert "url(" not in page and "@import" not in page and not re.search(r"https?://", page)
+    assert "url(" not in page and "@import" not in page and not re.search(r"https?://(?!www\.w3\.org)", page)
     assert "light-dark(" in page and 'content="width=device-width' in page
 
 
@@ -109,3 +109,10 @@ def test_the_text_for_a_failed_test_is_bounded():
 def test_nothing_found_is_said_calmly():
     report = nr.check(table(1), table(3))
     assert "Nothing differs" in report.to_html() and "Nothing found" in report.to_markdown()
+
+
+def test_curves_of_both_sides_lie_over_each_other_where_there_are_outcomes(report):
+    assert [curve.kind.value for curve in report.value.curves] == ["roc", "precision-recall", "calibration"]
+    assert [line.name for line in report.value.curves[0].lines] == ["reference", "current"]
+    assert report.to_html().count("<figure") == 3
+    assert "<figure" not in nr.check(table(1), table(2)).to_html()

@@ -7,16 +7,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 
+from markupsafe import Markup
+
 from noria.core.checking import CheckReport, ColumnCheck, Group, Side, Verdict
 from noria.core.watching import Level
+from noria.drawing.charts.curves import TITLES, curve_chart
 from noria.drawing.charts.drift import STEPS
+from noria.drawing.convert import svgs
 from noria.drawing.documents.sheet import cell, fragment, whole
+from noria.drawing.theme import ACCENT, MUTED
 from noria.drawing.words import NONE, day, metric, number, percent
 
+FIGURE_WIDTH = 350
 MOST_TOLD = 20
 MOST_ROWS = 60
 MOST_HISTORIES = 24
 MOST_CELLS = 120
+
+STATISTICS = (
+    ("js", "Jensen–Shannon"),
+    ("wasserstein", "Wasserstein, in sd"),
+    ("ks", "Kolmogorov’s D"),
+    ("ks_p", "its p"),
+    ("chi2_p", "χ² p"),
+)
+"""What else is told of a column's drift; it annotates and does not decide."""
 
 SAID = {
     Verdict.FOUND: "found",
@@ -133,12 +148,34 @@ def _values(report: CheckReport) -> dict[str, object]:
         "said": SAID,
         "tones": TONES,
         "histories": histories,
+        "figures": _drawn(report),
+        "statistics": STATISTICS,
         "cell_width": min(14.0, 760 / max((len(one.levels) for one in histories), default=1)),
         "drifted": len({one.subject for one in report.findings if one.check in ("drift", "prediction-drift")}),
         "troubled": len({one.subject for one in report.of(Group.DATA)}),
         "told": report.findings[:MOST_TOLD],
         "groups": {group: _tone(group) for group in Group},
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A curve of both sides as a picture."""
+
+    title: str
+    text: str
+    note: str
+    drawing: Markup
+
+
+def _drawn(report: CheckReport) -> tuple[Drawn, ...]:
+    """The model's curves, made by the worker; nothing is started where there are none."""
+    charts = [curve_chart(curve, colours=(MUTED, ACCENT)) for curve in report.curves]
+    pictures = svgs([{**chart.spec, "width": FIGURE_WIDTH} for chart in charts])
+    return tuple(
+        Drawn(title=TITLES[curve.kind], text=chart.text, note=curve.note, drawing=Markup(picture))
+        for curve, chart, picture in zip(report.curves, charts, pictures, strict=True)
+    )
 
 
 def _tone(group: Group) -> str:
