@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 
 from noria.core.examination.examination import Examination
 from noria.core.training import FeatureSet
@@ -111,3 +112,44 @@ def test_what_is_meant_to_be_so_goes_on(noria, declaration):
     with_column(one.folder, "refund", lambda history: history["returned"].cast(pl.Float64) * 20)
     one.be_born()
     assert one.states() == [TurnState.DONE]
+
+
+KINDS = {
+    "regression": (lambda h: h["a"] * 3.0 + h["b"] + np.random.default_rng(1).normal(size=h.height), "Ridge", "r2=0.1", '"mean_answer"'),
+    "multiclass": (
+        lambda h: pl.Series(np.select([h["a"] > 0.7, h["b"] > 0.3], ["gold", "silver"], "tin")),
+        "LogisticRegression",
+        "accuracy=0.3",
+        '"equal_opportunity"',
+    ),
+}
+
+
+@pytest.mark.parametrize("task", KINDS)
+def test_other_tasks_are_looked_at_too(noria, declaration, task):
+    label, model, floor, measure = KINDS[task]
+    text = declaration.split("    gates=[")[0].replace('shop["returned"]', 'shop["grade"]').replace("LogisticRegression", model)
+    text = text.replace("**params", "").replace(
+        "    train=train,",
+        f"""    train=train,
+    fairness=nr.Fairness(["member", "city"], favourable="gold"),
+    gates=[
+        nr.at_least({floor}),
+        nr.fair({measure}, column="member", limit=0.9),
+        nr.robust(to="noise", by=9.0),
+        nr.monotone("a", "up", share=0.9{', of="gold"' if task == "multiclass" else ""}),
+        nr.expected([{{"a": 3.0, "b": 0.0, "heat": 20.0, "at_least": 0.1}}]),
+    ],
+""",
+    )
+    one = noria(declaration=text + ")\n")
+    with_column(one.folder, "member", members)
+    with_column(one.folder, "grade", label)
+    one.be_born()
+    (turn,) = one.world.documents.find(Turn)
+    assert turn.state is TurnState.DONE, turn.outcome
+    found = wire.load(one.world.blobs.read(versions.get(one.world.records, "orders", 1).scorecard.examination), Examination)
+    assert found.untold == {}
+    assert found.slices is not None and found.slices.loss == ("squared_error" if task == "regression" else "log_loss")
+    assert found.fairness is not None and found.fairness.favourable == ("" if task == "regression" else "gold")
+    assert found.stress is not None and len(found.stress.behaviours) == 2

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from noria.core.declaration.conduct import ACTIONS, SEVERITY, UNSURE, BehaviourGate, FairGate, RobustGate
+from noria.core.declaration.conduct import ACTIONS, JOINED, SEVERITY, UNSURE, BehaviourGate, FairGate, RobustGate
 from noria.core.declaration.inspection import LEAKAGE_CHECKS
 from noria.core.declaration.loop import Loop
 from noria.core.errors import NoriaError
 from noria.core.examination.fairness import MEASURES
 from noria.core.schema import Kind, Task
 from noria.stages.evaluation.cases import EXPECTED, read_cases
-from noria.stages.evaluation.fairness import JOINED
 from noria.stages.evaluation.group_rates import CLASS_RATES, NUMBER_RATES
 from noria.stages.governance.policies import policy
 
@@ -82,6 +81,10 @@ def _of_fair(gate: FairGate, loop: Loop, known: Known) -> Iterator[Mistake]:
         yield part, "the loop says of no column that its groups are compared", "write fairness=nr.Fairness(columns=[…])"
     elif gate.column and not set(gate.column.split(JOINED)) <= set(loop.fairness.columns):
         yield part, f"groups of {gate.column!r} are not compared", _nearest(gate.column, loop.fairness.columns)
+    elif JOINED in gate.column and not loop.fairness.intersections:
+        yield part, "intersections are not looked at", "write nr.Fairness(…, intersections=True)"
+    elif len(gate.column.split(JOINED)) not in (1, 2, len(loop.fairness.columns)):
+        yield part, f"no groups are made of these {len(gate.column.split(JOINED))} columns", "name one, two, or all of them"
     if gate.unsure not in UNSURE:
         yield part, f"unsure={gate.unsure!r}", f"choose of {', '.join(UNSURE)}"
     if gate.policy:

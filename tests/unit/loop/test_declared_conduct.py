@@ -52,7 +52,7 @@ def test_a_sound_declaration_has_none(folder):
     leakage=nr.Leakage(allow=["label-copy:income", "duplicates"], groups=["sex"]),
     gates=[
         nr.fair("equal_opportunity", column="sex", limit=0.1),
-        nr.fair("four_fifths", column="sex × city", limit=0.8, unsure="pass"),
+        nr.fair("four_fifths", column=["city", "sex"], limit=0.8, unsure="pass"),
         nr.fair(policy="us-2026-07"),
         nr.robust("roc_auc", to="missing", by=0.05),
         nr.robust(to="noise", by=0.05, feature="income", severity=0.5, bound="bound"),
@@ -79,6 +79,10 @@ def test_a_sound_declaration_has_none(folder):
         ('leakage=nr.Leakage(groups=["custom"])', "column 'custom' cannot be kept on one side"),
         ('gates=[nr.fair("four_fifths", limit=0.8)]', "write fairness=nr.Fairness"),
         ('fairness=nr.Fairness(["sex"]), gates=[nr.fair("four_fifths", column="city", limit=0.8)]', "groups of 'city' are not compared"),
+        (
+            'fairness=nr.Fairness(["sex", "city"], intersections=False), gates=[nr.fair("calibration", column=["sex", "city"], limit=0.1)]',
+            "intersections are not looked at",
+        ),
         ('fairness=nr.Fairness(["sex"]), gates=[nr.fair("four_fifth", limit=0.8)]', "did you mean 'four_fifths'?"),
         ('fairness=nr.Fairness(["sex"]), gates=[nr.fair("mean_answer", limit=0.8)]', "is no measure of a binary task"),
         ('fairness=nr.Fairness(["sex"]), gates=[nr.fair("four_fifths", limit=8)]', "takes a ratio such as 0.8"),

@@ -12,6 +12,9 @@ from noria.core.declaration.gates import Gate
 SEVERITY: Mapping[str, float] = {"noise": 0.3, "missing": 0.2, "unseen": 0.2, "scaled": 10.0, "swapped": 1.0}
 """What a candidate is strained with, and the severity that a gate asks about when it names none."""
 
+JOINED = " × "
+"""Between the columns of an intersection, and between its groups."""
+
 ACTIONS = ("block", "approve", "report")
 UNSURE = ("approve", "pass", "fail")
 
@@ -93,7 +96,7 @@ class BehaviourGate(Gate):
 def fair(
     measure: str = "",
     *,
-    column: str = "",
+    column: str | Sequence[str] = "",
     limit: float = 0.0,
     policy: str | Mapping[str, Any] = "",
     action: str = "block",
@@ -108,13 +111,14 @@ def fair(
     Args:
         measure: "demographic_parity", "four_fifths", "equal_opportunity", "predictive_equality",
             "equalised_odds", "predictive_parity" or "calibration"; for numbers "mean_answer", "calibration" or "error".
-        column: One column, several joined by " × ", or every one that is declared.
+        column: One column, several (their intersection), or every one that is declared and all intersections.
         limit: Largest difference that is borne.
         policy: In place of all that: "us-2026-07", "eu", "internal-four-fifths", or a mapping like them.
         action: "block", "approve" or "report".
         unsure: "approve", "pass" or "fail".
     """
-    return FairGate(check="fair", measure=measure, column=column, margin=limit, policy=policy, action=action, unsure=unsure)
+    chosen = column if isinstance(column, str) else JOINED.join(column)
+    return FairGate(check="fair", measure=measure, column=chosen, margin=limit, policy=policy, action=action, unsure=unsure)
 
 
 def robust(metric: str = "", *, to: str, by: float, severity: float | None = None, feature: str = "", bound: str = "value") -> Gate:

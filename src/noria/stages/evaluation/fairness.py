@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, fisher_exact
 
+from noria.core.declaration.conduct import JOINED
 from noria.core.examination.fairness import MEASURES, FairnessReport, Gap, GroupMark
 from noria.core.schema import Estimate, Task
 from noria.stages.evaluation.cuts import MISSING, Cut, cut
@@ -23,7 +24,6 @@ MOST_GROUPS = 20
 """The largest groups of a column; each more makes all intervals wider."""
 
 SCORE_BINS = 10
-JOINED = " × "
 
 Apart = Callable[[Array, Array], float]
 """Counts per bin of two samples to their distance."""
@@ -79,8 +79,14 @@ def examine(
         groups=tuple(marks),
         gaps=tuple(gaps),
         left_out=tuple(left for grouping in groupings for left in grouping.left_out),
-        unknown={grouping.column: grouping.unknown for grouping in groupings if grouping.unknown},
+        unknown=_without_groups(frame, columns, cuts) | {grouping.column: grouping.unknown for grouping in groupings if grouping.unknown},
     )
+
+
+def _without_groups(frame: pl.DataFrame, columns: Sequence[str], cuts: Sequence[Cut]) -> dict[str, int]:
+    """Columns that make no group at all, such as one that is always missing: all of their rows are unknown."""
+    made = {one.column for one in cuts}
+    return {name: frame.height for name in columns if name not in made and frame.height}
 
 
 def _chosen(cuts: Sequence[Cut], intersections: bool) -> Iterator[Sequence[Cut]]:

@@ -26,7 +26,7 @@ fewer, an honest feature of AUC 0.95 gets there by chance (measured: 1 in 60 wit
 STRONG: Mapping[Task, float] = MappingProxyType({Task.BINARY: 0.95})
 """A feature that is sure to be stronger than this is told; 0.9 for tasks that are not named."""
 
-MOST_ROWS = 100_000
+MOST_ROWS = 30_000
 """Rows of either side that a feature's strength is measured on."""
 
 SHIFTED: Mapping[Task, float] = MappingProxyType({Task.REGRESSION: 0.25})

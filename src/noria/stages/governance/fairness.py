@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from noria.core.declaration.conduct import FairGate
+from noria.core.declaration.conduct import JOINED, FairGate
 from noria.core.declaration.gates import Gate
 from noria.core.examination.examination import Examination
 from noria.core.examination.fairness import FairnessReport, Gap
@@ -41,7 +41,7 @@ def fair(gate: Gate, examination: Examination) -> GateResult:
         why = examination.untold.get("fairness", "the loop declares no nr.Fairness(columns=…)")
         return GateResult(gate=str(gate), outcome=Outcome.FAIL, reason=f"groups were not looked at: {why}")
     rules, unsure, asked = _rules(gate)
-    gaps = [(rule, gap) for rule in rules for gap in report.gaps if gap.measure == rule.measure and gate.column in ("", gap.column)]
+    gaps = [(rule, gap) for rule in rules for gap in report.gaps if gap.measure == rule.measure and _asks_about(gate, gap.column)]
     said = sorted((_of_gap(rule, gap, unsure) for rule, gap in gaps), key=lambda one: not one.shown)
     said += [_not_told(rule, report, gate, unsure) for rule in rules if not any(of is rule for of, _ in gaps)]
     outcome = next(worst for worst in WORST if any(one.outcome is worst for one in said))
@@ -61,6 +61,10 @@ def _rules(gate: FairGate) -> tuple[Sequence[Rule], str, str]:
         return [Rule(measure=gate.measure, limit=gate.margin, action=gate.action)], gate.unsure, ""
     whole = policy(gate.policy)
     return whole.rules, gate.unsure, f"{whole.name}, version {whole.version}: "
+
+
+def _asks_about(gate: FairGate, column: str) -> bool:
+    return not gate.column or set(gate.column.split(JOINED)) == set(column.split(JOINED))
 
 
 def _mark(gap: Gap) -> Estimate:
@@ -89,7 +93,7 @@ def _unsure(rule: Rule, unsure: str) -> Outcome:
 
 
 def _not_told(rule: Rule, report: FairnessReport, gate: FairGate, unsure: str) -> _Said:
-    seen = [group for group in report.groups if gate.column in ("", group.column)]
+    seen = [group for group in report.groups if _asks_about(gate, group.column)]
     what = f"of {len(seen)} groups fewer than two have 30 rows to tell by" if seen else "no group has enough rows"
     return _Said(
         outcome=_unsure(rule, unsure), reason=f"{rule.measure}{f' of {gate.column}' if gate.column else ''}: insufficient n, {what}"

@@ -4,6 +4,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from noria.core.examination.fairness import FairnessReport, Gap
@@ -159,3 +161,33 @@ def test_one_group_and_odd_columns_make_no_gap():
     y = np.tile([1.0, 0.0], 100)
     told = report(frame, Answers(y=y, score=y, said=y), ["group", "none", "when"])
     assert told.gaps == () and len(told.groups) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(0, 80), st.booleans(), st.booleans())
+def test_any_rows_are_marked_without_a_crash_and_every_interval_holds_its_value(data, rows, numbers, clustered):
+    def drawn(of):
+        return data.draw(st.lists(of, min_size=rows, max_size=rows))
+
+    frame = pl.DataFrame(
+        {"group": pl.Series(drawn(st.sampled_from(["a", "b", "c", None])), dtype=pl.String), "age": drawn(st.integers(0, 99))}
+    )
+    y = np.array(drawn(st.integers(0, 1)), dtype=float)
+    score = np.array(drawn(st.floats(0, 1)), dtype=float)
+    said = np.empty(0) if numbers else (score >= 0.5).astype(float)
+    days = np.array(drawn(st.integers(0, 4)), dtype=np.int64) if clustered else None
+    told = examine(
+        frame,
+        ["group", "age"],
+        Answers(y=y, score=score, said=said),
+        reference=frame,
+        clusters=days,
+        apart=lambda one, other: float(abs(one - other).sum()),
+        min_rows=1,
+    )
+    marks = [mark for group in told.groups for mark in group.rates.values()] + [
+        mark for gap in told.gaps for mark in (gap.difference, gap.ratio)
+    ]
+    for mark in marks:
+        assert math.isnan(mark.low) or mark.low - 1e-9 <= mark.value <= mark.high + 1e-9, mark
+    assert sum(mark.rows for mark in told.groups if mark.column == "group") + told.unknown.get("group", 0) == rows
