@@ -32,6 +32,7 @@ DOOMS = [
     "after step data done",
     "after step features waiting",
     "before step features done",
+    "after step leakage done",
     "after step tuning done",
     "before step training done",
     "after step training done",
@@ -169,7 +170,7 @@ def test_a_workshop_that_is_killed_is_started_again_and_one_that_lives_outlives_
         wait_until(lambda: house.newest().state is TurnState.DONE, "the turn to go on with what the workshop left")
         assert sorted(folder.name for folder in bench.glob("attempt-*")) == ["attempt-1", "attempt-2"]
         assert group.with_suffix(".exit").read_text().strip() == "0"
-        assert [step.attempt for step in house.world.engine.steps(house.newest().id)] == [1] * 9
+        assert [step.attempt for step in house.world.engine.steps(house.newest().id)] == [1] * 10
         assert len(house.versions()) == len(house.moves()) == 1
 
 

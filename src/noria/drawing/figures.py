@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 from noria.core.examination.baselines import Baselines
 from noria.core.examination.curves import CurveKind
 from noria.core.examination.examination import Examination
 from noria.core.examination.importance import Importance
-from noria.core.examination.slices import SliceSearch
+from noria.core.examination.slices import FoundSlice, SliceSearch
 from noria.core.examination.stress import Strain, Stress
 from noria.drawing.charts.ageing import backtest_chart, staleness_chart
 from noria.drawing.charts.curves import TITLES, confusion_chart, curve_chart
@@ -76,10 +77,17 @@ def _curves(seen: Examination) -> Iterator[Figure]:
 
 
 def _slices(found: SliceSearch) -> Figure:
-    rows = [Named(name=str(one), mark=one.gap, tone="bad", tip=f"q {one.q:.2g}") for one in found.found]
+    rows = [Named(name=str(one), mark=one.gap, tone="bad", tip=_again(one)) for one in found.found]
     text = f"{found.shown} of {found.tested} slices are shown to be worse than the other rows by {found.loss}."
+    if isfinite(found.shrinks_to):
+        text += f" What was found in older rows had {found.shrinks_to:.0%} of its gap left in newer ones."
     chart = intervals_chart(text, rows, x_title=f"{found.loss} beyond the other rows", waits=text)
     return Figure(name="slices", section="slices", title="Where it is weak", chart=chart, note=text)
+
+
+def _again(one: FoundSlice) -> str:
+    newer = "" if one.again is None else f", {one.again.value:+.3g} in the newer half"
+    return f"{one.gap.value:+.3g}{newer}, q {one.q:.2g}"
 
 
 def _baselines(found: Baselines) -> Figure:
