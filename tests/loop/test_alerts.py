@@ -17,7 +17,6 @@ from noria.loop.alert_verbs import AlertVerbs
 from noria.loop.enrol import in_force
 from noria.loop.outbox import Outbox
 from noria.loop.states import state_of
-from noria.loop.tuning import record_of
 
 QUICK = (
     ("nr.drift(min_rows=150)", "nr.drift(min_rows=150, k=1, m=1, floor=0.4)"),
@@ -122,7 +121,7 @@ def test_opinions_make_a_proposal_that_moves_the_limit_only_when_it_is_applied(a
         verbs(one).judge(incident.id, useful=True, by="ben")
         made = verbs(one).judge(incident.id, useful=False, by="ben", because="a sale") or made
     assert made and all(tuning.factor > 1 and tuning.state == "proposed" for tuning in made)
-    (record,) = [found for found in record_of(one.world.documents, "orders") if found.monitor == "drift"]
+    (record,) = [found for found in verbs(one).record("orders") if found.monitor == "drift"]
     assert (record.useful, record.noise) == (0, 3)
     place = {"loop": "orders", "monitor": made[0].monitor, "subject": made[0].subject}
     before = one.world.documents.find(Reading, where=place, newest_first=True, limit=1)[0].threshold

@@ -11,6 +11,7 @@ from noria.core.explaining import ExplainedRequest, Search
 from noria.core.moments import from_ms
 from noria.core.performance import RealisedQuality
 from noria.ledger.book import Ledger
+from noria.loop.alert_verbs import AlertVerbs
 from noria.loop.anomalies import decide
 from noria.loop.enrol import in_force
 from noria.loop.explaining import explain_request
@@ -36,6 +37,7 @@ class ControlServices:
         self.home: Path = world.home
         self._world = world
         self._delays: dict[str, timedelta] = {}
+        self.alerts = AlertVerbs(world, declared=lambda name: in_force(world, state_of(world.documents, name)).loop)
         self._verbs = Verbs(world)
         self._wheel = wheel
 

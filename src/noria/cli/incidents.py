@@ -9,12 +9,11 @@ from rich.markup import escape
 
 from noria.cli.console import AsJson, Because, By, Home, LoopName, answer, console, plainly
 from noria.cli.opened import Opened
-from noria.core.alerting import Opinion, Tuning
+from noria.core.alerting import Opinion, Record, Tuning
 from noria.core.errors import NotFound, RequestInvalid
 from noria.core.notices import Delivery, Notice
 from noria.core.turning import Event
 from noria.core.watching import Incident
-from noria.loop.tuning import Record, record_of
 
 NEWEST = 20
 
@@ -75,7 +74,7 @@ def tune_alerts(
             answer(after, as_json=as_json, text=f"{escape(_limit(after))} is {state}")
             return
     name = opened.loop(loop)
-    records = record_of(opened.world.documents, name)
+    records = opened.alerts.record(name)
     tunings = [one for one in opened.world.documents.find(Tuning, where={"loop": name}) if one.state in ("proposed", "applied")]
     if as_json:
         answer({"loop": name, "monitors": records, "tunings": tunings}, as_json=True)

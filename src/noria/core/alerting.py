@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from noria.core.schema import Estimate
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
@@ -47,6 +49,7 @@ class AlertBook:
         held: Those of them that are pages which the budget held back.
         digest_at: When the next digest is due; None while nothing waits.
         told_until: When the last digest was told.
+        pages_per_week: The budget, when something was last told.
     """
 
     loop: str
@@ -55,6 +58,7 @@ class AlertBook:
     held: tuple[str, ...] = ()
     digest_at: datetime | None = None
     told_until: datetime | None = None
+    pages_per_week: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +93,13 @@ class Tuning:
     at: datetime
     by: str = "noria"
     numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """How a monitor has done, as people judged its incidents; `precision` is the share that was useful."""
+
+    monitor: str
+    useful: int
+    noise: int
+    precision: Estimate

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from noria.core.alerting import Opinion, Silence, Tuning
+from noria.core.alerting import Opinion, Record, Silence, Tuning
 from noria.core.declaration.loop import Loop
 from noria.core.errors import NotAllowed, NotFound
 from noria.core.ids import new_id
@@ -91,6 +91,10 @@ class AlertVerbs:
         word = "useful" if useful else "noise"
         self._put(opinion, "incident.judged", found.loop, found.id, by, (word, because), why=found.id)
         return tuning.propose_for(self._books, self._declared(found.loop), found)
+
+    def record(self, loop: str) -> list[Record]:
+        """How each of the loop's monitors has done, as people judged its incidents."""
+        return tuning.record_of(self._books.documents, loop)
 
     def acknowledge(self, incident: str, *, by: str, because: str = "") -> Incident:
         """Say that somebody looks at it; who was paged is told.

@@ -7,6 +7,7 @@ there without the other. `noria.loop.outbox` brings it to the channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -60,7 +61,7 @@ def announce(books: Books, alerts: Alerts, changes: Sequence[tuple[Incident | No
         elif was is None or set(now.subjects) - set(was.subjects):
             book = budget.hold(book, now.id, at, digest=alerts.digest)
     if book != before:
-        writes.append(books.documents.write(book, expect=revision))
+        writes.append(books.documents.write(replace(book, pages_per_week=alerts.pages_per_week), expect=revision))
     return writes
 
 

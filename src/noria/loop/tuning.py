@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
-from noria.core.alerting import Opinion, Tuning
+from noria.core.alerting import Opinion, Record, Tuning
 from noria.core.declaration.loop import Loop
 from noria.core.ids import new_id
 from noria.core.moments import to_ms
-from noria.core.schema import Estimate
 from noria.core.watching import Incident, Reading
 from noria.ledger.documents import Documents
 from noria.loop.monitors.table import KINDS
@@ -19,16 +18,6 @@ from noria.ports.records import Write
 from noria.stages.monitoring.tuning import Judged, Proposed, precision, propose
 
 _LOOKED_BACK = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """How a monitor has done, as people see it."""
-
-    monitor: str
-    useful: int
-    noise: int
-    precision: Estimate
 
 
 def record_of(documents: Documents, loop: str) -> list[Record]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
 
+from noria.server.api.alerting import alert_verbs_router, alerting_router
 from noria.server.api.anomalies import anomalies_router
 from noria.server.api.loops import loops_router
 from noria.server.api.requests import requests_router
@@ -45,6 +46,8 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
         watching_router(reads, services),
         story_router(reads),
         verbs_router(services),
+        alerting_router(services, reads),
+        alert_verbs_router(services),
         requests_router(services, reads),
         anomalies_router(services, reads),
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
@@ -12,6 +12,9 @@ from noria.core.performance import RealisedQuality
 from noria.ledger.book import Ledger
 from noria.ports.clock import Clock
 from noria.ports.records import Records
+
+if TYPE_CHECKING:
+    from noria.loop.alert_verbs import AlertVerbs
 
 
 class Services(Protocol):
@@ -27,6 +30,7 @@ class Services(Protocol):
         token: The secret that verbs ask for; "" refuses all verbs.
         token_hint: How a person finds the token, one sentence.
         home: The folder of the installation; charts' bundle is cached in `home/cache`.
+        alerts: What a person may order about alerts.
     """
 
     @property
@@ -46,6 +50,9 @@ class Services(Protocol):
 
     @property
     def home(self) -> Path: ...  # noqa: D102
+
+    @property
+    def alerts(self) -> AlertVerbs: ...  # noqa: D102
 
     def turn(self, loop: str, *, by: str, reason: str) -> str:
         """Ask for a turn by hand and return the id of the signal that starts it.

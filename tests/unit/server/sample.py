@@ -11,7 +11,10 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
+import noria as nr
+from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
 from noria.core.anomalies import AnomalousRequest, AnomalyState, FarFeature, Neighbour, place_of
 from noria.core.data import DatasetVersion, Part
 from noria.core.errors import NotAllowed, NotFound
@@ -20,6 +23,7 @@ from noria.core.explaining import Change, Contribution, Counterfactual, Explaine
 from noria.core.ids import new_id
 from noria.core.judging import GateResult, Outcome, Scorecard, SliceMark, Verdict
 from noria.core.moments import to_ms
+from noria.core.notices import Delivery, Happening, Notice, Progress
 from noria.core.performance import MaturityCurve, QualityWindow, RealisedQuality
 from noria.core.registry import AliasMove, ModelVersion
 from noria.core.schema import Estimate, Field, Kind, Signature, Task
@@ -37,8 +41,10 @@ from noria.core.turning import (
     Turn,
     TurnState,
 )
-from noria.core.watching import Incident, Level, MonitorPhase, MonitorState, Reading
+from noria.core.watching import Evidence, Incident, Level, MonitorPhase, MonitorState, Reading
 from noria.ledger.book import Ledger
+from noria.ledger.documents import Documents
+from noria.loop.alert_verbs import AlertVerbs
 from noria.ports import wire
 from noria.ports.records import Append, Put
 from noria.testing.memory import MemoryRecords
@@ -441,7 +447,7 @@ def _turns(life: Life) -> None:
         psi=0.27,
         limit=0.12,
     )
-    life.tell("opened6", day(272), "incident.opened", "incident_winter", "three weather features drifted together", because=("drift6",))
+    life.tell("opened6", day(272), "incident.opened", "incident_2winter", "three weather features drifted together", because=("drift6",))
     sixth = _turn(
         life,
         6,
@@ -587,14 +593,65 @@ def _incidents(life: Life) -> None:
     told = (
         ("incident_0storm", "Two weather features drifted together", "precip and visibility moved on the same days; carriers and routes did not: weather, not the pipeline", ("drift:precip", "drift:visibility"), 80, 88, "all monitors recovered"),
         ("incident_1decay", "Realised roc_auc fell below its reference", "0.6981 against 0.7384, while few features drifted: the relation itself changed", ("quality:roc_auc",), 101, 106, "version 2 was promoted"),
-        ("incident_2winter", "Three weather features drifted together", "visibility, precip and wind_speed moved on the same days; their source is the weather dataset", ("drift:precip", "drift:visibility", "drift:wind_speed"), 272, None, ""),
+        ("incident_2winter", "visibility, precip and wind_speed drifted", "`visibility` from weather arrives 6h late since 29 December: 6h after it happened, usually 5m", ("drift:visibility", "drift:precip", "drift:wind_speed"), 272, None, ""),
     )  # fmt: skip
     for id, title, cause, subjects, opened, closed, because in told:
+        quality = "quality" in subjects[0]
         incident = Incident(
-            id=id, loop=LOOP, severity="high" if "quality" in subjects[0] else "medium", title=title, cause=cause, subjects=subjects, opened_at=day(opened),
+            id=id, loop=LOOP, severity="page" if quality or closed is None else "notice", title=title, cause=cause, subjects=subjects, opened_at=day(opened),
             closed_at=None if closed is None else day(closed), closed_because=because, numbers={"effect": 3.4, "days": 3},
+            trouble="model" if quality else "data", source="" if quality else "weather", rank=1.84, hushed=subjects[2:],
+            evidence=(
+                Evidence(kind="late", text=cause, explains=0.95, numbers={"delay h": 6.0}),
+                Evidence(kind="slice", text="only in slice origin=EWR (35% of rows): drift 4.85 there, 0.02 elsewhere", explains=0.7),
+                Evidence(kind="moved", text="precip: 41% of rows at 0.02 or above, 9% in the reference", explains=0.3),
+            ) if closed is None else (),
         )  # fmt: skip
         life.put("incident", id, incident, loop=LOOP, state="open" if closed is None else "closed")
+    _alerts(life)
+
+
+def _alerts(life: Life) -> None:
+    """What people were told of the winter, said of it, and silenced."""
+    documents, winter = Documents(life.records), "incident_2winter"
+    documents.put(
+        AlertBook(loop=LOOP, paged=(day(272),), waiting=("incident_0storm", winter), held=(winter,), digest_at=day(275), pages_per_week=3)
+    )
+    page = Notice(
+        id=f"{winter}:told:opened", loop=LOOP, severity="page", about=Happening.OPENED, title="winter", text="", dedupe=winter, at=day(272), incident=winter
+    )  # fmt: skip
+    documents.put(page, index={"state": "sent"})
+    for channel, progress, said in (
+        ("ops", Progress.DELIVERED, "HTTP 200"),
+        ("log", Progress.DELIVERED, "written down"),
+        ("old-pager", Progress.UNDELIVERED, "HTTP 410: gone"),
+    ):
+        documents.put(
+            Delivery(
+                notice=page.id, loop=LOOP, channel=channel, dedupe=winter, at=day(272), next_at=day(272), first_at=day(272), progress=progress, tries=1,
+                said=said, latency_ms=84.0 if progress is Progress.DELIVERED else 0.0, ended_at=day(272),
+            )
+        )  # fmt: skip
+    documents.put(Opinion(incident=winter, loop=LOOP, useful=False, by="Ada", because="the feed was moved, as announced", at=day(273)))
+    documents.put(Opinion(incident="incident_1decay", loop=LOOP, useful=True, by="Ben", because="", at=day(103)))
+    documents.put(
+        Tuning(
+            id="tuning_1", loop=LOOP, monitor="drift", subject="precip", factor=1.4, state="proposed", at=day(273),
+            reason="a limit 1.4 times as far away would have spared 3 of 3 incidents that were noise",
+        )
+    )  # fmt: skip
+    documents.put(
+        Silence(
+            id="silence_1",
+            loop=LOOP,
+            since=day(273),
+            until=day(276),
+            by="Ada",
+            because="the feed is being moved",
+            monitor="drift",
+            subject="precip",
+        )
+    )
 
 
 def _anomalies(life: Life) -> None:
@@ -716,6 +773,8 @@ class SampleServices:
         self.records = records if records is not None else write_sample().records
         self.clock = FixedClock()
         self.ledger = Ledger(self.records, clock=self.clock, wall=self.clock)
+        self.documents, self.page = Documents(self.records), "http://127.0.0.1:7799"
+        self.alerts = AlertVerbs(self, declared=lambda name: SimpleNamespace(watch=[nr.drift(), nr.quality("roc_auc", drop=0.03)]))
         self.token = "sample-token"
         self.token_hint = "It is kept in .noria/run/token."
         self.asked: list[tuple[object, ...]] = []

@@ -80,7 +80,7 @@ def test_the_ring_tells_the_live_values(ask):
     }.items():
         assert re.search(rf'data-station="{station}">.*?{value}', text, re.DOTALL), station
     assert 'class="station working" data-station="serving"' in text and "Turn 6" in text
-    assert "Three weather features drifted together" in text
+    assert "visibility, precip and wind_speed drifted" in text
 
 
 def test_the_overview_says_what_is_estimated_and_under_which_light(ask):

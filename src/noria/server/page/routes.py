@@ -15,6 +15,7 @@ from noria.core.turning import TurnState
 from noria.server.page.anomalies import anomaly_pages
 from noria.server.page.drawing import Drawings, drawing_router
 from noria.server.page.evidence import evidence
+from noria.server.page.incidents import incident_pages
 from noria.server.page.render import ROOM, Pages
 from noria.server.page.ring import Glance, as_text, glance, needs_person, wheel
 from noria.server.page.scorecard import Cards, scorecard_router
@@ -34,6 +35,7 @@ def page_router(services: Services, reads: Reads) -> APIRouter:
     router.include_router(scorecard_router(pages, reads, Cards(reads, services)))
     router.routes.append(Mount("/static", StaticFiles(directory=ROOM / "static")))
     _loop_pages(router, pages, reads)
+    incident_pages(router, pages, services, reads)
     _ledger_pages(router, pages, reads)
     anomaly_pages(router, pages, reads)
     _request_pages(router, pages, reads, services)
@@ -90,16 +92,6 @@ def _loop_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
 
 
 def _ledger_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
-    @router.get("/incidents")
-    def incidents(request: Request) -> Response:
-        return pages.page(request, "incidents.html", incidents=reads.incidents())
-
-    @router.get("/incidents/{id}")
-    def incident(request: Request, id: str) -> Response:
-        found = reads.incident(id)
-        subjects = [one.partition(":")[::2] for one in found.subjects[:12]]
-        return pages.page(request, "incident.html", incident=found, subjects=subjects)
-
     @router.get("/why/{name}")
     def why(request: Request, name: str, event: str = "") -> Response:
         loop: LoopState = reads.loop(name)

@@ -128,7 +128,9 @@ document.addEventListener("click", (event) => {
 });
 
 function ask(button) {
-  chosen = button.dataset;
+  const order = button.closest("[data-order]"); // a form beside the button: its fields go with the order
+  const fields = order ? Object.fromEntries(new FormData(order)) : {};
+  chosen = { ...button.dataset, body: JSON.stringify({ ...JSON.parse(button.dataset.body), ...fields }) };
   sheet.querySelector("h2").textContent = button.textContent;
   sheet.querySelector(".hint").textContent = chosen.hint ?? "";
   sheet.querySelector(".wrong").hidden = true;
