@@ -14,6 +14,7 @@ from noria.app.supervisor import addresses, alive
 from noria.cli.console import AsJson, Home, LoopName, answer, console, plainly
 from noria.cli.opened import Opened
 from noria.core.errors import NotFound
+from noria.core.notices import Delivery, Progress
 from noria.core.registry import ModelVersion
 from noria.core.state import LoopState
 from noria.core.turning import Event, Rollout, Step, Turn
@@ -21,6 +22,7 @@ from noria.core.watching import Incident
 from noria.ledger.why import chain, decisions, headline, to_text
 from noria.loop.deploy import open_rollout
 from noria.loop.guards import said
+from noria.loop.outbox import failing
 
 MARKS = {"done": "[green]●[/]", "running": "[yellow]◐[/]", "waiting": "[yellow]○[/]", "failed": "[red]✕[/]"}
 
@@ -34,6 +36,7 @@ class Status:
     steps: tuple[Step, ...]
     rollout: Rollout | None
     incidents: tuple[Incident, ...]
+    untold: tuple[Delivery, ...] = ()
 
 
 @plainly
@@ -84,7 +87,7 @@ def why(
 
 @plainly
 def doctor(home: Home = None, as_json: AsJson = False) -> None:
-    """Check the home: processes, records, and that every blob the records name is there and whole."""
+    """Check the home: processes, records, that every blob the records name is there and whole, and that notices reach people."""
     opened = Opened(home)
     blobs = opened.world.blobs
     missing: list[str] = []
@@ -104,6 +107,7 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
         "answering": answering,
         "blobs checked": checked,
         "missing": missing,
+        "undelivered": (lost := failing(opened.world.documents)),
     }
     lines = [f"home      {found['home']}", f"records   {opened.settings.records}"]
     lines += [
@@ -112,6 +116,7 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
     ]
     lines.append(f"blobs     {checked - len(missing)} of {checked} in place")
     lines += [f"[red]missing[/]   {escape(one)}" for one in missing]
+    lines += [f"[red]untold[/]    {escape(untold(one))}" for one in lost] or ["notices   all that were told have arrived"]
     answer(found, as_json=as_json, text="\n".join(lines))
     if missing:
         raise typer.Exit(1)
@@ -126,6 +131,7 @@ def _status(opened: Opened, state: LoopState) -> Status:
         steps=tuple(opened.world.engine.steps(turns[0].id)) if turns else (),
         rollout=open_rollout(documents, state.name),
         incidents=tuple(documents.find(Incident, where={"loop": state.name, "state": "open"})),
+        untold=tuple(failing(documents, state.name)),
     )
 
 
@@ -157,6 +163,14 @@ def _show(one: Status) -> None:
             console.print(f"            {escape(said(guard))}", soft_wrap=True)
     for incident in one.incidents:
         console.print(f"  [red]incident[/]  {escape(incident.title)} [dim]since {incident.opened_at:%Y-%m-%d %H:%M}[/]", soft_wrap=True)
+    for way in one.untold:
+        console.print(f"  [red]untold[/]    {escape(untold(way))}", soft_wrap=True)
+
+
+def untold(way: Delivery) -> str:
+    """A delivery that did not arrive, in words."""
+    state = "given up" if way.progress is Progress.UNDELIVERED else "tried again"
+    return f"{way.notice} did not reach {way.channel}, {state} after {way.tries} tries: {way.said}"
 
 
 def _other_decisions(*, ledger_decisions: list[Event], name: str) -> None:

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from time import monotonic
 
@@ -164,6 +164,19 @@ class Teller:
     def stop(self) -> None:
         """End `run` after the pass that is under way."""
         self._stop.set()
+
+
+def failing(documents: Documents, loop: str = "") -> list[Delivery]:
+    """What did not reach people and is not made good: of each channel what was given up since it last took something, and what is tried again."""
+    where = {"loop": loop} if loop else {}
+    given_up = documents.find(Delivery, where={**where, "state": Progress.UNDELIVERED}, newest_first=True, limit=AT_ONCE)
+    arrived: dict[str, datetime] = {}
+    for channel in {one.channel for one in given_up}:
+        well = documents.find(Delivery, where={"channel": channel, "state": Progress.DELIVERED}, newest_first=True, limit=AT_ONCE)
+        arrived[channel] = max((one.ended_at for one in well if one.ended_at), default=datetime.min.replace(tzinfo=UTC))
+    lost = [one for one in given_up if one.ended_at is not None and one.ended_at > arrived[one.channel]]
+    waiting = documents.find(Delivery, where={**where, "state": Progress.WAITING}, limit=AT_ONCE)
+    return [*lost, *(one for one in waiting if one.tries and one.said)]
 
 
 def pause(tries: int, random: Random) -> timedelta:

@@ -28,6 +28,8 @@ MOST_VALUES = 20
 """A column with more values than this is no slice."""
 LOOKED_BACK = 14
 """Chunks in which the beginning of a thing is looked for."""
+NO_DRIFT = 0.1
+"""A drift too small to matter, where no reading of it says what its limit is."""
 SURE = 0.5
 """From this share on, what was found is the cause; below it, it is told beside."""
 logger = logging.getLogger("noria.tracing")
@@ -76,8 +78,8 @@ class _Look:
             reading = latest.get(name)
             if reading is None:
                 continue
-            if monitor == "drift":
-                found += self._drift(subject, reading)
+            if monitor in ("drift", "unseen", "range", "cardinality"):
+                found += self._drift(subject, reading if monitor == "drift" else None)
             elif monitor == "missing":
                 found.append(causes.slice_of_missing(subject, self.chunk, self.slices, reading.threshold))
             elif monitor == "quality":
@@ -96,12 +98,12 @@ class _Look:
         seen = arrivals(self.world, dataset, at=self.at, every=every, usual_until=self.watched.since, floor=FLOOR)
         return causes.arrival(features, seen) if seen is not None and features else None
 
-    def _drift(self, subject: str, reading: Reading) -> list[Evidence | None]:
+    def _drift(self, subject: str, reading: Reading | None) -> list[Evidence | None]:
         feature = next((one for one in self.watched.reference.features if one.name == subject), None)
         if feature is None or subject not in self.chunk.columns:
             return []
         known = next((one.categories for one in self.watched.version.candidate.signature.features if one.name == subject), ())
-        column, limit = self.chunk[subject], reading.threshold
+        column, limit = self.chunk[subject], reading.threshold if reading else max(NO_DRIFT, feature.threshold)
         found = [
             causes.new_value(feature, column, known, limit, since=lambda value: self._first(subject, value)),
             causes.unit(feature, column, limit),

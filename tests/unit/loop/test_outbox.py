@@ -12,7 +12,7 @@ from noria.adapters.sqlite import Sqlite
 from noria.core.notices import Delivery, Happening, Progress, Told
 from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
-from noria.loop.outbox import CLAIM, FIRST_PAUSE, LONGEST_PAUSE, MOST_AGE, Outbox, pause
+from noria.loop.outbox import CLAIM, FIRST_PAUSE, LONGEST_PAUSE, MOST_AGE, Outbox, failing, pause
 from noria.ports.notify import Channel
 from noria.testing.clocks import HandClock
 from noria.testing.memory import MemoryRecords
@@ -156,6 +156,21 @@ def test_what_was_meant_for_a_channel_that_was_removed_is_given_up():
     home.channels.clear()
     assert home.outbox.once() == 0
     assert home.deliveries()[0].said == "the channel was removed"
+
+
+def test_what_did_not_arrive_is_shown_until_the_channel_takes_something_again():
+    ops = Scripted(NEVER)
+    home = Home(ops=ops, shy=Scripted(LATER, LATER))
+    home.put(notice())
+    home.outbox.once()
+    assert {(one.channel, one.progress) for one in failing(home.documents)} == {("ops", "undelivered"), ("shy", "waiting")}
+    assert failing(home.documents, "another") == []
+    home.wall.turn(timedelta(minutes=10))
+    home.put(notice(id="n2", dedupe="n2"))
+    home.outbox.once()
+    home.wall.turn(timedelta(minutes=10))
+    home.outbox.once()
+    assert failing(home.documents, "late-arrival") == []
 
 
 def test_two_processes_do_not_both_tell():
