@@ -92,7 +92,7 @@ def test_a_ranking_is_trained_judged_served_and_watched_within_queries(queries):
     assert {"ndcg_10", "ndcg_3", "mrr", "map_10"} <= set(version.scorecard.metrics)
     assert version.scorecard.metrics["ndcg_10"].low > 0.6
     found = examination_of(one, 1)
-    assert found.curves.of(CurveKind.CUTOFF) is not None
+    assert found.curves.of(CurveKind.PLACES) is not None
     assert found.baselines is not None and not {"curves", "baselines", "importance"} & set(found.untold), found.untold
     one.days(6)
     assert one.failed == 0

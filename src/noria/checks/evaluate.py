@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +73,26 @@ class Evaluated:
     def to_json(self) -> str:
         """Everything, as JSON."""
         return json.dumps(wire.plain(self.value), ensure_ascii=False, indent=2)
+
+    def to_markdown(self) -> str:
+        """Every mark for a pull request or a message."""
+        from noria.drawing.documents.evaluation import to_markdown
+
+        return to_markdown(self.value)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """One HTML file that asks nobody for anything; also written to `path` when one is given."""
+        from noria.drawing.documents.evaluation import to_html
+
+        page = to_html(self.value)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def _repr_html_(self) -> str:
+        from noria.drawing.documents.evaluation import to_fragment
+
+        return to_fragment(self.value)
 
 
 def evaluate(

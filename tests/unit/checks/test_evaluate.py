@@ -125,3 +125,13 @@ def test_a_metric_of_another_task_is_refused() -> None:
 def test_naming_it_loads_nothing_before_it_is_called_for() -> None:
     code = "import sys, noria; assert 'noria.checks' not in sys.modules and 'numpy' not in sys.modules; print(noria.evaluate.__name__)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "evaluate"
+
+
+def test_an_evaluation_draws_itself_as_a_file_a_cell_and_a_table(tmp_path) -> None:
+    score = RANDOM.random((400, 3))
+    found = nr.evaluate(RANDOM.random((400, 3)) < score, score, classes=("<script>", "b", "c"))
+    page = found.to_html(tmp_path / "found.html")
+    assert (tmp_path / "found.html").read_text(encoding="utf-8") == page
+    assert "macro_f1" in page and "<svg" in page and "<script>" not in page.replace("<script>", "", 0).split("<h2>By label")[1]
+    assert found._repr_html_().count("<figure") == 3
+    assert "| macro_f1 |" in found.to_markdown()

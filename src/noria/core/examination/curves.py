@@ -25,6 +25,7 @@ class CurveKind(StrEnum):
     HORIZON = "horizon"
     COVERAGE = "coverage"
     CUTOFF = "cutoff"
+    PLACES = "places"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

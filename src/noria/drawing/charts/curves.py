@@ -25,7 +25,8 @@ TITLES = {
     CurveKind.RESIDUALS_OVER_TIME: "Errors over time",
     CurveKind.HORIZON: "Error by horizon",
     CurveKind.COVERAGE: "Coverage",
-    CurveKind.CUTOFF: "Down the ranking",
+    CurveKind.CUTOFF: "By threshold",
+    CurveKind.PLACES: "Down the ranking",
 }
 
 WHOLE_BANDS = 4
@@ -84,6 +85,11 @@ def curve_chart(curve: Curve, *, names: tuple[str, ...] = (), colours: tuple[str
     )
     layers += _points(curve, x, y)
     return chart(_said(curve, called, lines), height=HEIGHT, layer=layers)
+
+
+def _of_shares(curve: Curve) -> bool:
+    """Whether both axes go from 0 to 1; the calibration of predicted numbers does not."""
+    return curve.kind in SHARES and all(0 <= value <= 1 for line in curve.lines for value in (*line.x, *line.y) if isfinite(value))
 
 
 def beside(before: Curve, now: Curve, names: tuple[str, str]) -> Curve:
@@ -163,7 +169,7 @@ def _rows(name: str, line: Line) -> list[dict[str, Any]]:
 
 
 def _axes(curve: Curve) -> tuple[dict[str, Any], dict[str, Any]]:
-    scale: dict[str, Any] = {"domain": [0, 1]} if curve.kind in SHARES else {"zero": False, "nice": False}
+    scale: dict[str, Any] = {"domain": [0, 1]} if _of_shares(curve) else {"zero": False, "nice": False}
     x: dict[str, Any] = {
         "field": "x",
         "type": "quantitative",
@@ -177,7 +183,7 @@ def _axes(curve: Curve) -> tuple[dict[str, Any], dict[str, Any]]:
             "scale": {"type": "utc"},
             "axis": {"title": curve.x_name, "tickCount": 5, "format": "%-d %b"},
         }
-    tall = {"domain": [0, 1]} if curve.kind in SHARES else {"zero": False, "nice": True}
+    tall = {"domain": [0, 1]} if _of_shares(curve) else {"zero": False, "nice": True}
     y = {
         "field": "y",
         "type": "quantitative",

@@ -127,4 +127,4 @@ def _down_the_ranking(y: Array, score: Array, given: Given, clusters: NDArray | 
                 high=tuple(mark.high for mark in marks),
             )
         )
-    return Curve(kind=CurveKind.CUTOFF, x_name="places looked at", y_name="share", lines=tuple(lines))
+    return Curve(kind=CurveKind.PLACES, x_name="places looked at", y_name="share", lines=tuple(lines))

@@ -141,7 +141,8 @@ def cost(at: Swept, costs: Costs, threshold: float) -> Curve:
     """Expected cost per row over the threshold, with the chosen one and the one that costs alone would choose."""
     line = _at_thresholds(at, costs_over(at, costs), "")
     marks = {"chosen": threshold, "calibrated": costs.threshold, "half": 0.5}
-    points = tuple(Point(name=name, x=x, y=float(np.interp(x, line.x, line.y))) for name, x in marks.items())
+    places = {x: name for name, x in reversed(marks.items())}
+    points = tuple(Point(name=name, x=x, y=float(np.interp(x, line.x, line.y))) for x, name in reversed(places.items()))
     return Curve(kind=CurveKind.COST, x_name="threshold", y_name="cost per row", lines=(line,), points=points, level=at.level)
 
 
