@@ -22,7 +22,14 @@ QUALITY_POINTS = 400
 LINES = 40
 POINTS = 144
 DRIFT_READINGS = 2_000
-STATION_OF = {"told": "evaluation", "approval": "governance", "approved": "governance", "rollout": "serving"}
+STATION_OF = {
+    "probing": "evaluation",
+    "policy": "monitoring",
+    "told": "evaluation",
+    "approval": "governance",
+    "approved": "governance",
+    "rollout": "serving",
+}
 TONES = {
     "incident.opened": "bad",
     "rollout.rolled-back": "bad",

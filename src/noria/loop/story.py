@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from noria.core.examination.examination import Examination
 from noria.core.examination.leakage import LeakageReport
-from noria.core.judging import Approval, Outcome, Verdict
+from noria.core.judging import Approval, Outcome, Scorecard, Verdict
 from noria.core.schema import Estimate
 from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
 from noria.core.turning import Event, Turn
 from noria.loop.evaluating import Evaluated
 from noria.loop.world import World
+from noria.ports import wire
 from noria.ports.records import Write
 
 FINDINGS_TOLD = 20
@@ -127,12 +129,26 @@ class Story:
                 [
                     *(mark_words(name, mark) for name, mark in list(card.metrics.items())[:3]),
                     *(versus_words(card.champion, n, d) for n, d in list(card.versus_champion.items())[:1]),
+                    *self._beside(card),
                 ],
                 after="training",
                 numbers={**marks, "p99 ms": card.latency_p99_ms},
                 made_from=card.made_from,
             ),
         ]
+
+    def _beside(self, card: Scorecard) -> list[str]:
+        """What the examination says of simple models, of several windows and of ageing, where it has anything to say."""
+        if not card.examination:
+            return []
+        found = wire.load(self._world.blobs.read(card.examination), Examination)
+        told = [found.baselines.note] if found.baselines else []
+        if found.backtest is not None and found.backtest.versus is not None:
+            told.append(
+                f"over {len(found.backtest.windows)} windows, {versus_words(card.champion, found.backtest.metric, found.backtest.versus)}"
+            )
+        told += [found.staleness.advice] if found.staleness else []
+        return [said for said in told if said]
 
     def verdict(self, verdict: Verdict, approval: Approval | None = None) -> tuple[Verdict, list[Write]]:
         """The verdict with its line."""
