@@ -523,6 +523,16 @@ def _watching(life: Life) -> None:
                 level=level,
                 rows=880,
                 effect=value / 0.14 - 1,
+                numbers={
+                    "psi": value,
+                    "js": 0.29 * value**0.5,
+                    "hellinger": 0.35 * value**0.5,
+                    "wasserstein": 0.9 * value**0.5,
+                    "ks": 0.4 * value**0.5,
+                    "ks_p": math.exp(-90 * value),
+                    "chi2": 880 * value,
+                    "chi2_p": math.exp(-60 * value),
+                },
             )
             life.put("reading", f"{LOOP}/drift/{feature}/{day(n).isoformat()}", reading, loop=LOOP, monitor="drift", subject=feature)
         firing = feature in ("visibility", "precip", "wind_speed")

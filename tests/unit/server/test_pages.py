@@ -127,6 +127,11 @@ def test_newborn_loops_teach_the_next_step(ask):
     assert "Nothing to explain yet" in ask.get("/why/taxi-demand").text
 
 
+def test_an_incident_shows_every_statistic_of_the_newest_readings(ask):
+    page = ask.get("/incidents/incident_2winter").text
+    assert all(f">{name} " in page for name in ("psi", "js", "hellinger", "wasserstein", "ks p", "chi2 p"))
+
+
 def test_an_empty_home_says_how_to_begin(tmp_path, ask):
     empty = type(ask)(create_app(SampleServices(tmp_path, MemoryRecords())))
     assert "noria up flights.py" in empty.get("/").text

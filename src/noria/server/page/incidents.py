@@ -25,5 +25,6 @@ def incident_pages(router: APIRouter, pages: Pages, services: Services, reads: R
     @router.get("/incidents/{id}")
     def incident(request: Request, id: str) -> Response:
         found = story(reads, services, id)
-        subjects = [tuple(name.split(":", 1)) for name in found.incident.subjects]
-        return pages.page(request, "incident.html", story=found, subjects=subjects)
+        subjects = [(monitor, subject) for monitor, _, subject in (name.partition(":") for name in found.incident.subjects)]
+        newest = {":".join(one): reads.newest_reading(found.incident.loop, *one) for one in subjects[:12]}
+        return pages.page(request, "incident.html", story=found, subjects=subjects, newest=newest)

@@ -34,9 +34,11 @@ def edges_of_runs(distinct: NDArray[np.float64], counts: NDArray[np.intp], bins:
     heavy = counts > total / bins
     after = np.flatnonzero(heavy) + 1
     alone = np.concatenate([distinct[heavy], distinct[after[after < len(distinct)]]])
-    others = np.repeat(distinct[~heavy], counts[~heavy])
-    pieces = max(1, round(bins * len(others) / total))
-    inner = np.quantile(others, np.arange(1, pieces) / pieces, method="higher") if len(others) else others
+    others, reached = distinct[~heavy], np.cumsum(counts[~heavy])
+    rest = int(reached[-1]) if len(reached) else 0
+    pieces = max(1, round(bins * rest / total))
+    ranks = np.ceil((rest - 1) * (np.arange(1, pieces) / pieces))
+    inner = others[np.searchsorted(reached, ranks, side="right")] if rest else others
     within = np.concatenate([alone, inner])
     within = within[(within > lowest) & (within <= highest)]
     return tuple(float(edge) for edge in np.unique([lowest, *within, np.nextafter(highest, np.inf)]))
