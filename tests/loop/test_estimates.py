@@ -87,3 +87,33 @@ def test_a_version_from_before_there_were_estimates_is_watched_as_before(noria):
     one.world.documents.put(replace(version, reference=one.world.blobs.put(wire.dump(before))))
     one.days(3, parts=1)
     assert readings(one, "quality") and not readings(one, "estimated-quality")
+
+
+REGRESSION = {
+    'nr.Label(shop["returned"], delay="1d")': 'nr.Label(shop["returned"], delay="1d", task="regression")',
+    "LogisticRegression(**params)": "LinearRegression()",
+    "from sklearn.linear_model import LogisticRegression": "from sklearn.linear_model import LinearRegression",
+    'nr.at_least(roc_auc=0.6), nr.beats_champion("roc_auc", margin=MARGIN)': "nr.at_most(mae=0.5)",
+    'guard=["errors", "latency", "roc_auc"], margin={"roc_auc": 0.05}': 'guard=["errors", "latency"]',
+    'nr.quality("roc_auc", drop=0.05, window="5d", min_rows=300)': 'nr.quality("mae", drop=0.05, window="5d", min_rows=300)',
+}
+CITIES = {
+    **REGRESSION,
+    'nr.Label(shop["returned"], delay="1d")': 'nr.Label(shop["city"], delay="1d", task="multiclass")',
+    "LogisticRegression(**params)": "LogisticRegression(**params)",
+    "from sklearn.linear_model import LogisticRegression": "from sklearn.linear_model import LogisticRegression",
+    'nr.at_least(roc_auc=0.6), nr.beats_champion("roc_auc", margin=MARGIN)': "nr.at_most(log_loss=2)",
+    'nr.quality("roc_auc", drop=0.05, window="5d", min_rows=300)': 'nr.quality("accuracy", drop=0.05, window="5d", min_rows=300)',
+}
+
+
+@pytest.mark.parametrize("changes", [REGRESSION, CITIES], ids=["numbers", "classes"])
+def test_numbers_and_many_classes_are_estimated_too(silent, declaration, changes):
+    for before, after in changes.items():
+        assert before in declaration
+        declaration = declaration.replace(before, after)
+    one = silent(declaration)
+    one.days(3, parts=1)
+    told = readings(one, "estimated-quality")[-1]
+    assert told.note.startswith("Green light") and told.low < told.value < told.high
+    assert told.subject == ("mae" if changes is REGRESSION else "accuracy")

@@ -195,10 +195,34 @@ class Calibration:
     Attributes:
         scores: Ascending.
         chances: Of a positive outcome at each of `scores`, 0 to 1.
+        doubt: Covariance (2 × 2, row by row) of what was learnt: of a shift and a stretch of the
+            log-odds of all chances. Empty = the calibration is taken as known.
+        doubt_per_day: The same of one day by itself, beyond what its rows explain: days differ.
     """
 
     scores: tuple[float, ...] = ()
     chances: tuple[float, ...] = ()
+    doubt: tuple[float, ...] = ()
+    doubt_per_day: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossModels:
+    """Small models of the loss that a row's answer will have, learnt on held-out rows; stored as a blob with the reference.
+
+    Attributes:
+        texts: Loss ("absolute", "squared", "relative") to LightGBM's own text; its columns are the model's features, then its answer.
+        columns: How many columns there are.
+        doubt: Loss to the variance of its mean error on held-out rows, rows of one day taken together.
+        doubt_per_day: The same of one day by itself, beyond what its rows explain.
+        doubt_per_row: Variance of a single row's loss around what its model says.
+    """
+
+    texts: Mapping[str, str]
+    columns: int
+    doubt: Mapping[str, float]
+    doubt_per_day: Mapping[str, float]
+    doubt_per_row: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +237,10 @@ class DriftReference:
         quality: Metric name to its value on held-out rows.
         quality_chunk_sd: Metric name to its standard deviation over held-out chunks.
         calibration: Learnt on held-out rows, for estimates before outcomes come; None = there are none.
+        class_calibrations: For multi-class: one per class, against the rest.
+        losses: For regression: digest of a blob with `LossModels`; "" = there is none.
         sample: Digest of a Parquet blob with some of those rows' features; "" = there is none.
+        judged: Digest of a Parquet blob with what came of the same rows, in the same order; "" = there is none.
         beside: What some watches compare with beyond this, each a blob of its own: name ("joint") to digest.
     """
 
@@ -225,6 +252,9 @@ class DriftReference:
     quality_chunk_sd: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration | None = None
     sample: str = ""
+    class_calibrations: tuple[Calibration, ...] = ()
+    losses: str = ""
+    judged: str = ""
     outcome: FeatureReference | None = None
     season: str = ""
     beside: Mapping[str, str] = field(default_factory=dict)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from io import BytesIO
 
 import numpy as np
 import polars as pl
 
 from noria.core.examination.importance import Importance
 from noria.core.judging import Scorecard
-from noria.core.schema import Kind, Task
+from noria.core.schema import Task
 from noria.core.watching import DriftReference
 from noria.loop.beside import beside
+from noria.loop.estimating import with_estimates
 from noria.loop.materials import Materials
 from noria.packaging import package
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.monitoring import reference
-from noria.stages.monitoring.estimated import calibrate
-from noria.stages.monitoring.trust import MOST_ROWS
 
 _COUNTING = ("drift", "data-quality")
 """Watches that hold chunks against the reference's own."""
@@ -47,9 +45,7 @@ def reference_of(on: Materials, card: Scorecard, *, leans: Importance | None = N
         outcome_times=on.frame["__time"].to_numpy().astype("datetime64[ms]"),
     )
     compared = replace(compared, beside=beside(on, {feature.name: feature.importance for feature in compared.features}))
-    if on.task is not Task.BINARY or not watched:
-        return compared
-    return replace(compared, calibration=calibrate(on.y, on.score), sample=_sample(on))
+    return with_estimates(on, compared) if watched else compared
 
 
 def _outcomes(on: Materials) -> pl.Series:
@@ -57,14 +53,6 @@ def _outcomes(on: Materials) -> pl.Series:
     if on.task is not Task.MULTICLASS:
         return on.frame["__label"]
     return on.frame["__label"].replace_strict(dict(enumerate(on.features.classes)), return_dtype=pl.String)
-
-
-def _sample(on: Materials) -> str:
-    """Some rows that judged, kept to tell how far new ones are from them; a clock always moves on, so times are left out."""
-    rows = on.judged.select(feature.name for feature in on.features.features if feature.kind is not Kind.TIME)
-    file = BytesIO()
-    rows.sample(min(rows.height, MOST_ROWS), seed=on.loop.seed).write_parquet(file)
-    return on.blobs.put(file.getvalue())
 
 
 def _chunk_sd(metric: str, on: Materials, days: np.ndarray) -> float:

@@ -11,18 +11,18 @@ from noria.core.schema import Estimate, Task
 from noria.core.training import Candidate
 from noria.core.watching import Reading
 from noria.loop.given import given_of
-from noria.loop.monitors.span import OWN, Span, feature_frame
-from noria.loop.outcomes import answers, coded, score_of
+from noria.loop.monitors import estimated
+from noria.loop.monitors.span import OWN, Span
+from noria.loop.outcomes import answers, coded
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.metrics import metric
-from noria.stages.monitoring import estimated, quality
-from noria.stages.monitoring.trust import trust
+from noria.stages.monitoring import quality
 from noria.stages.serving import log
 
 
 def read(span: Span) -> list[Reading]:
     """The window whose outcomes are due, and the newest one, whose outcomes need not be known."""
-    return [realised(span), *guessed(span)]
+    return [realised(span), *estimated.read(span)]
 
 
 def realised(span: Span) -> Reading:
@@ -66,33 +66,6 @@ def measured(name: str, labelled: pl.DataFrame, candidate: Candidate) -> float:
         return metric(name, task).value(labelled["outcome"].to_numpy(), answers(labelled, task), given_of(candidate))
     except ValueError:
         return float("nan")
-
-
-def guessed(span: Span) -> list[Reading]:
-    """What quality probably is over the newest window; none where it cannot be said."""
-    calibration, sample, one = span.watched.reference.calibration, span.watched.sample, span.watch
-    if calibration is None or sample is None or one.metric not in estimated.FORMULAS:
-        return []
-    rows = log.predictions(
-        span.world.log_folder,
-        span.loop,
-        since=max(span.end - one.window, span.watched.since),
-        until=span.end,
-        roles=OWN,
-        versions=[span.watched.version.number],
-    ).drop_nulls("answer")
-    return [
-        estimated.reading(
-            one.metric,
-            score_of(rows, span.signature.task),
-            calibration,
-            lambda: trust(sample, feature_frame(rows, span.signature)),
-            loop=span.loop,
-            at=span.end,
-            min_rows=one.min_rows,
-            threshold=span.signature.threshold,
-        )
-    ]
 
 
 def _estimator(name: str, labelled: pl.DataFrame, candidate: Candidate) -> Callable[[np.ndarray, np.ndarray], Estimate]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import BytesIO
 
 import polars as pl
 
@@ -14,6 +13,7 @@ from noria.core.registry import ModelVersion
 from noria.core.schema import Signature
 from noria.core.traffic import Role
 from noria.core.watching import DriftReference, Reading
+from noria.loop.estimating import Held, held
 from noria.loop.world import Declared, World
 from noria.ports import wire
 from noria.ports.records import Write
@@ -30,14 +30,19 @@ class Watched:
     """What the monitors look at: the champion, since when it reigns, and what it was made from.
 
     Attributes:
-        sample: Features of some rows that judged it; None = nothing can be estimated.
+        held: What is kept of the rows that judged it; None = nothing can be estimated.
     """
 
     version: ModelVersion
     reference: DriftReference
     since: datetime
     newest_row: datetime
-    sample: pl.DataFrame | None = None
+    held: Held | None = None
+
+    @property
+    def sample(self) -> pl.DataFrame | None:
+        """Features of some rows that judged it."""
+        return self.held.sample if self.held else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +82,7 @@ def watched_champion(world: World, loop: str, number: int, since: datetime) -> W
     """The champion as the monitors need it."""
     version = versions.get(world.records, loop, number)
     reference = wire.load(world.blobs.read(version.reference), DriftReference)
-    sample = pl.read_parquet(BytesIO(world.blobs.read(reference.sample))) if reference.sample else None
-    return Watched(version=version, reference=reference, since=since, newest_row=version.scorecard.end, sample=sample)
+    return Watched(version=version, reference=reference, since=since, newest_row=version.scorecard.end, held=held(reference, world.blobs))
 
 
 def feature_frame(rows: pl.DataFrame, signature: Signature) -> pl.DataFrame:

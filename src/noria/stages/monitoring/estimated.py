@@ -17,60 +17,24 @@ from math import isfinite, nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 
 from noria.core.errors import NotFound
 from noria.core.schema import THRESHOLD, Estimate
 from noria.core.watching import Calibration, Level, Reading
+from noria.stages.monitoring.calibration import chances
+from noria.stages.monitoring.doubt import moved
 from noria.stages.monitoring.trust import Light, Trust
 
 MONITOR = "estimated-quality"
 """Name of the monitor; its readings open no incident and give no signal."""
 
-KNOTS = 200
-"""Most knots that a calibration keeps."""
 
 CELLS = 100
 """Cells of neighbouring scores that a resample draws from, in place of single rows."""
 
-FOLDS = 5
-_ECE_BINS = 15
 _SMALLEST = float(np.finfo(np.float64).eps)
 
 Array = NDArray[np.float64]
-
-
-def calibrate(y: ArrayLike, score: ArrayLike) -> Calibration:
-    """Learn what chance a score stands for: isotonic, and only if that makes unseen rows better calibrated.
-
-    Args:
-        y: Outcomes 0/1 of rows that the model was not trained on, shape (rows,), in order of time:
-            the folds are blocks of time.
-        score: The model's P(1), shape (rows,).
-
-    Returns:
-        Without knots when the scores are as good as they are: the cross-validated expected
-        calibration error of the isotonic ones is no smaller.
-    """
-    outcomes, scores = np.asarray(y, dtype=np.float64), np.asarray(score, dtype=np.float64)
-    known = np.isfinite(outcomes) & np.isfinite(scores)
-    outcomes, scores = outcomes[known], scores[known]
-    if len(outcomes) < 2 * FOLDS or outcomes.min() == outcomes.max():
-        return Calibration()
-    unseen = np.empty_like(scores)
-    for fold in np.array_split(np.arange(len(scores)), FOLDS):
-        others = np.ones(len(scores), dtype=np.bool_)
-        others[fold] = False
-        unseen[fold] = chances(scores[fold], _isotonic(outcomes[others], scores[others]))
-    return _isotonic(outcomes, scores) if _ece(outcomes, unseen) < _ece(outcomes, scores) else Calibration()
-
-
-def chances(score: ArrayLike, calibration: Calibration) -> Array:
-    """What the scores stand for, shape (rows,); beyond the outer knots as at them."""
-    scores = np.asarray(score, dtype=np.float64)
-    if not calibration.scores:
-        return np.clip(scores, 0.0, 1.0)
-    return np.interp(scores, calibration.scores, calibration.chances)
 
 
 def estimate(
@@ -78,6 +42,7 @@ def estimate(
     scores: ArrayLike,
     calibration: Calibration,
     *,
+    doubt: Array | None = None,
     level: float = 0.95,
     resamples: int = 200,
     seed: int = 0,
@@ -86,11 +51,12 @@ def estimate(
     """Estimate a metric of rows whose outcomes are not known; O(n log n).
 
     The interval is a bootstrap of the rows in which each resampled row draws its outcome, so it
-    holds what a realised metric of so many independent rows would do. It does not hold that the
-    calibration itself was learnt, nor that rows of one day go together.
+    holds what a realised metric of so many independent rows would do. Each resample also draws
+    what the calibration might be instead, as far as `doubt` goes.
 
     Args:
         scores: P(1), shape (rows,); those that are not numbers are left out.
+        doubt: Covariance of the calibration's shift and stretch in these rows, shape (2, 2); None = it is known.
         threshold: From this score on, the answer counts as yes.
 
     Raises:
@@ -107,35 +73,40 @@ def estimate(
     likely = chances(known, calibration)
     value = float(_expected(formula, _cells(known, likely, groups, threshold)))
     coarse = _cells(known, likely, _neighbours(known, threshold), threshold)
-    replicates = _resampled(formula, coarse, resamples, seed) - _expected(formula, coarse)
+    replicates = _resampled(formula, coarse, doubt, resamples, seed) - _expected(formula, coarse)
+    return spread_around(value, replicates, len(known), level)
+
+
+def spread_around(value: float, replicates: Array, rows: int, level: float) -> Estimate:
+    """An estimate whose interval is the replicates' middle part around its value; NaN ends where there are none."""
     replicates = replicates[np.isfinite(replicates)]
     if not isfinite(value) or not len(replicates):
-        return Estimate(value=value, low=nan, high=nan, n=len(known), level=level)
+        return Estimate(value=value, low=nan, high=nan, n=rows, level=level)
     low, high = value + np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value=value, low=float(low), high=float(high), n=len(known), se=float(replicates.std()), level=level)
+    return Estimate(value=value, low=float(low), high=float(high), n=rows, se=float(replicates.std()), level=level)
 
 
 def reading(
     metric: str,
-    scores: Array,
-    calibration: Calibration,
+    rows: int,
+    estimated: Callable[[Trust], Estimate],
     trusted: Callable[[], Trust],
     *,
     loop: str,
     at: datetime,
     min_rows: int,
-    threshold: float = THRESHOLD,
 ) -> Reading:
-    """Read the estimate over a chunk, with its trust light; the level is never a breach.
+    """Read an estimate over a chunk, with its trust light; the level is never a breach.
 
     Args:
-        trusted: How much the chunk is like the rows that the calibration was learnt on; asked only when there are rows enough.
+        rows: How many rows have an answer.
+        estimated: The estimate of them; asked only under a green or amber light.
+        trusted: How much the chunk is like the rows that the estimate was learnt on; asked only when there are rows enough.
     """
-    rows = int(np.isfinite(scores).sum())
     if rows < max(min_rows, 1):
         return _reading(metric, None, rows, loop=loop, at=at, note=f"{rows:,} rows; {min_rows:,} are needed")
     trust = trusted()
-    found = None if trust.light is Light.RED else estimate(metric, scores, calibration, threshold=threshold)
+    found = None if trust.light is Light.RED else estimated(trust)
     return _reading(metric, found, rows, loop=loop, at=at, note=told(trust))
 
 
@@ -165,22 +136,6 @@ def _reading(metric: str, found: Estimate | None, rows: int, *, loop: str, at: d
         high=found.high if found else nan,
         note=note,
     )
-
-
-def _isotonic(y: Array, score: Array) -> Calibration:
-    """Pool adjacent violators (Ayer et al. 1955); a block of equal chances keeps its two ends as knots."""
-    distinct, groups = np.unique(score, return_inverse=True)
-    rows = np.bincount(groups).astype(np.float64)
-    fitted = isotonic_regression(np.bincount(groups, weights=y) / rows, weights=rows).x
-    changes = np.flatnonzero(np.diff(fitted))
-    ends = np.unique([0, *changes, *(changes + 1), len(fitted) - 1])
-    kept = ends[np.unique(np.linspace(0, len(ends) - 1, KNOTS).round().astype(np.intp))] if len(ends) > KNOTS else ends
-    return Calibration(scores=tuple(distinct[kept].tolist()), chances=tuple(np.clip(fitted[kept], 0.0, 1.0).tolist()))
-
-
-def _ece(y: Array, score: Array) -> float:
-    bins = np.clip((score * _ECE_BINS).astype(np.intp), 0, _ECE_BINS - 1)
-    return float(np.abs(np.bincount(bins, weights=score - y, minlength=_ECE_BINS)).sum() / len(y))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,11 +186,12 @@ def _expected(formula: Formula, cells: _Cells) -> Array:
         return formula(cells.rows * cells.chance, cells.rows * (1 - cells.chance), cells)
 
 
-def _resampled(formula: Formula, cells: _Cells, resamples: int, seed: int) -> Array:
+def _resampled(formula: Formula, cells: _Cells, doubt: Array | None, resamples: int, seed: int) -> Array:
     """A resampled row comes from a cell in proportion to its rows, and is a yes with the cell's chance: both draws at once."""
     random = np.random.default_rng(seed)
     drawn = random.multinomial(int(cells.rows.sum()), cells.rows / cells.rows.sum(), size=resamples)
-    positives = random.binomial(drawn, np.clip(cells.chance, 0.0, 1.0)).astype(np.float64)
+    chance = cells.chance if doubt is None else moved(cells.chance, doubt, random, resamples)
+    positives = random.binomial(drawn, np.clip(chance, 0.0, 1.0)).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         return formula(positives, drawn - positives, cells)
 

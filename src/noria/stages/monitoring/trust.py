@@ -39,11 +39,14 @@ class Trust:
     Attributes:
         auc: How well a classifier tells the two apart on rows it did not learn from; 0.5 = not at all.
         ess_share: Effective sample size of the reference rows, weighted to look like the new ones, as a share of them.
+        weights: How much more often each reference row would be met among the new ones, 1 on average, in the order
+            of the sample; empty where only some of its rows were looked at.
     """
 
     light: Light
     auc: float
     ess_share: float
+    weights: tuple[float, ...] = ()
 
 
 def trust(reference_sample: pl.DataFrame, chunk: pl.DataFrame, *, seed: int = 0) -> Trust:
@@ -58,7 +61,7 @@ def trust(reference_sample: pl.DataFrame, chunk: pl.DataFrame, *, seed: int = 0)
     """
     if reference_sample.is_empty() or chunk.is_empty():
         return Trust(light=Light.RED, auc=float("nan"), ess_share=float("nan"))
-    old, new = (frame.sample(min(frame.height, MOST_ROWS), seed=seed) for frame in (reference_sample, chunk))
+    old, new = (frame if frame.height <= MOST_ROWS else frame.sample(MOST_ROWS, seed=seed) for frame in (reference_sample, chunk))
     X = np.column_stack(
         [np.ones(old.height + new.height), *(part for name in old.columns for part in _parts(old[name], _column(new, name)))]
     )
@@ -68,8 +71,10 @@ def trust(reference_sample: pl.DataFrame, chunk: pl.DataFrame, *, seed: int = 0)
     for learn, judge in ((half, ~half), (~half, half)):
         logit[judge] = X[judge] @ fit(X[learn], is_new[learn])
         aucs.append(auc_of(is_new[judge], logit[judge]))
-    auc, share = float(np.mean(aucs)), _effective_share(logit[: old.height])
-    return Trust(light=_light(auc, share), auc=auc, ess_share=share)
+    auc, ratio = float(np.mean(aucs)), np.exp(logit[: old.height] - logit[: old.height].max())
+    share = _effective_share(ratio)
+    weights = tuple((ratio / ratio.mean()).tolist()) if old.height == reference_sample.height else ()
+    return Trust(light=_light(auc, share), auc=auc, ess_share=share, weights=weights)
 
 
 def _light(auc: float, share: float) -> Light:
@@ -98,7 +103,6 @@ def _parts(old: pl.Series, new: pl.Series) -> list[Array]:
     return [scored, scored**2 - 1, *([missing.astype(np.float64)] if missing.any() else [])]
 
 
-def _effective_share(logit: Array) -> float:
-    """(Σr)² / (n Σr²) with density ratios r in proportion to exp(logit) (Kish 1965)."""
-    ratio = np.exp(logit - logit.max())
+def _effective_share(ratio: Array) -> float:
+    """(Σr)² / (n Σr²) with density ratios r (Kish 1965)."""
     return float(ratio.sum() ** 2 / (len(ratio) * np.square(ratio).sum()))
