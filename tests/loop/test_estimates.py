@@ -94,12 +94,12 @@ REGRESSION = {
     "LogisticRegression(**params)": "LinearRegression()",
     "from sklearn.linear_model import LogisticRegression": "from sklearn.linear_model import LinearRegression",
     'nr.at_least(roc_auc=0.6), nr.beats_champion("roc_auc", margin=MARGIN)': "nr.at_most(mae=0.5)",
-    'guard=["errors", "latency", "roc_auc"], margin={"roc_auc": 0.05}': 'guard=["errors", "latency"]',
+    'guard=["errors", "latency", "agreement", "roc_auc"], margin={"roc_auc": 0.05}': 'guard=["errors", "latency"]',
     'nr.quality("roc_auc", drop=0.05, window="5d", min_rows=300)': 'nr.quality("mae", drop=0.05, window="5d", min_rows=300)',
 }
-CITIES = {
+CLASSES = {
     **REGRESSION,
-    'nr.Label(shop["returned"], delay="1d")': 'nr.Label(shop["city"], delay="1d", task="multiclass")',
+    'nr.Label(shop["returned"], delay="1d")': 'nr.Label(shop["returned"], delay="1d", task="multiclass")',
     "LogisticRegression(**params)": "LogisticRegression(**params)",
     "from sklearn.linear_model import LogisticRegression": "from sklearn.linear_model import LogisticRegression",
     'nr.at_least(roc_auc=0.6), nr.beats_champion("roc_auc", margin=MARGIN)': "nr.at_most(log_loss=2)",
@@ -107,7 +107,7 @@ CITIES = {
 }
 
 
-@pytest.mark.parametrize("changes", [REGRESSION, CITIES], ids=["numbers", "classes"])
+@pytest.mark.parametrize("changes", [REGRESSION, CLASSES], ids=["numbers", "classes"])
 def test_numbers_and_many_classes_are_estimated_too(silent, declaration, changes):
     for before, after in changes.items():
         assert before in declaration
