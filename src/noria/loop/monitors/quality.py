@@ -56,6 +56,8 @@ def labelled_rows(span: Span) -> pl.DataFrame:
         versions=[span.watched.version.number],
     )
     labelled = labelled.with_columns(outcome=coded(labelled["outcome"], signature))
+    if labelled.is_empty():
+        return labelled
     return labelled.drop_nulls(["answers" if signature.task is Task.MULTICLASS else "answer", "outcome"])
 
 
