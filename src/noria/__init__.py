@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from noria.core.declaration.inspection import Fairness, Leakage
     from noria.core.declaration.loop import Loop, Retrain
     from noria.core.declaration.rollout import AB, Bandit, Canary
+    from noria.core.declaration.service import errors, labels, prediction_bias, skew, slow, sudden
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
     from noria.core.declaration.watch import anomalies, arrival, data_quality, drift, freshness, joint_drift, quality
     from noria.core.signing import verify_webhook
@@ -69,6 +70,7 @@ __all__ = [
     "data_quality",
     "drift",
     "equivalent_to_champion",
+    "errors",
     "evaluate",
     "expect",
     "expected",
@@ -78,20 +80,26 @@ __all__ = [
     "integer",
     "invariant",
     "joint_drift",
+    "labels",
     "latency",
     "log",
     "monotone",
     "no_slice_worse",
     "not_worse_than_champion",
     "on_demand",
+    "prediction_bias",
     "quality",
     "real",
     "robust",
     "size",
+    "skew",
+    "slow",
+    "sudden",
     "verify_webhook",
 ]
 
 _ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "rollout", "watch", "alerts", "backtest", "loop")
+_ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "rollout", "watch", "service", "alerts", "loop")
 _ELSEWHERE = {
     "Costs": "noria.core.costs",
     "check": "noria.checks.check",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,11 +24,9 @@ from noria.core.moments import to_ms
 from noria.core.traffic import Role
 from noria.loop.deploy import CHAMPION
 from noria.loop.enrol import in_force
-from noria.loop.source import anchored, datasets
+from noria.loop.parity import declared_by, parity_of, sources
 from noria.loop.states import state_of
 from noria.ports.clock import TurnableClock
-from noria.stages.data.versions import snapshot
-from noria.stages.features.parity import compare, recompute
 from noria.stages.registry import aliases, versions
 from noria.stages.serving import log
 
@@ -228,14 +226,9 @@ def check_parity(opened: Opened, name: str, rows: int) -> Any:
     if number is None:
         raise NotAllowed(f"{name} has no champion yet", fix="`noria status` shows what is under way")
     version = versions.get(world.records, name, number)
-    declared = in_force(world, replace(state_of(world.documents, name), code=version.code))
+    declared = declared_by(world, name, version)
     logged = log.predictions(world.log_folder, name, roles=(Role.CHAMPION, Role.FALLBACK), versions=[number]).tail(rows)
-    taken = {
-        dataset.name: snapshot(anchored(dataset, declared.folder), blobs=world.blobs, at=world.clock.now(), scratch=world.scratch)
-        for dataset in datasets(declared.loop).values()
-    }
-    again = recompute(logged, list(declared.loop.features), taken, blobs=world.blobs, inputs=version.candidate.signature.inputs)
-    return compare(logged, again)
+    return parity_of(world, declared, version, logged, sources(world, declared))
 
 
 def in_words(progress: Progress) -> str:

@@ -14,9 +14,11 @@ from noria.core.ids import digest_of, new_id
 from noria.core.judging import Approval
 from noria.core.moments import to_ms
 from noria.core.notices import Delivery, Notice
+from noria.core.performance import MaturityCurve
 from noria.core.probing import Judgement
 from noria.core.registry import AliasMove, ModelVersion
 from noria.core.state import AliasState, LoopState, TrafficPoint
+from noria.core.streaming import StreamState
 from noria.core.training import Run
 from noria.core.turning import Rollout, Signal, Step, Turn
 from noria.core.watching import Incident, MonitorState, Reading
@@ -61,6 +63,8 @@ SHELVES: dict[type, Shelf] = {
     ),
     MonitorState: Shelf(kind="monitor", key=lambda v: f"{v.loop}/{v.monitor}/{v.subject}", index=lambda v: {"loop": v.loop}),
     Incident: Shelf(kind="incident", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": "closed" if v.closed_at else "open"}),
+    StreamState: Shelf(kind="stream", key=lambda v: f"{v.loop}/{v.subject}", index=lambda v: {"loop": v.loop}),
+    MaturityCurve: Shelf(kind="maturity", key=lambda v: v.loop, index=lambda v: {"loop": v.loop}),
     DatasetVersion: Shelf(kind="dataset", key=lambda v: f"{v.name}/{v.digest}", index=lambda v: {"name": v.name}),
     Signal: Shelf(kind="signal", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": "new"}),
     TrafficPoint: Shelf(kind="traffic", key=lambda v: f"{v.loop}/{_iso(v.start)}", index=lambda v: {"loop": v.loop}),

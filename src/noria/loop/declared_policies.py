@@ -15,6 +15,7 @@ from noria.core.moments import spoken
 from noria.core.turning import Cause
 from noria.loop.beside import MAKERS, name_of
 from noria.stages.monitoring.alarms import ALARMS
+from noria.stages.monitoring.sudden import DETECTORS, STREAMS
 
 Mistake = tuple[str, str, str]
 """The part of the declaration, what is wrong there, and how to mend it."""
@@ -67,6 +68,14 @@ def _of_rollout(strategy: Strategy) -> Iterator[Mistake]:
 
 def _of_watch(watch: Watch) -> Iterator[Mistake]:
     part = f"watch {watch.check}"
+    if watch.check == "sudden":
+        yield from _of_sudden(watch, part)
+        return
+    if watch.check == "prediction-bias" and watch.floor <= 0:
+        yield part, f"by={watch.floor:g}", "name a bias that does not matter, such as by=0.05"
+    for name, share in (("at_least", watch.at_least), ("at_most", watch.at_most)):
+        if share is not None and not 0 < share < 1:
+            yield part, f"{name}={share:g} is no share", "keep it between 0 and 1"
     if watch.statistic not in STATISTICS:
         yield part, f"statistic {watch.statistic!r} does not exist", _nearest(watch.statistic, STATISTICS)
     for name in watch.monitors:
@@ -74,6 +83,14 @@ def _of_watch(watch: Watch) -> Iterator[Mistake]:
             yield part, f"monitor {name!r} does not exist", _nearest(name, DATA_QUALITY)
     if watch.season is not None and (watch.season <= watch.every or watch.season % watch.every):
         yield part, f"a season of {spoken(watch.season)} in chunks of {spoken(watch.every)}", "let it be two or more whole chunks"
+
+
+def _of_sudden(watch: Watch, part: str) -> Iterator[Mistake]:
+    if watch.statistic not in DETECTORS:
+        yield part, f"detector {watch.statistic!r} does not exist", _nearest(watch.statistic, DETECTORS)
+    for name in watch.monitors:
+        if name not in STREAMS:
+            yield part, f"stream {name!r} does not exist", _nearest(name, STREAMS)
 
 
 def _of_alerts(alerts: Alerts) -> Iterator[Mistake]:

@@ -24,7 +24,10 @@ class Watch:
         season: For drift: a whole number of chunks after which the world repeats itself.
         warmup: No verdict in this time after a promotion.
         outcome: For drift: whether what really happens is watched as well.
-        monitors: For data quality: which ones (`DATA_QUALITY`).
+        monitors: For data quality: which ones (`DATA_QUALITY`); for sudden changes: of which streams.
+        at_least, at_most: A declared share, for labels, skew and errors; None = what has been usual decides.
+        delay: For labels: how old an outcome may be when it comes.
+        most: For slow answers: quantile and its longest wait in ms.
     """
 
     check: str
@@ -45,6 +48,10 @@ class Watch:
     monitors: tuple[str, ...] = ()
     share: float = 0.005
     keep: int = 20
+    at_least: float | None = None
+    at_most: float | None = None
+    delay: timedelta | None = None
+    most: tuple[tuple[str, float], ...] = ()
 
 
 STATISTICS = ("psi", "js", "hellinger", "wasserstein", "ks")

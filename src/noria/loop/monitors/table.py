@@ -6,7 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from noria.loop.monitors import anomalies, arrival, data_quality, drift, freshness, joint, quality
+from noria.loop.monitors import (
+    anomalies,
+    arrival,
+    data_quality,
+    drift,
+    freshness,
+    joint,
+    labels,
+    operations,
+    prediction_bias,
+    quality,
+    skew,
+    sudden,
+)
 from noria.loop.monitors.span import Monitor
 
 
@@ -32,5 +45,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "quality": Kind(read=quality.read, monitors=("quality",)),
         "arrival": Kind(read=arrival.read, monitors=("late", "stale")),
         "freshness": Kind(read=freshness.read, monitors=("freshness",)),
+        "prediction-bias": Kind(read=prediction_bias.read, monitors=("prediction-bias",)),
+        "labels": Kind(read=labels.read, monitors=("label-coverage", "label-delay")),
+        "errors": Kind(read=operations.errors, monitors=("errors",)),
+        "slow": Kind(read=operations.slow, monitors=("latency",)),
+        "sudden": Kind(read=sudden.read, monitors=("sudden-errors", "sudden-latency", "sudden-predictions")),
+        "skew": Kind(read=skew.read, monitors=("skew", "view-missing", "view-age")),
     }
 )

@@ -27,13 +27,15 @@ class ParityReport:
         rows: Requests compared.
         equal: Share of them whose whole feature vector is the same to the bit; 1.0 when there are none.
         differing: Feature name to requests that differ in it; only features that differ.
-        examples: A few differences in words.
+        examples: A few differences in words, of each feature that differs one before others get a second.
+        features: All that were compared.
     """
 
     rows: int
     equal: float
     differing: Mapping[str, int]
     examples: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 def recompute(
@@ -87,6 +89,7 @@ def compare(predictions: pl.DataFrame, recomputed: pl.DataFrame) -> ParityReport
         equal=1.0 - int(wrong.sum()) / served.height if served.height else 1.0,
         differing={name: count for name, count in counts.items() if count},
         examples=_examples(served, again, differs),
+        features=tuple(counts),
     )
 
 
@@ -118,11 +121,11 @@ def _bits(column: pl.Series, like: pl.DataType) -> pl.Series:
 
 
 def _examples(served: pl.DataFrame, again: pl.DataFrame, differs: pl.DataFrame) -> tuple[str, ...]:
-    said: list[str] = []
-    for name in differs.columns:
-        for place in differs[name].arg_true().head(_EXAMPLES - len(said)):
-            values = [table.item(place, name) if name in table.columns else None for table in (served, again)]
-            said.append(
-                f"{served.item(place, 'request_id')}: {name.removeprefix('f:')} served {values[0]!r}, recomputed {values[1]!r}"[:200]
-            )
-    return tuple(said[:_EXAMPLES])
+    wrong = {name: differs[name].arg_true().head(_EXAMPLES).to_list() for name in differs.columns}
+    turns = [(turn, name) for turn in range(_EXAMPLES) for name, places in wrong.items() if turn < len(places)]
+    said = []
+    for turn, name in turns[: max(_EXAMPLES, sum(bool(places) for places in wrong.values()))]:
+        place = wrong[name][turn]
+        values = [table.item(place, name) if name in table.columns else None for table in (served, again)]
+        said.append(f"{served.item(place, 'request_id')}: {name.removeprefix('f:')} served {values[0]!r}, recomputed {values[1]!r}"[:200])
+    return tuple(said)
