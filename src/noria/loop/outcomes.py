@@ -6,6 +6,12 @@ import numpy as np
 import polars as pl
 
 from noria.core.schema import Signature, Task
+from noria.core.traffic import Role
+
+GIVEN = (Role.CHAMPION, Role.CHALLENGER, Role.FALLBACK)
+"""Answers that a user was given."""
+OWN = (Role.CHAMPION, Role.FALLBACK)
+"""The champion's own among them."""
 
 
 def coded(outcomes: pl.Series, signature: Signature) -> pl.Series:

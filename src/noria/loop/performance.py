@@ -14,8 +14,7 @@ from noria.core.performance import MaturityCurve, QualityWindow, RealisedQuality
 from noria.core.schema import Signature, Task
 from noria.core.training import Candidate
 from noria.loop.given import given_of
-from noria.loop.monitors.span import GIVEN
-from noria.loop.outcomes import answers, coded
+from noria.loop.outcomes import GIVEN, answers, coded
 from noria.loop.states import state_of
 from noria.loop.world import World
 from noria.stages.evaluation.estimates import estimate

@@ -11,18 +11,15 @@ import polars as pl
 from noria.core.declaration.watch import Watch
 from noria.core.registry import ModelVersion
 from noria.core.schema import Signature
-from noria.core.traffic import Role
 from noria.core.watching import DriftReference, Reading
 from noria.loop.estimating import Held, held
+from noria.loop.outcomes import GIVEN, OWN
 from noria.loop.world import Declared, World
 from noria.ports import wire
 from noria.ports.records import Write
 from noria.stages.registry import versions
 
-GIVEN = (Role.CHAMPION, Role.CHALLENGER, Role.FALLBACK)
-"""Answers that a user was given."""
-OWN = (Role.CHAMPION, Role.FALLBACK)
-"""The champion's own among them."""
+__all__ = ["GIVEN", "OWN", "Monitor", "Span", "Watched", "feature_frame", "watched_champion"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
