@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from noria.checks.check import check
+    from noria.checks.conduct import check_fairness, check_leakage
     from noria.checks.evaluate import evaluate
     from noria.core.costs import Costs
     from noria.core.declaration import expectations as expect
@@ -66,6 +67,8 @@ __all__ = [
     "beats_baselines",
     "beats_champion",
     "check",
+    "check_fairness",
+    "check_leakage",
     "choice",
     "data_quality",
     "drift",
@@ -103,6 +106,8 @@ _ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "
 _ELSEWHERE = {
     "Costs": "noria.core.costs",
     "check": "noria.checks.check",
+    "check_fairness": "noria.checks.conduct",
+    "check_leakage": "noria.checks.conduct",
     "evaluate": "noria.checks.evaluate",
     "verify_webhook": "noria.core.signing",
 }

@@ -8,17 +8,25 @@ with Noria gives the fixture `noria_check` besides, and `--noria-reports DIR` ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
 from noria.checks.check import check
+from noria.checks.conduct import check_fairness, check_leakage
 from noria.checks.report import Report
 from noria.core.checking import Group
+from noria.core.declaration.conduct import fair
 from noria.core.errors import NotFound
-from noria.core.judging import Scorecard
+from noria.core.examination.examination import Examination
+from noria.core.examination.fairness import MEASURES, FairnessReport
+from noria.core.examination.leakage import LeakageReport
+from noria.core.judging import GateResult, Outcome, Scorecard
 from noria.core.schema import Estimate
 from noria.stages.evaluation.metrics import METRICS, Metric
+from noria.stages.governance.fairness import fair as fair_gate
+
+SHOWN = 10
 
 
 def assert_nothing_found(reference: Any, current: Any, **asked: Any) -> Report:
@@ -80,6 +88,62 @@ def assert_scorecard(card: Scorecard | Report | Mapping[str, Any], *, surely: bo
     ]
     if missed:
         raise AssertionError("\n".join([f"{len(missed)} of {len(limits)} marks are worse than they may be", *missed]))
+
+
+def assert_no_leakage(train: Any, judge: Any, *, label: str, **asked: Any) -> LeakageReport:
+    """Fail when a feature holds the label, or rows that judge were trained on; warnings pass, and are in the report.
+
+    Args:
+        train, judge, label, asked: As `noria.check_leakage` takes them.
+
+    Raises:
+        AssertionError: with every finding that stops.
+        DataInvalid: a side cannot be read.
+    """
+    __tracebackhide__ = True
+    report = check_leakage(train, judge, label=label, **asked)
+    if report.stops:
+        raise AssertionError("\n".join([f"{len(report.stops)} finding(s)", *(f"  {finding}" for finding in report.stops[:SHOWN])]))
+    return report
+
+
+def assert_fair(
+    rows: Any,
+    columns: str | Sequence[str],
+    *,
+    label: str,
+    score: str | Sequence[str],
+    limits: Mapping[str, float],
+    surely: bool = False,
+    **asked: Any,
+) -> FairnessReport:
+    """Fail when a gap between groups is shown to be beyond its limit: `assert_fair(rows, "sex", …, limits={"four_fifths": 0.8})`.
+
+    Args:
+        rows, columns, label, score, asked: As `noria.check_fairness` takes them.
+        limits: Measure to the largest difference that is borne; for "four_fifths" the smallest ratio.
+        surely: Whether each gap must also be shown to be within its limit, so that too few rows fail.
+
+    Raises:
+        AssertionError: names each gap with its interval and its limit.
+        DataInvalid: the table cannot be read.
+        NotFound: there is no such measure.
+    """
+    __tracebackhide__ = True
+    report = check_fairness(rows, columns, label=label, score=score, **asked)
+    found = Examination(made_from=(), fairness=report)
+    unsure = "fail" if surely else "pass"
+    results = [_gate_on(measure, limit, unsure, found) for measure, limit in limits.items()]
+    missed = [f"  {result.reason}" for result in results if result.outcome is Outcome.FAIL]
+    if missed:
+        raise AssertionError("\n".join([f"{len(missed)} of {len(limits)} gaps are wider than they may be", *missed]))
+    return report
+
+
+def _gate_on(measure: str, limit: float, unsure: str, found: Examination) -> GateResult:
+    if measure not in MEASURES:
+        raise NotFound(f"there is no measure {measure!r}", fix=f"there are {', '.join(MEASURES)}")
+    return fair_gate(fair(measure, limit=limit, unsure=unsure), found)
 
 
 class ReportFailed(AssertionError):
