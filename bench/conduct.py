@@ -131,10 +131,31 @@ def studies(runs: int) -> None:
             covered += made is not None and made.difference.low <= truth + 1e-9 <= made.difference.high + 2e-9
             harmed += made is not None and made.difference.low > truth
         print(f"gap of groups selected {shares}, {rows} rows: covered {covered / runs:.3f}, shown too wide {harmed / runs:.3f}")
+    for shares in ([0.3, 0.3], [0.3, 0.4], [0.3, 0.45], [0.3, 0.5], [0.3, 0.4, 0.4, 0.4, 0.4], [0.3, 0.5, 0.5, 0.5, 0.5]):
+        for rows in (500, 2_000, 8_000):
+            beyond, within = _held(shares, rows, runs)
+            print(f"gap of groups selected {shares} against a limit of 0.1, {rows} rows: beyond {beyond:.3f}, within {within:.3f}")
+    for worse in (0.1, 0.15, 0.2, 0.3):
+        found = sum("c0=b" in [str(one) for one in _searched(seed, worse, True).found] for seed in range(runs))
+        print(f"slices: one worse by {worse} of a standard deviation, 1,200 of 4,000 rows, found {found / runs:.3f}")
     for auc in (0.95, 0.97, 0.98):
         for rows in (300, 1_000, 4_000):
             stops = sum(bool(look_over(_honest(seed, rows, auc), Leakage()).stops) for seed in range(runs))
             print(f"leakage, an honest feature of AUC {auc}, {rows} rows: stopped {stops} of {runs}")
+
+
+def _held(shares: list[float], rows: int, runs: int) -> tuple[float, float]:
+    """How often a gap is shown to be beyond 0.1, and within; 25 days have something in common."""
+    beyond = within = 0
+    for seed in range(runs):
+        random = np.random.default_rng(seed)
+        groups, day = random.integers(0, len(shares), rows), np.arange(rows) * 25 // rows
+        chance = np.clip(np.array(shares)[groups] + 0.06 * random.normal(size=25)[day], 0, 1)
+        said = (random.random(rows) < chance).astype(float)
+        made = widest(rates_of(Answers(y=said, score=said, said=said), groups, len(shares), day)["selection_rate"], range(len(shares)))
+        beyond += made is not None and made.difference.low > 0.1
+        within += made is not None and made.difference.high <= 0.1
+    return beyond / runs, within / runs
 
 
 def _searched(seed: int, worse: float, clustered: bool):

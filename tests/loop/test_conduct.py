@@ -153,3 +153,25 @@ def test_other_tasks_are_looked_at_too(noria, declaration, task):
     assert found.slices is not None and found.slices.loss == ("squared_error" if task == "regression" else "log_loss")
     assert found.fairness is not None and found.fairness.favourable == ("" if task == "regression" else "gold")
     assert found.stress is not None and len(found.stress.behaviours) == 2
+
+
+def test_cases_may_say_what_a_request_says(noria, declaration):
+    """The feature "late" is computed from the request's own time, which is no feature."""
+    text = declared(
+        declaration, WATCHED.replace('"heat": 20.0, "expect": True}', '"heat": 20.0, "at": "2024-02-01T23:00:00", "expect": True}')
+    )
+    text = text.replace(
+        "def train(data, params):",
+        """@nr.on_demand(inputs=["at"])
+def clock(rows):
+    return rows.with_columns(late=rows["at"].dt.hour() > 20)
+
+def train(data, params):""",
+    ).replace("heat, product]", "heat, product, clock]")
+    one = noria(declaration=text)
+    with_column(one.folder, "member", members)
+    one.be_born()
+    found = wire.load(one.world.blobs.read(versions.get(one.world.records, "orders", 1).scorecard.examination), Examination)
+    assert found.untold == {} and found.stress is not None
+    cases = next(test for test in found.stress.behaviours if test.test == "expected")
+    assert (cases.tried, cases.violated.value) == (2, 0.0)

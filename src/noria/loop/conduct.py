@@ -16,7 +16,7 @@ from noria.core.examination.fairness import FairnessReport
 from noria.core.examination.slices import SliceSearch
 from noria.core.examination.stress import Behaviour, Stress
 from noria.core.schema import Field
-from noria.loop.answering import answering, recomputed
+from noria.loop.answering import answering, answering_cases, inputs_of_cases, recomputed
 from noria.loop.materials import Materials
 from noria.packaging import package
 from noria.stages.evaluation import fairness
@@ -104,7 +104,9 @@ def _tried(gate: BehaviourGate, on: Materials, rows: pl.DataFrame, fields: list[
     classes = on.features.classes
     if gate.test == "expected":
         folder, threshold = Path(on.order.file).parent, on.candidate.signature.threshold
-        tried = expected(gate, answering(on), fields=fields, classes=classes, folder=folder, threshold=threshold)
+        tried = expected(
+            gate, answering_cases(on), fields=fields, inputs=inputs_of_cases(on), classes=classes, folder=folder, threshold=threshold
+        )
         return replace(tried, cases=on.blobs.put(folder / gate.cases)) if isinstance(gate.cases, str) else tried
     return behaviour(gate, rows, answering(on, rows), fields=fields, classes=classes, task=on.task, clusters=clusters)
 

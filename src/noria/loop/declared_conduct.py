@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from noria.core.declaration.conduct import ACTIONS, JOINED, SEVERITY, UNSURE, BehaviourGate, FairGate, RobustGate
+from noria.core.declaration.features import OnDemand
 from noria.core.declaration.inspection import LEAKAGE_CHECKS
 from noria.core.declaration.loop import Loop
 from noria.core.errors import NoriaError
@@ -41,7 +42,7 @@ def mistakes_of_conduct(loop: Loop, known: Known) -> Iterator[Mistake]:
         elif isinstance(gate, RobustGate):
             yield from _of_robust(gate, known)
         elif isinstance(gate, BehaviourGate):
-            yield from _of_cases(gate, known) if gate.test == "expected" else _of_behaviour(gate, known)
+            yield from _of_cases(gate, loop, known) if gate.test == "expected" else _of_behaviour(gate, known)
 
 
 def _of_fairness(loop: Loop, known: Known) -> Iterator[Mistake]:
@@ -137,7 +138,7 @@ def _of_behaviour(gate: BehaviourGate, known: Known) -> Iterator[Mistake]:
         yield part, "of several classes none is named", "write of=…, the class whose probability is asked about"
 
 
-def _of_cases(gate: BehaviourGate, known: Known) -> Iterator[Mistake]:
+def _of_cases(gate: BehaviourGate, loop: Loop, known: Known) -> Iterator[Mistake]:
     part = f"gate {gate}"
     yield from _of_share(gate, part)
     try:
@@ -145,7 +146,8 @@ def _of_cases(gate: BehaviourGate, known: Known) -> Iterator[Mistake]:
     except NoriaError as error:
         yield part, error.message, error.fix or "mend the cases"
         return
-    words = {*EXPECTED, "name", "of", *known.features}
+    inputs = {name for feature in loop.features if isinstance(feature, OnDemand) for name in feature.inputs}
+    words = {*EXPECTED, "name", "of", *known.features, *inputs}
     for name in sorted({str(name) for case in cases for name in case} - words)[:10]:
         yield part, f"feature {name!r} of a case does not exist", _nearest(name, words)
 

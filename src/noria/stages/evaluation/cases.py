@@ -23,12 +23,20 @@ SHOWN = 20
 
 
 def expected(
-    gate: BehaviourGate, answer: Answer, *, fields: Sequence[Field], classes: Sequence[str], folder: Path, threshold: float = THRESHOLD
+    gate: BehaviourGate,
+    answer: Answer,
+    *,
+    fields: Sequence[Field],
+    inputs: Sequence[Field] = (),
+    classes: Sequence[str],
+    folder: Path,
+    threshold: float = THRESHOLD,
 ) -> Behaviour:
     """Ask the candidate every case, and name those that it answers otherwise.
 
     Args:
         fields: The features; what a case lacks of them is missing.
+        inputs: What else a case may say: fields of a request that features are computed from.
         classes: In the order of the probabilities; empty where numbers are answered.
         folder: Where a file of cases is looked for.
 
@@ -36,7 +44,9 @@ def expected(
         DataInvalid: the cases cannot be read, or a value does not fit its feature.
     """
     cases = read_cases(gate.cases, folder)
-    answers = answer(pl.DataFrame([_column(field, cases) for field in fields]))
+    said = {name for case in cases for name in case}
+    told = [*fields, *(field for field in inputs if field.name in said)]
+    answers = answer(pl.DataFrame([_column(field, cases) for field in told]))
     missed: list[Example] = []
     for place, (case, given) in enumerate(zip(cases, answers, strict=True)):
         wrong = _miss(case, np.atleast_1d(given), classes, threshold, TOLERANCE if gate.tolerance is None else gate.tolerance)

@@ -103,6 +103,23 @@ def test_the_interval_of_the_widest_gap_covers_it(shares, n, days):
     assert covered >= 227 and covered_ratio >= 227
 
 
+@pytest.mark.parametrize(("shares", "rows", "beyond"), [([0.3, 0.4], 1_500, False), ([0.3, 0.5], 1_500, True), ([0.3, 0.3], 1_500, False)])
+def test_a_gap_at_its_limit_is_seldom_shown_to_be_beyond_and_one_well_beyond_nearly_always(shares, rows, beyond):
+    """Against a limit of 0.1, days in common: at most 2.5 % at the limit (of 250 hardly more than 15), at least 95 % at twice the limit."""
+    shown = within = 0
+    for seed in range(250):
+        random = np.random.default_rng(seed)
+        groups, day = random.integers(0, 2, rows), np.arange(rows) * 25 // rows
+        chance = np.clip(np.array(shares)[groups] + 0.06 * random.normal(size=25)[day], 0, 1)
+        said = (random.random(rows) < chance).astype(float)
+        found = widest(rates_of(Answers(y=said, score=said, said=said), groups, 2, day)["selection_rate"], range(2))
+        assert found is not None
+        shown += found.difference.low > 0.1
+        within += found.difference.high <= 0.1
+    assert shown >= 225 if beyond else shown <= 15
+    assert within >= 200 if shares[0] == shares[1] else within <= 15
+
+
 def test_groups_with_too_few_rows_for_a_rate_are_not_compared_and_said():
     frame = pl.DataFrame({"group": ["a"] * 300 + ["b"] * 300 + ["c"] * 120})
     y = np.array(([1.0] * 100 + [0.0] * 200) * 2 + [1.0] * 10 + [0.0] * 110)
