@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,3 +156,8 @@ def test_goodness_grows_with_quality_for_every_metric() -> None:
     assert METRICS["roc_auc"].goodness(0.8) > METRICS["roc_auc"].goodness(0.7)
     assert METRICS["rmse"].goodness(1.0) > METRICS["rmse"].goodness(2.0)
     assert METRICS["bias"].goodness(-1.0) > METRICS["bias"].goodness(2.0)
+
+
+def test_every_metric_is_told_of_in_the_documents() -> None:
+    told = (Path(__file__).parents[4] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert not [name for name in METRICS if f"`{name}`" not in told]
