@@ -26,13 +26,13 @@ from sklearn.linear_model import LogisticRegression
 from noria.core.declaration.loop import Retrain
 from noria.core.probing import Answer, PastGain, Probe
 from noria.core.schema import Task
-from noria.loop.probed import newest_from
+from noria.loop.probed import SPAN
 from noria.loop.probing import judge
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.paired import compare
 
-START, EPOCH, DAY_MS = datetime(2024, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC), 86_400_000
-BEFORE, DAYS, PER_DAY, WINDOW = 60, 180, 300, 60
+START = datetime(2024, 1, 1, tzinfo=UTC)
+BEFORE, DAYS, PER_DAY, WINDOW, JUDGES = 60, 180, 300, 60, 12
 POLICY = Retrain(cooldown="7d", probe=True, min_gain=0.01)
 FEATURES = 4
 
@@ -83,12 +83,11 @@ def _changed(kind: str, day: np.ndarray) -> np.ndarray:
 
 
 def probed(stream: Stream, model: LogisticRegression, learnt: int, today: int) -> Probe:
-    """As `noria.loop.probed` does it."""
-    new = np.arange(learnt * PER_DAY, (today - 1) * PER_DAY) * DAY_MS // PER_DAY
-    start = (newest_from(new) - EPOCH).days
+    """As `noria.loop.probed` does it: the candidate that the turn would make, on the newest days that the champion was not trained on."""
+    start = max(today - 1 - SPAN.days, learnt - JUDGES)
     newest = today - 1 - start
     rows = stream.rows(start, today - 1)
-    refit, y, day = stream.fitted(start), stream.y[rows], stream.day[rows]
+    refit, y, day = stream.fitted(today - JUDGES), stream.y[rows], stream.day[rows]
     scores = [one.predict_proba(stream.X[rows])[:, 1] for one in (refit, model)]
     blocks = day if newest >= 10 else day * 24 + (np.arange(len(day)) % PER_DAY) * 24 // PER_DAY
     return Probe(
@@ -99,6 +98,7 @@ def probed(stream: Stream, model: LogisticRegression, learnt: int, today: int) -
         rarest=int(min(y.sum(), len(y) - y.sum())),
         blocks=len(np.unique(blocks)),
         trained_rows=WINDOW * PER_DAY,
+        trained_until=START + timedelta(days=today - JUDGES),
         refit=estimate("roc_auc", y, scores[0], task=Task.BINARY),
         gain=compare("roc_auc", y, scores[0], scores[1], task=Task.BINARY, clusters=blocks),
     )
@@ -136,9 +136,9 @@ def asked_for(stream: Stream, model: LogisticRegression, learnt: int, today: int
 
 
 def candidate(stream: Stream, model: LogisticRegression, today: int, how: str) -> tuple[LogisticRegression | None, PastGain]:
-    """The turn's candidate, when it may come in, and what it gained on the twelve newest days (a fifth of the window)."""
-    rows = stream.rows(today - 13, today - 1)
-    judged = stream.fitted(today - 12)
+    """The turn's candidate, when it may come in, and what it gained on the newest days, a fifth of the window."""
+    rows = stream.rows(today - 1 - JUDGES, today - 1)
+    judged = stream.fitted(today - JUDGES)
     scores = [one.predict_proba(stream.X[rows])[:, 1] for one in (judged, model)]
     gain = compare("roc_auc", stream.y[rows], *scores, task=Task.BINARY, clusters=stream.day[rows])
     known = PastGain(turn=f"day {today}", gain=gain.value, se=gain.se, seen="held-out rows")

@@ -20,9 +20,10 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """The recipe trained on all but the newest rows, and asked about those beside the champion.
+    """The candidate that a turn would make, with the champion's parameters, asked about the newest rows beside the champion.
 
     Attributes:
+        trained_until: Rows before this moment trained it.
         start, end: Event times of the first and the last of the newest rows.
         rows: How many these are.
         rarest: Rows of the rarest outcome among them; the number of rows where numbers are predicted.
@@ -38,6 +39,7 @@ class Probe:
     rarest: int
     blocks: int
     trained_rows: int
+    trained_until: datetime
     refit: Estimate
     champion: Estimate | None = None
     gain: Estimate | None = None

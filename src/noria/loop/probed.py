@@ -1,4 +1,4 @@
-"""The workshop's part of a probe: would the recipe, trained on what has come since, beat the champion on the newest rows?"""
+"""The workshop's part of a probe: would the candidate that a turn makes beat the champion on the newest rows?"""
 
 from __future__ import annotations
 
@@ -24,32 +24,31 @@ from noria.stages.evaluation.paired import compare
 from noria.stages.evaluation.scorecards import time_blocks
 from noria.stages.training.splits import TIME
 
-NEWEST = 1 / 3
-"""At most this share of the rows since the champion's judges; the others train along."""
-
 SPAN, ROWS, LONGEST = timedelta(days=10), 2_000, timedelta(days=28)
 """Ten days judge, so that days are what is independent, or as many as it takes to 2,000 rows, but at most 28.
 
-Not more: a refit knows nothing of a change that is younger than the rows that judge it.
+Not more: the older the rows, the less they say of the world that the candidate would meet.
 """
 
 
 def probed(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame, blobs: Blobs) -> Probe:
-    """Train the champion's parameters on all but the newest rows and hold the result against the champion there.
+    """Make the turn's candidate with the champion's parameters and hold it against the champion on the newest rows.
 
-    The newest rows came after the champion's scorecard (see `newest_from`): the champion never saw
-    them, and the refit has learnt from what came before them.
+    It is trained on what the turn itself would train on, all rows before those that judge, so that it
+    is as far behind the world as the turn's candidate would be: a change that is younger than that it
+    does not know, and neither would a turn. Of the rows that judge, the newest speak (see
+    `newest_from`), and of these only those that the champion was not trained on.
     """
     champion = order.champion
     assert champion is not None
     metric = tuning_metric(loop, features.task)
     moments = frame[TIME].dt.epoch("ms").sort().to_numpy()
-    newer = moments[moments > to_ms(champion.scorecard.end)]
+    newer = moments[moments >= max(to_ms(features.train_until), to_ms(champion.scorecard.start))]
     if not len(newer):
-        return _nothing(metric, features, "no outcome has come since the champion's scorecard")
+        return _nothing(metric, features, "there are no rows that the champion was not trained on")
     start, end = newest_from(newer), from_ms(int(newer[-1]))
     try:
-        made = refit(loop, features, frame, champion.candidate.recipe.params, at=start)
+        made = refit(loop, features, frame, champion.candidate.recipe.params, at=start, until=features.train_until)
     except DataInvalid as error:
         return _nothing(metric, features, error.message)
     blocks = time_blocks(made.rows[TIME].to_numpy().astype("datetime64[ms]"))
@@ -64,6 +63,7 @@ def probed(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame, 
         rarest=_rarest(made.y, features.task),
         blocks=0 if blocks is None else len(np.unique(blocks)),
         trained_rows=made.trained_rows,
+        trained_until=features.train_until,
         refit=mark,
     )
     if rivals is None:
@@ -76,16 +76,26 @@ def probed(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame, 
 
 
 def newest_from(newer_ms: np.ndarray) -> datetime:
-    """From when on rows judge: the newest third of what is new, at most ten days, or more days up to 2,000 rows, at most 28 days."""
-    end = from_ms(int(newer_ms[-1]))
-    third = from_ms(int(newer_ms[-max(1, round(len(newer_ms) * NEWEST))]))
+    """From when on rows judge: the newest ten days, or more days up to 2,000 rows, at most 28 days."""
+    end, first = from_ms(int(newer_ms[-1])), from_ms(int(newer_ms[0]))
     enough = from_ms(int(newer_ms[-min(ROWS, len(newer_ms))]))
-    return max(third, min(end - SPAN, enough), end - LONGEST)
+    return max(first, min(end - SPAN, enough), end - LONGEST)
 
 
 def _nothing(metric: str, features: FeatureSet, note: str) -> Probe:
     nothing = unknown(0, 0.95)
-    return Probe(metric=metric, start=features.end, end=features.end, rows=0, rarest=0, blocks=0, trained_rows=0, refit=nothing, note=note)
+    return Probe(
+        metric=metric,
+        start=features.end,
+        end=features.end,
+        rows=0,
+        rarest=0,
+        blocks=0,
+        trained_rows=0,
+        trained_until=features.train_until,
+        refit=nothing,
+        note=note,
+    )
 
 
 def _rarest(y: np.ndarray, task: Task) -> int:

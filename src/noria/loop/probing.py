@@ -123,8 +123,8 @@ def _reasons(probe: Probe, gain: Estimate, found: Expectation, retrain: Retrain,
     cost = f", at a cost of {retrain.cost:g} over {volume:,} predictions in 30 days" if retrain.cost else ""
     beside = f" over the champion's {probe.champion.value:.4f}" if probe.champion else ""
     return (
-        f"trained on {probe.trained_rows:,} rows up to {probe.start:%Y-%m-%d}, the recipe gains {probe.metric} {gain.value:+.4f}"
-        f" [{gain.low:+.4f}, {gain.high:+.4f}]{beside}, on the {probe.rows:,} rows since",
+        f"trained on {probe.trained_rows:,} rows up to {probe.trained_until:%Y-%m-%d}, the recipe gains {probe.metric} {gain.value:+.4f}"
+        f" [{gain.low:+.4f}, {gain.high:+.4f}]{beside}, on the {probe.rows:,} rows from {probe.start:%Y-%m-%d} on",
         f"expected {found.gain:+.4f} ± {found.spread:.4f}, drawn towards the usual {found.usual:+.4f} of {found.past} past turns",
         f"the chance that this is worth a turn (≥ {found.worth:g}{cost}) is {found.chance:.0%}",
     )

@@ -46,15 +46,17 @@ def refit(
     params: Mapping[str, Param],
     *,
     at: datetime,
+    until: datetime | None = None,
     end: datetime | None = None,
     since: datetime | None = None,
     blank: tuple[int, ...] = (),
 ) -> Refit:
     """Train on what was known at a moment and answer the rows from it on, before `end`.
 
-    Outcomes take `label.delay` to be known, so the rows of that last stretch before the moment do not train.
+    Outcomes take `label.delay` to be known, so the rows of that last stretch before the moment do not train unless `until` says so.
 
     Args:
+        until: Rows before this moment train, whenever their outcomes came to be known; None = what was known at `at`.
         since: Rows before this do not train.
         blank: Places of columns that are made the same in every row, so that the model cannot go by them.
 
@@ -62,7 +64,7 @@ def refit(
         DataInvalid: no row trains or no row judges.
         JobFailed: the user's train function failed.
     """
-    split, rows = splits.as_of(features, frame, until=at - loop.label.delay, since=since, start=at, end=end)
+    split, rows = splits.as_of(features, frame, until=until or at - loop.label.delay, since=since, start=at, end=end)
     split = _blanked(split, blank)
     began = perf_counter()
     model = fit.fit(loop.train, replace(split, X_valid=None, y_valid=None), {**loop.params, **params}, seed=loop.seed)

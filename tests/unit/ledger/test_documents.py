@@ -48,6 +48,7 @@ PROBED = Probe(
     rarest=1,
     blocks=1,
     trained_rows=90,
+    trained_until=NOW,
     refit=Estimate(value=0.7, low=0.5, high=0.9, n=9, se=0.1),
 )
 

@@ -32,6 +32,7 @@ def probe(gain: Estimate | None, **parts: object) -> Probe:
         rarest=200,
         blocks=8,
         trained_rows=5_000,
+        trained_until=NOW - timedelta(days=20),
         refit=mark(0.75),
         champion=mark(0.72),
         gain=gain,
@@ -47,7 +48,7 @@ def test_a_gain_that_is_worth_it_is_an_answer_of_now_with_its_numbers():
     found = judged(mark(0.05))
     assert found.answer is Answer.NOW and found.again_at is None
     assert found.numbers["worth"] == 0.01 and found.numbers["chance"] > 0.99
-    assert "gains roc_auc +0.0500 [+0.0400, +0.0600] over the champion's 0.7200, on the 900 rows since" in found.reasons[0]
+    assert "gains roc_auc +0.0500 [+0.0400, +0.0600] over the champion's 0.7200, on the 900 rows from 2024-05-24 on" in found.reasons[0]
     assert "0 past turns" in found.reasons[1]
 
 
