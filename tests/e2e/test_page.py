@@ -200,3 +200,14 @@ def test_nothing_sticks_out_on_a_telephone(page, path):
     page.goto(path)
     page.locator("h1").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_whole_scorecard_draws_its_figures_live_and_fits_a_telephone(page):
+    page.goto("/loops/late-arrival")
+    page.goto(page.locator("a[href^='/turns/']").first.get_attribute("href"))
+    page.get_by_text("The whole scorecard").click()
+    page.locator("h1").wait_for()
+    assert drawn(page, 11)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.wrong == []

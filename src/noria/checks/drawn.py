@@ -65,7 +65,7 @@ def _said(value: float, kind: Kind, reach: float) -> str:
     if kind is Kind.TIME:
         return f"{datetime.fromtimestamp(value / 1000, tz=UTC):%-d %b %Y}"
     digits = max(0, 2 - int(np.floor(np.log10(reach)))) if reach > 0 else 0
-    return f"{value:,.{min(digits, 8)}f}" if abs(value) < 1e9 else f"{value:.4g}"
+    return (f"{value:,.{min(digits, 8)}f}" if abs(value) < 1e9 else f"{value:.4g}").replace("-", "−")
 
 
 def _bar(label: str, before: float, now: float) -> Bar:

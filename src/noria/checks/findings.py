@@ -95,7 +95,8 @@ def _pairs(pairs: Sequence[PairCheck]) -> list[Finding]:
         for one in found[:PAIRS_TOLD]
     ]
     if len(found) > PAIRS_TOLD:
-        more = f"{len(found) - PAIRS_TOLD} more pairs go together differently"
+        rest = len(found) - PAIRS_TOLD
+        more = f"{rest} more pairs go together differently" if rest > 1 else "one more pair goes together differently"
         told.append(Finding(check="correlation", group=Group.DRIFT, subject="other pairs", said=more, effect=-1.0))
     return told
 

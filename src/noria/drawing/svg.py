@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from noria.core.checking import Bar
 from noria.core.schema import Estimate
+from noria.core.watching import Level, Reading
 
 FEW = 14
 """So many bars or fewer are drawn as pairs of bars; more of them as two areas."""
@@ -93,22 +94,45 @@ def difference(mark: Estimate, *, width: int = 160) -> Markup:
     return _svg(width, 18, f"interval {tone}", body)
 
 
-def heat(rows: Sequence[Sequence[int | None]], *, cell: float, height: int = 14, gap: int = 3) -> Markup:
-    """Rows of cells in the house's heat, 0 to 5; None is left blank. One path for each colour keeps it small."""
-    paths: dict[int, list[str]] = {}
+def heat(rows: Sequence[Sequence[int | None]], *, height: int = 14, gap: int = 3) -> Markup:
+    """Rows of cells in the house's heat, 0 to 5, as wide as their place; None is left blank. One path for each colour keeps it small."""
+    cell, paths = 10, dict[int, list[str]]()
     for y, row in enumerate(rows):
         for x, level in enumerate(row):
             if level is not None:
-                paths.setdefault(level, []).append(
-                    f"M{x * cell:.1f} {y * (height + gap)}h{cell - min(1.0, cell * 0.15):.1f}v{height}h-{cell - min(1.0, cell * 0.15):.1f}z"
-                )
+                paths.setdefault(level, []).append(f"M{x * cell} {y * (height + gap)}h9v{height}h-9z")
     width = max((len(row) for row in rows), default=0) * cell
     body = "".join(f"<path class=h{level} d='{''.join(found)}'/>" for level, found in sorted(paths.items()))
-    return _svg(width, len(rows) * (height + gap), "heat", body)
+    return _svg(width, len(rows) * (height + gap), "heat", body, stretch=True)
 
 
-def _svg(width: float, height: float, name: str, body: str) -> Markup:
-    return Markup(f"<svg class='{name}' viewBox='0 0 {width:g} {height:g}' width={width:g} height={height:g} aria-hidden=true>{body}</svg>")
+def history(readings: Sequence[Reading], *, width: int, height: int) -> Markup:
+    """Readings over time with their limit; breaches are dots. Chunks with too few rows are left out."""
+    known = [one for one in readings if one.level is not Level.NOT_ENOUGH and isfinite(one.value) and isfinite(one.threshold)]
+    if len(known) < 2:
+        return Markup("")
+    top = max(max(one.value, one.threshold) for one in known) * 1.05 or 1.0
+    low = min(0.0, *(one.value for one in known))
+    at = [(4 + (width - 8) * n / (len(known) - 1), one) for n, one in enumerate(known)]
+
+    def y(value: float) -> float:
+        return (height - 3) * (1 - (value - low) / (top - low)) + 1.5
+
+    line = "".join(f"{'L' if n else 'M'}{x:.1f} {y(one.value):.1f}" for n, (x, one) in enumerate(at))
+    limit = "".join(f"{'L' if n else 'M'}{x:.1f} {y(one.threshold):.1f}" for n, (x, one) in enumerate(at))
+    dots = "".join(
+        f"<circle cx={x:.1f} cy={y(one.value):.1f} r=2.6><title>{one.time:%-d %b %Y}: {one.value:.3g}, limit {one.threshold:.3g}</title></circle>"
+        for x, one in at
+        if one.level is Level.BREACH
+    )
+    return _svg(width, height, "history", f"<path class=limit d='{limit}'/><path class=is d='{line}'/>{dots}")
+
+
+def _svg(width: float, height: float, name: str, body: str, *, stretch: bool = False) -> Markup:
+    how = " preserveAspectRatio=none" if stretch else ""
+    return Markup(
+        f"<svg class='{name}' viewBox='0 0 {width:g} {height:g}' width={width:g} height={height:g}{how} aria-hidden=true>{body}</svg>"
+    )
 
 
 def _pairs(bars: Sequence[Bar], step: float, height: float, top: float) -> str:

@@ -59,8 +59,8 @@ def verdict_line(report: CheckReport) -> str:
     if not report.findings:
         return f"Nothing found in {_columns(report.judged)}"
     counted = Counter(one.check for one in report.findings)
-    told = [_part(check, count, report) for check, count in counted.items()]
-    return "; ".join(told)
+    told = "; ".join(_part(check, count, report) for check, count in counted.items())
+    return told if report.findings[0].check == "quality" else told[0].upper() + told[1:]
 
 
 def to_html(report: CheckReport) -> str:
@@ -150,7 +150,6 @@ def _values(report: CheckReport) -> dict[str, object]:
         "histories": histories,
         "figures": _drawn(report),
         "statistics": STATISTICS,
-        "cell_width": min(14.0, 760 / max((len(one.levels) for one in histories), default=1)),
         "drifted": len({one.subject for one in report.findings if one.check in ("drift", "prediction-drift")}),
         "troubled": len({one.subject for one in report.of(Group.DATA)}),
         "told": report.findings[:MOST_TOLD],
