@@ -10,10 +10,11 @@ from scipy.stats import binom, spearmanr
 import noria as nr
 from noria.checks.drawn import BARS, bars_of
 from noria.checks.drifting import null_limit, persists
-from noria.checks.novelty import novelty_limit
+from noria.checks.marks import Answers, Asked, marks_of
+from noria.checks.novelty import novelty_limit, unseen
 from noria.checks.pairs import pairs_of
 from noria.core.moments import from_ms
-from noria.core.schema import Kind
+from noria.core.schema import Kind, Task
 from noria.core.watching import Level, Reading
 from noria.stages.monitoring.stability import debiased_psi
 
@@ -59,6 +60,27 @@ def test_new_extremes_are_as_rare_as_their_limit_says():
         share = np.mean((now < before.min()) | (now > before.max()))
         beyond.append(share > novelty_limit(2, 400, 400, level=0.99))
     assert sum(beyond) <= binom.ppf(0.9999, len(beyond), 0.01)
+
+
+def test_answers_that_are_as_good_as_before_are_seldom_found_to_be_worse():
+    dice, fell = np.random.default_rng(11), []
+    what = Asked(task=Task.BINARY, label="y", scores=("p",), classes=("0", "1"))
+    for _ in range(120):
+        sides = []
+        for _ in range(2):
+            p = dice.beta(1, 2, 400)
+            sides.append(Answers(y=(dice.random(400) < p).astype(float), score=p, blocks=None))
+        fell.append(marks_of(what, *sides)[0].verdict == "found")
+    assert sum(fell) <= binom.ppf(0.9999, len(fell), 0.01)
+
+
+def test_texts_of_a_long_tail_are_seldom_found_to_be_unseen():
+    dice, found = np.random.default_rng(12), []
+    for _ in range(300):
+        before, now = (pl.Series("t", [f"n{k}" for k in dice.zipf(1.4, 400)]) for _ in range(2))
+        rows, once, _ = unseen(before, now)
+        found.append(rows / 400 > novelty_limit(once + 1, 400, 400, level=0.99))
+    assert sum(found) <= binom.ppf(0.9999, len(found), 0.01)
 
 
 def test_correlations_are_spearmans_and_seldom_found_to_differ_by_chance():
