@@ -5,11 +5,13 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import uvicorn
 
+from noria.core.alerting import Silence
 from noria.core.state import LoopState
 from noria.ports import wire
 from noria.ports.records import Put
@@ -192,8 +194,32 @@ def test_a_verb_asks_for_the_token_and_tells_what_went_wrong(page, site):
     assert site.services.asked == [("turn", "taxi-demand", "ada", "a drill")]
 
 
+def test_a_silence_goes_with_the_fields_of_its_form(page, site):
+    page.goto("/incidents/incident_2winter")
+    page.get_by_label("How long").select_option("8h")
+    page.get_by_label("Of what").select_option("wind_speed")
+    page.get_by_role("button", name="Silence").click()
+    page.get_by_label("Your name").fill("ada")
+    page.get_by_label("Reason").fill("the feed is moved")
+    page.get_by_label("Token").fill("sample-token")
+    page.get_by_role("button", name="Do it").click()
+    page.locator("#verb").wait_for(state="hidden")
+    page.get_by_text("of wind_speed silent until").first.wait_for()
+    (made,) = [one for one in site.services.documents.find(Silence) if one.subject == "wind_speed"]
+    assert (made.by, made.because, made.monitor, made.until - made.since) == ("ada", "the feed is moved", "", timedelta(hours=8))
+
+
 @pytest.mark.parametrize(
-    "path", ["/", "/loops/late-arrival", "/loops/late-arrival/deployment", "/why/late-arrival", "/events", "/incidents"]
+    "path",
+    [
+        "/",
+        "/loops/late-arrival",
+        "/loops/late-arrival/deployment",
+        "/why/late-arrival",
+        "/events",
+        "/incidents",
+        "/incidents/incident_2winter",
+    ],
 )
 def test_nothing_sticks_out_on_a_telephone(page, path):
     page.set_viewport_size({"width": 390, "height": 844})

@@ -18,13 +18,16 @@ from noria.stages.monitoring import alarms
 def recorded(books: Books, alerts: Alerts, changed: Sequence[Incident], at: datetime) -> list[Write]:
     """All that follows from incidents that were opened, widened or closed by the monitors, for one commit.
 
-    Raises Conflict in that commit where a person changed one of them meanwhile.
+    What a person did to one meanwhile stands: who has taken it on, or that it is over. That commit
+    raises Conflict where they do it between here and there.
     """
     writes: list[Write] = []
     changes: list[tuple[Incident | None, Incident]] = []
-    for incident in changed:
-        found = books.documents.revision(Incident, incident.id)
-        known, revision = found or (None, 0)
+    for one in changed:
+        known, revision = books.documents.revision(Incident, one.id) or (None, 0)
+        if known is not None and known.closed_at is not None:
+            continue
+        incident = one if known is None else replace(one, acknowledged_at=known.acknowledged_at, acknowledged_by=known.acknowledged_by)
         writes.append(books.documents.write(incident, expect=revision))
         writes += _lines(books, known, incident)
         if _asks(incident) and not (known is not None and _asks(known)):

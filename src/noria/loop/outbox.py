@@ -54,19 +54,24 @@ class Outbox:
         """One pass; returns how many deliveries are still on their way."""
         channels = {channel.name: channel for channel in self._channels.all()}
         self._fan_out(list(channels.values()))
-        waiting = self._documents.find(Delivery, where={"state": Progress.WAITING}, limit=AT_ONCE)
         started = monotonic()
-        for name, queue in _by_channel(waiting).items():
-            if name not in channels:
-                self._gone(queue)
-            elif name not in self._hands or not self._hands[name].is_alive():
-                hand = threading.Thread(target=self._work_off, args=(channels[name], queue), name=f"telling {name}", daemon=True)
-                self._hands[name] = hand
+        for name, channel in channels.items():
+            queue = self._waiting(channel=name)
+            if queue and (name not in self._hands or not self._hands[name].is_alive()):
+                hand = threading.Thread(target=self._work_off, args=(channel, queue), name=f"telling {name}", daemon=True)
                 hand.start()
+                self._hands[name] = hand
         for hand in list(self._hands.values()):
             hand.join(max(0.0, self._pass_s - (monotonic() - started)))
         self._hands = {name: hand for name, hand in self._hands.items() if hand.is_alive()}
-        return len(self._documents.find(Delivery, where={"state": Progress.WAITING}, limit=AT_ONCE))
+        left = self._waiting()
+        self._gone([one for one in left if one.channel not in channels])
+        return sum(one.channel in channels for one in left)
+
+    def _waiting(self, **where: str) -> list[Delivery]:
+        """Deliveries on their way, oldest first; asked channel by channel, so that one that is down hides no other."""
+        found = self._documents.find(Delivery, where={**where, "state": Progress.WAITING}, limit=AT_ONCE)
+        return sorted(found, key=lambda one: (one.first_at, one.at))
 
     def _fan_out(self, channels: Sequence[Channel]) -> None:
         """Make a delivery of each new notice for each channel that wants it."""
@@ -187,13 +192,6 @@ def pause(tries: int, random: Random) -> timedelta:
 
 def _made(notice: Notice, channel: Channel, now: datetime) -> Delivery:
     return Delivery(notice=notice.id, loop=notice.loop, channel=channel.name, dedupe=notice.dedupe, at=notice.at, next_at=now, first_at=now)
-
-
-def _by_channel(waiting: Sequence[Delivery]) -> dict[str, list[Delivery]]:
-    queues: dict[str, list[Delivery]] = {}
-    for delivery in sorted(waiting, key=lambda one: (one.first_at, one.at)):
-        queues.setdefault(delivery.channel, []).append(delivery)
-    return queues
 
 
 def _told(channel: Channel, notice: Notice) -> Told:

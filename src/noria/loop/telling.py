@@ -58,7 +58,7 @@ def announce(books: Books, alerts: Alerts, changes: Sequence[tuple[Incident | No
         elif now.severity == PAGE and (was is None or was.severity != PAGE):
             book, at_once = budget.page(book, now.id, at, pages_per_week=alerts.pages_per_week, digest=alerts.digest)
             writes += [books.documents.write(of(books, now, at))] if at_once else []
-        elif was is None or set(now.subjects) - set(was.subjects):
+        elif was is None or set(now.subjects) - set(was.subjects) or set(was.hushed) - set(now.hushed):
             book = budget.hold(book, now.id, at, digest=alerts.digest)
     if book != before:
         writes.append(books.documents.write(replace(book, pages_per_week=alerts.pages_per_week), expect=revision))

@@ -60,7 +60,8 @@ class LoopCollector:
         return sum(monitor.phase is MonitorPhase.FIRING for monitor in self._reads.monitors(loop.name))
 
     def _pages(self, loop: LoopState) -> float:
-        return sum(incident.severity == "page" for incident in self._reads.incidents(loop.name, state="open"))
+        open_now = self._reads.incidents(loop.name, state="open")
+        return sum(incident.severity == "page" and incident.trouble != "drill" for incident in open_now)
 
     def _shares(self, loops: list[LoopState]) -> list[tuple[list[str], float]]:
         newest = [(loop.name, rollout) for loop in loops for rollout in self._reads.rollouts(loop.name, limit=1)]

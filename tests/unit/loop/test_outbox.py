@@ -173,12 +173,21 @@ def test_what_did_not_arrive_is_shown_until_the_channel_takes_something_again():
     assert failing(home.documents, "late-arrival") == []
 
 
+def test_a_channel_that_is_down_for_long_hides_no_other(monkeypatch):
+    monkeypatch.setattr("noria.loop.outbox.AT_ONCE", 3)
+    ops = Scripted()
+    home = Home(down=Scripted(*[LATER] * 100), ops=ops)
+    for number in range(9):
+        home.put(notice(id=f"n{number}", dedupe=f"n{number}"))
+        home.outbox.once()
+    assert [one.id for one in ops.told] == [f"n{number}" for number in range(9)]
+
+
 def test_two_processes_do_not_both_tell():
     ops = Scripted()
     home = Home(ops=ops)
-    one, other = home.another(), home.another()
     home.put(notice())
-    started = [threading.Thread(target=outbox.once) for outbox in (one, other) * 4]
+    started = [threading.Thread(target=home.another().once) for _ in range(8)]
     for thread in started:
         thread.start()
     for thread in started:
