@@ -22,7 +22,13 @@ BY_THE_CALENDAR = (Never.name, Monthly.name)
 
 def rules() -> list[Rule]:
     """Everybody who decides."""
-    return [Noria(), Noria(with_quality=False), *usual(), Monthly(), Never()]
+    ours = [
+        Noria("Noria"),
+        Noria("Noria, drift alone", with_quality=False),
+        Noria("Noria, with joint drift", with_joint=True),
+        Noria("Noria, joint drift, and the judge every 14 days", with_joint=True, asks_every=14),
+    ]
+    return [*ours, *usual(), Monthly(), Never()]
 
 
 def main(seeds: int) -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
 from lightgbm import LGBMClassifier
 
-from deciding.rules import Learnt, Noria, Rule
+from deciding.rules import EPOCH, METRIC, Learnt, Noria, Rule
 from deciding.streams import REFERENCE_DAYS, Stream
+from noria.core.declaration.loop import Retrain
+from noria.core.probing import Answer, Probe
+from noria.core.schema import Task
+from noria.loop.probing import judge
+from noria.stages.evaluation.estimates import estimate
+from noria.stages.evaluation.paired import compare
 
 WINDOW_DAYS = 60
 """A model learns from so many newest days; the newest fifth of them is held out, and then learnt too."""
@@ -18,6 +25,9 @@ SINCE_DAYS = 10
 """Days of new outcomes that a retraining waits for, since the model's training data ended."""
 HORIZON_DAYS, WORTH = 21, 0.002
 """A retraining helped if it saves more than this loss per row over so many days."""
+
+MIN_GAIN = 0.005
+"""Gain in ROC AUC that is worth a turn, where a judge is asked."""
 
 Array = np.ndarray
 
@@ -101,7 +111,7 @@ def play(stream: Stream, rule: Rule, trainings: Trainings) -> Played:
     seen = Played(rule=rule.name, stream=stream.name, days=days, change=stream.change)
     model = REFERENCE_DAYS
     rule.learn(trainings.trained(model)[1])
-    last, asked = -COOLDOWN_DAYS, False
+    last, asked, looked, again = -COOLDOWN_DAYS, False, 0, 0
     told = list[pl.DataFrame]()
     for day in range(days):
         at = REFERENCE_DAYS + day
@@ -116,13 +126,37 @@ def play(stream: Stream, rule: Rule, trainings: Trainings) -> Played:
         asked = called or (rule.pressing() if isinstance(rule, Noria) else asked)
         told.append(pl.DataFrame({"time": rows["__time"], "outcome": stream.outcomes(at, at + 1), "answer": trainings.answers(model, at)}))
         end = at + 1 - LABEL_DELAY
-        if asked and day - last >= COOLDOWN_DAYS and end - model >= SINCE_DAYS:
+        due = asked or (rule.asks_every and day - looked >= rule.asks_every)
+        if due and day - last >= COOLDOWN_DAYS and end - model >= SINCE_DAYS and day >= again:
+            if rule.asks_every:
+                answer, wait = _judged(stream, trainings, model, end, day)
+                looked, again = day, day + wait
+                if answer is not Answer.NOW:
+                    continue
             seen.retrained.append(day)
             seen.helped += _helps(trainings, stream, model, end, at + 1)
             model, last, asked, told = end, day, False, []
             rule.learn(trainings.trained(model)[1])
     seen.loss /= days
     return seen
+
+
+def _judged(stream: Stream, trainings: Trainings, model: int, end: int, day: int) -> tuple[Answer, int]:
+    """What the loop's judge says to retraining now, and for how many days it is not asked again; see `noria.loop.probing`."""
+    newest = range(end - max(min(round((end - model) / 3), 10), 1), end)
+    y = np.concatenate([stream.outcomes(at, at + 1) for at in newest])
+    refit, stay = (np.concatenate([trainings.answers(of, at) for at in newest]) for of in (newest[0], model))
+    days = np.concatenate([np.full(len(stream.outcomes(at, at + 1)), at) for at in newest])
+    made, known = (estimate(METRIC, y, score, task=Task.BINARY, clusters=days) for score in (refit, stay))
+    now = EPOCH + timedelta(days=day)
+    probe = Probe(
+        metric=METRIC, start=now - timedelta(days=len(newest)), end=now, rows=len(y), rarest=int(min(y.sum(), len(y) - y.sum())),
+        blocks=len(newest), trained_rows=0, refit=made, champion=known,
+        gain=compare(METRIC, y, refit, stay, task=Task.BINARY, clusters=days),
+    )  # fmt: skip
+    found = judge(Retrain(cooldown="14d", probe=True, min_gain=MIN_GAIN), probe, (), volume=30 * len(y) // max(len(newest), 1), now=now)
+    wait = 0 if found.again_at is None else -(-(found.again_at - now) // timedelta(days=1))
+    return found.answer, int(wait)
 
 
 def oracle(stream: Stream, trainings: Trainings) -> float:

@@ -14,7 +14,7 @@ from scipy.stats import false_discovery_control, ks_2samp, wasserstein_distance
 from noria.core.schema import Field, Kind, Task
 from noria.core.watching import DriftReference, Incident, MonitorState, Reading
 from noria.stages.evaluation.estimates import estimate
-from noria.stages.monitoring import drift, incidents, quality, reference, states
+from noria.stages.monitoring import drift, incidents, joint, quality, reference, states
 
 Array = np.ndarray
 FEWEST, MOST = 20, 5_000
@@ -41,9 +41,14 @@ class Learnt:
 
 
 class Rule(Protocol):
-    """Looks at one day after another; `alert` says whether a person, or the loop, is called on that day."""
+    """Looks at one day after another; `alert` says whether a person, or the loop, is called on that day.
+
+    Attributes:
+        asks_every: The judge of expected gain is asked this often, alert or not; 0 = there is no judge.
+    """
 
     name: str
+    asks_every: int
 
     def learn(self, learnt: Learnt) -> None:
         """Begin anew with another model."""
@@ -55,14 +60,14 @@ class Rule(Protocol):
 
 
 class Noria:
-    """`nr.drift()` and `nr.quality("roc_auc", drop=0.03)` with their defaults, through states and incidents; an alert is a page."""
+    """`nr.drift()` and `nr.quality("roc_auc", drop=0.03)` with their defaults, through states and incidents; an alert is a page.
 
-    name = "Noria"
+    With joint drift it has `nr.joint_drift()` too; with the judge, `nr.Retrain(probe=True)`.
+    """
 
-    def __init__(self, *, with_quality: bool = True) -> None:
-        self._with_quality = with_quality
-        if not with_quality:
-            self.name = "Noria, drift alone"
+    def __init__(self, name: str, *, with_quality: bool = True, with_joint: bool = False, asks_every: int = 0) -> None:
+        self.name, self.asks_every = name, asks_every
+        self._with_quality, self._with_joint = with_quality, with_joint
 
     def learn(self, learnt: Learnt) -> None:
         fields = [Field(name=name, kind=Kind.FLOAT) for name in learnt.columns]
@@ -76,6 +81,9 @@ class Noria:
             learnt.frame, fields, importance=learnt.importance, scores=learnt.held_score,
             score_times=learnt.held["__time"].to_numpy(), quality={METRIC: self._mark},
         )  # fmt: skip
+        if self._with_joint:
+            self._joint = joint.build(learnt.frame, fields, importance=learnt.importance)
+            self._sample = joint.sample_of(learnt.frame, self._joint)
         self._states: dict[tuple[str, str], MonitorState] = {}
         self._open: dict[str, Incident] = {}
 
@@ -84,6 +92,8 @@ class Noria:
         found: list[Reading] = drift.measure(self._reference, rows, loop="l", at=at)
         if self._with_quality:
             found.append(self._quality(labelled, at))
+        if self._with_joint:
+            found += joint.measure(self._joint, self._sample, rows, loop="l", at=at)
         for reading in found:
             place = (reading.monitor, reading.subject)
             state = self._states.get(place) or MonitorState(loop="l", monitor=reading.monitor, subject=reading.subject)
@@ -124,6 +134,7 @@ class PerDay:
     before: dict[str, Array] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
     recent: list[bool] = field(default_factory=list)
+    asks_every: int = 0
 
     def learn(self, learnt: Learnt) -> None:
         """Keep the training rows; NannyML's rule calibrates on their days."""
@@ -194,6 +205,7 @@ class Never:
     """Nobody looks."""
 
     name = "never retrain"
+    asks_every = 0
 
     def learn(self, learnt: Learnt) -> None:
         """Nothing to learn."""
