@@ -75,7 +75,8 @@ class Noria:
         marks = [
             estimate(METRIC, learnt.held_y[days == day], learnt.held_score[days == day], task=Task.BINARY).value for day in np.unique(days)
         ]
-        self._mark = estimate(METRIC, learnt.held_y, learnt.held_score, task=Task.BINARY).value
+        mark = estimate(METRIC, learnt.held_y, learnt.held_score, task=Task.BINARY, clusters=days)
+        self._mark, self._mark_se = mark.value, mark.se
         self._spread = float(np.nanstd(marks, ddof=1))
         self._reference: DriftReference = reference.build(
             learnt.frame, fields, importance=learnt.importance, scores=learnt.held_score,
@@ -116,7 +117,7 @@ class Noria:
         newest = labelled.filter(pl.col("time") >= pl.lit(at.replace(tzinfo=None) - timedelta(days=WINDOW + 1)))
         clusters = newest["time"].dt.epoch("d").to_numpy() if newest.height else None
         return quality.realised(
-            METRIC, newest, loop="l", at=at, reference=self._mark, drop=DROP, higher_is_better=True, min_rows=250, chunk_sd=self._spread,
+            METRIC, newest, loop="l", at=at, reference=self._mark, drop=DROP, higher_is_better=True, min_rows=250, chunk_sd=self._spread, reference_se=self._mark_se,
             estimate=lambda y, score: estimate(METRIC, y, score, task=Task.BINARY, clusters=clusters),
         )  # fmt: skip
 

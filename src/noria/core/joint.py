@@ -71,7 +71,9 @@ class JointReference:
         coordinates: One per feature that is looked at.
         domain: Of the AUC of a classifier that tells one chunk from the rest.
         sample: Digest of a Parquet blob with rows of the reference, features raw.
-        left_out: Features that differ so much from chunk to chunk that they say nothing about relations.
+        levelled: Numbers whose level differs from chunk to chunk, as weather's does: of these only the
+            distance from their chunk's mean is looked at.
+        left_out: Texts that differ as much.
     """
 
     chunk: str
@@ -81,3 +83,4 @@ class JointReference:
     domain: ChunkLimit
     sample: str = ""
     left_out: tuple[str, ...] = ()
+    levelled: tuple[str, ...] = ()

@@ -236,6 +236,7 @@ class DriftReference:
         season: Length of the season whose phases `FeatureReference.seasonal` holds; "" = none.
         quality: Metric name to its value on held-out rows.
         quality_chunk_sd: Metric name to its standard deviation over held-out chunks.
+        quality_se: Metric name to the standard error of `quality`.
         calibration: Learnt on held-out rows, for estimates before outcomes come; None = there are none.
         class_calibrations: For multi-class: one per class, against the rest.
         losses: For regression: digest of a blob with `LossModels`; "" = there is none.
@@ -250,6 +251,7 @@ class DriftReference:
     score: FeatureReference | None
     quality: Mapping[str, float] = field(default_factory=dict)
     quality_chunk_sd: Mapping[str, float] = field(default_factory=dict)
+    quality_se: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration | None = None
     sample: str = ""
     class_calibrations: tuple[Calibration, ...] = ()

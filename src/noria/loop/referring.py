@@ -39,6 +39,7 @@ def reference_of(on: Materials, card: Scorecard, *, leans: Importance | None = N
         score_times=on.times,
         quality={name: card.metrics[name].value for name in watched if name in card.metrics},
         quality_chunk_sd={name: _chunk_sd(name, on, days) for name in watched},
+        quality_se={name: card.metrics[name].se for name in watched if name in card.metrics},
         chunk=min((watch.every for watch in on.loop.watch if watch.check in _COUNTING), default=timedelta(days=1)),
         season=next((watch.season for watch in on.loop.watch if watch.season is not None), None),
         outcomes=_outcomes(on),

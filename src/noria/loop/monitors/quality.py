@@ -40,6 +40,7 @@ def realised(span: Span) -> Reading:
         estimate=_estimator(one.metric, labelled, span.watched.version.candidate),
         min_rows=one.min_rows,
         chunk_sd=span.watched.reference.quality_chunk_sd.get(one.metric, float("nan")),
+        reference_se=span.watched.reference.quality_se.get(one.metric, 0.0),
     )
 
 

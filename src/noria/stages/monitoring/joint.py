@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from noria.core.joint import ChunkLimit, Coordinate, JointReference
-from noria.core.moments import spoken
+from noria.core.moments import duration, spoken
 from noria.core.schema import Field
 from noria.core.watching import Level, Reading
 from noria.stages.monitoring import coordinates, domain, reconstruction
@@ -60,21 +60,43 @@ def build(
     chunks = chunks_of(frame["__time"].to_numpy(), chunk)
     usual = usual_chunks(chunks)
     learnt = coordinates.learn(frame, features, importance)
-    known = _steady(learnt, coordinates.points(frame, learnt), chunks)
+    moving = _moving(learnt, coordinates.points(frame, learnt), chunks)
+    level = tuple(one.name for one in moving if not one.surprises)
+    left_out = tuple(one.name for one in moving if one.surprises)
+    flat = levelled(frame, level, chunks)
+    looked_at = [feature for feature in features if feature.name in {one.name for one in learnt} - set(left_out)]
+    known = coordinates.learn(flat, looked_at, importance)
     return JointReference(
         chunk=spoken(chunk),
         rows=frame.height,
         coordinates=known,
-        reconstruction=reconstruction.learn(coordinates.points(frame, known), chunks, usual),
-        domain=auc_limit(_chunk_aucs(frame, known, chunks, usual, seed)),
-        left_out=tuple(one.name for one in learnt if one not in known),
+        reconstruction=reconstruction.learn(coordinates.points(flat, known), chunks, usual),
+        domain=auc_limit(_chunk_aucs(flat, known, chunks, usual, seed)),
+        left_out=left_out,
+        levelled=level,
     )
 
 
 def sample_of(frame: pl.DataFrame, reference: JointReference, *, seed: int = 0) -> pl.DataFrame:
     """Rows of the reference, spread evenly over time, with the features that are looked at."""
     names = [one.name for one in reference.coordinates]
-    return thinned(frame.select(names), SAMPLE_ROWS, seed)
+    chunks = chunks_of(frame["__time"].to_numpy(), duration(reference.chunk))
+    return thinned(levelled(frame, reference.levelled, chunks).select(names), SAMPLE_ROWS, seed)
+
+
+def levelled(frame: pl.DataFrame, names: Sequence[str], chunks: NDArray[np.intp] | None = None) -> pl.DataFrame:
+    """The frame with the named numbers as distances from their chunk's mean: a relation shows in these whatever the day's level is.
+
+    Args:
+        chunks: Number of each row's chunk, shape (rows,); None = all are of one.
+    """
+    there = [name for name in names if name in frame.columns]
+    if not there or frame.is_empty():
+        return frame
+    values = frame.select(pl.col(name).cast(pl.Float64, strict=False).fill_nan(None) for name in there)
+    means = [pl.col(name).mean() if chunks is None else pl.col(name).mean().over("__chunk") for name in there]
+    placed = values if chunks is None else values.with_columns(pl.Series("__chunk", chunks))
+    return frame.with_columns(placed.select(pl.col(name) - mean for name, mean in zip(there, means, strict=True)))
 
 
 def measure(
@@ -95,7 +117,8 @@ def measure(
     if rows < max(min_rows, domain.FOLDS):
         note = f"{rows:,} rows; {min_rows:,} are needed"
         return [_reading(subject, float("nan"), float("nan"), rows, loop, at, note=note) for subject in (RECONSTRUCTION, DOMAIN)]
-    return [_reconstruction(reference, chunk, loop, at), _domain(reference, sample, chunk, loop, at)]
+    flat = levelled(chunk, reference.levelled)
+    return [_reconstruction(reference, flat, loop, at), _domain(reference, sample, flat, loop, at)]
 
 
 def auc_limit(aucs: Sequence[float]) -> ChunkLimit:
@@ -196,10 +219,9 @@ def between_chunks(points: NDArray[np.float64], chunks: NDArray[np.intp]) -> NDA
     return np.where(whole > 0, (between - inside) / np.where(whole > 0, whole, 1.0), 0.0)
 
 
-def _steady(learnt: tuple[Coordinate, ...], points: NDArray[np.float64], chunks: NDArray[np.intp]) -> tuple[Coordinate, ...]:
-    """The features that mix within a chunk; all of them where there are fewer than two such."""
-    steady = tuple(one for one, share in zip(learnt, between_chunks(points, chunks), strict=True) if share <= STEADY)
-    return steady if len(steady) > 1 else learnt
+def _moving(learnt: tuple[Coordinate, ...], points: NDArray[np.float64], chunks: NDArray[np.intp]) -> tuple[Coordinate, ...]:
+    """The features that do not mix within a chunk."""
+    return tuple(one for one, share in zip(learnt, between_chunks(points, chunks), strict=True) if share > STEADY)
 
 
 def _chunk_aucs(

@@ -30,6 +30,7 @@ def build(
     score_times: ArrayLike | None,
     quality: Mapping[str, float],
     quality_chunk_sd: Mapping[str, float] | None = None,
+    quality_se: Mapping[str, float] | None = None,
     chunk: timedelta = timedelta(days=1),
     season: timedelta | None = None,
     outcomes: pl.Series | None = None,
@@ -48,7 +49,7 @@ def build(
         scores: The model's answers on rows that it was not trained on, shape (rows,); for
             multi-class shape (rows, classes), of which the most likely class is kept.
         score_times: Moments of those rows, shape (rows,); None = no chunks.
-        quality, quality_chunk_sd: Metrics on those rows, and their deviation between chunks.
+        quality, quality_chunk_sd, quality_se: Metrics on those rows, their deviation between chunks, and their standard errors.
         chunk: Length of a chunk in event time; monitors should look at chunks of the same length.
         season: A whole number of chunks after which the world repeats itself; each phase of it is
             also described by itself.
@@ -75,6 +76,7 @@ def build(
         score=answers,
         quality=dict(quality),
         quality_chunk_sd=dict(quality_chunk_sd or {}),
+        quality_se=dict(quality_se or {}),
         outcome=happened,
         season="" if season is None else spoken(season),
     )

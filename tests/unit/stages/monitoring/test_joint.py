@@ -106,15 +106,37 @@ def test_a_chunk_without_a_feature_is_measured():
     assert rebuilt[0].value == pytest.approx(rebuilt[0].value)
 
 
-def test_a_feature_that_is_different_every_day_is_left_out_and_hides_nothing():
-    random = np.random.default_rng(8)
-    weather = {f"w{place}": np.repeat(random.normal(size=30), 300) + 0.2 * random.normal(size=9_000) for place in range(3)}
-    frame = rows(8, 30).with_columns(**{name: pl.Series(values) for name, values in weather.items()})
-    reference = joint.build(frame, [*FIELDS, *(Field(name=name, kind=Kind.FLOAT) for name in weather)])
-    assert reference.left_out == tuple(weather)
-    tomorrow = rows(801, 1, rho=0.0).with_columns(pl.lit(9.0).alias(name) for name in weather)
-    readings = joint.measure(reference, joint.sample_of(frame, reference), tomorrow, loop="l", at=AT)
-    assert breaches(readings) == 2 and all(set(one.explained) <= {"x0", "x1"} for one in readings[1:])
+def weather(seed, days, level, *, rho):
+    """Two numbers whose level is another every day, and which go together within a day."""
+    random = np.random.default_rng(seed)
+    of_day = np.repeat(level if np.ndim(level) else random.normal(size=days), 300)
+    first = random.normal(size=days * 300)
+    second = rho * first + np.sqrt(1 - rho**2) * random.normal(size=days * 300)
+    return {"w0": of_day + first, "w1": 2 * of_day + second}
+
+
+def test_of_a_number_that_is_different_every_day_only_its_distance_from_the_day_is_looked_at():
+    frame = rows(8, 30).with_columns(**{name: pl.Series(values) for name, values in weather(8, 30, 0, rho=0.8).items()})
+    reference = joint.build(frame, [*FIELDS, Field(name="w0", kind=Kind.FLOAT), Field(name="w1", kind=Kind.FLOAT)])
+    assert reference.levelled == ("w0", "w1") and reference.left_out == ()
+    sample = joint.sample_of(frame, reference)
+
+    def told(rho):
+        tomorrow = rows(801, 1).with_columns(
+            **{name: pl.Series(values) for name, values in weather(9, 1, np.array([4.0]), rho=rho).items()}
+        )
+        return joint.measure(reference, sample, tomorrow, loop="l", at=AT)
+
+    assert breaches(told(0.8)) == 0
+    broken = told(-0.8)
+    assert breaches(broken) == 2 and all(set(one.explained) <= {"w0", "w1"} for one in broken)
+
+
+def test_a_text_that_is_different_every_day_says_nothing_of_relations():
+    frame = rows(8, 30).with_columns(town=pl.Series(np.repeat(np.arange(30) // 2, 300)).cast(pl.String))
+    reference = joint.build(frame, [*FIELDS, Field(name="town", kind=Kind.TEXT)])
+    assert "town" not in reference.levelled
+    assert ("town" in reference.left_out) == ("town" not in {one.name for one in reference.coordinates})
 
 
 def test_the_share_between_chunks_is_the_intraclass_correlation_of_the_paper():
