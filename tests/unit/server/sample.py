@@ -111,7 +111,19 @@ def write_sample() -> Life:
     _watching(life)
     _traffic(life)
     _loops(life)
+    life.put("maturity", LOOP, _curve(), loop=LOOP)
     return life
+
+
+def _curve() -> MaturityCurve:
+    """Outcomes come from a day on, most within two."""
+    hours = [24, 25, 26, 28, 31, 35, 40, 46, 54, 66, 90, 130]
+    share = [0.35, 0.52, 0.63, 0.72, 0.79, 0.84, 0.87, 0.895, 0.915, 0.93, 0.941, 0.945]
+    return MaturityCurve(
+        loop=LOOP, at=NOW, age_s=tuple(3_600.0 * hour for hour in hours), share=tuple(share),
+        low=tuple(one - 0.01 for one in share), high=tuple(one + 0.01 for one in share),
+        rows=54_210, waiting=3_904, horizon_s=3_600.0 * 24 * 45, median_s=3_600.0 * 25, p90_s=3_600.0 * 40,
+    )  # fmt: skip
 
 
 def _signature() -> Signature:

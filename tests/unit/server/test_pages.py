@@ -185,3 +185,11 @@ def test_a_request_opens_with_its_reasons_and_what_would_have_changed_it(ask):
     assert ask.get(f"/loops/{LOOP}/requests/nobody").status_code == 404
     told = ask.get(f"/api/v1{address}/counterfactuals", params={"keep": "carrier"}).json()
     assert told["counterfactuals"][0]["changes"] == [{"feature": "wind", "before": 31.0, "after": 9.0}]
+
+
+def test_a_loop_page_draws_how_outcomes_come_in_where_that_is_watched(ask):
+    assert "How outcomes come in" in ask.get(f"/loops/{LOOP}").text
+    assert "How outcomes come in" not in ask.get("/loops/taxi-demand").text
+    drawn = ask.get(f"/charts/maturity.json?loop={LOOP}").json()
+    assert drawn["text"].startswith("94.5% of 54,210 predictions get their outcome") and drawn["spec"]["layer"]
+    assert ask.get("/charts/maturity.json?loop=taxi-demand").json()["spec"] == {}

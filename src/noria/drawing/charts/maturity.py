@@ -15,12 +15,14 @@ def maturity_chart(curve: MaturityCurve, *, delay_s: float = 0.0) -> Chart:
     """Draw the share of outcomes that have come by age, with its interval and the delay that was declared."""
     if not curve.share:
         return nothing_yet("How soon outcomes come appears here once some have: send them to /feedback.")
-    unit, name = (DAY_S, "days") if curve.horizon_s > 3 * DAY_S else (HOUR_S, "hours")
+    end = _shown_until(curve, delay_s)
+    unit, name = (DAY_S, "days") if end > 3 * DAY_S else (HOUR_S, "hours")
     rows = [
         {"age": age / unit, "share": share, "low": low, "high": high}
         for age, share, low, high in zip(curve.age_s, curve.share, curve.low, curve.high, strict=True)
+        if age <= end
     ]
-    rows = [{"age": 0.0, "share": 0.0, "low": 0.0, "high": 0.0}, *rows, {**rows[-1], "age": curve.horizon_s / unit}]
+    rows = [{"age": 0.0, "share": 0.0, "low": 0.0, "high": 0.0}, *rows, {**rows[-1], "age": end / unit}]
     x = {"field": "age", "type": "quantitative", "axis": {"title": f"age of the prediction, {name}", "tickCount": 8}}
     y = {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"tickCount": 5, "format": ".0%"}}
     tips = [{"field": "age", "title": name, "format": ".2f"}, {"field": "share", "title": "have come", "format": ".1%"}]
@@ -50,6 +52,12 @@ def maturity_chart(curve: MaturityCurve, *, delay_s: float = 0.0) -> Chart:
         f"half of those within {spell(curve.median_s)}, nine of ten within {spell(curve.p90_s)}. {curve.waiting:,} still wait."
     )
     return chart(text, height=200, layer=layers)
+
+
+def _shown_until(curve: MaturityCurve, delay_s: float) -> float:
+    """Twice the age at which nearly all has come: beyond it the curve is flat."""
+    nearly = next(age for age, share in zip(curve.age_s, curve.share, strict=True) if share >= 0.99 * curve.share[-1])
+    return min(curve.horizon_s, max(2 * nearly, 1.5 * delay_s))
 
 
 def realised_chart(found: RealisedQuality) -> Chart:

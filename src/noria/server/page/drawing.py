@@ -10,10 +10,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from noria.core.errors import NotFound
+from noria.core.performance import MaturityCurve
 from noria.core.turning import Rollout, RolloutPhase
 from noria.drawing.charts.drift import drift_chart
 from noria.drawing.charts.explaining import parts_chart
 from noria.drawing.charts.guards import guards_chart
+from noria.drawing.charts.maturity import maturity_chart
 from noria.drawing.charts.quality import Mark, Reign, quality_chart
 from noria.drawing.charts.readings import readings_chart
 from noria.drawing.charts.traffic import traffic_chart
@@ -42,6 +44,7 @@ class Drawings:
             "guards": self._guards,
             "tuning": self._tuning,
             "readings": self._readings,
+            "maturity": self._maturity,
             "parts": self._parts,
             "examination": self._examination,
         }
@@ -103,6 +106,11 @@ class Drawings:
         turn = query.get("turn", "")
         recipe = evidence(self._reads.version_of_turn(turn), self._reads.steps(turn)).recipe
         return tuning_chart(recipe) if recipe else nothing_yet("The trials appear here when the tuner has tried.")
+
+    def _maturity(self, query: Mapping[str, str]) -> Chart:
+        loop = self._reads.loop(query.get("loop", "")).name
+        curve = self._reads.get(MaturityCurve, loop)
+        return maturity_chart(curve) if curve else nothing_yet("How soon outcomes come appears here where `nr.labels()` watches it.")
 
     def _readings(self, query: Mapping[str, str]) -> Chart:
         loop = self._reads.loop(query.get("loop", "")).name

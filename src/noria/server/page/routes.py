@@ -10,6 +10,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from noria.core.explaining import Constraints, Search
+from noria.core.performance import MaturityCurve
 from noria.core.state import LoopState
 from noria.core.turning import TurnState
 from noria.server.page.anomalies import anomaly_pages
@@ -60,7 +61,16 @@ def _loop_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
         turns = [(turn, made.get(turn.id)) for turn in reads.turns(name, limit=30)]
         day = _last_day(seen)
         return pages.page(
-            request, "loop.html", tab="overview", seen=seen, state=seen.loop, quality=quality, estimated=estimated, turns=turns, day=day
+            request,
+            "loop.html",
+            tab="overview",
+            seen=seen,
+            state=seen.loop,
+            quality=quality,
+            estimated=estimated,
+            matures=reads.get(MaturityCurve, name) is not None,
+            turns=turns,
+            day=day,
         )
 
     @router.get("/loops/{name}/deployment")
