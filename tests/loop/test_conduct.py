@@ -101,6 +101,8 @@ def test_a_feature_that_holds_the_answer_ends_the_turn_before_training(noria, de
     assert 'allow=["label-copy:refund"]' in turn.outcome
     (told,) = [event for event in one.events() if event.kind == "leakage.found"]
     assert "ROC AUC 1.0000" in told.reasons[0] and told.numbers["stops"] == 1
+    (ended,) = [event for event in one.events() if event.kind == "turn.failed"]
+    assert ended.because == (told.id,) and ended.reasons[0].startswith("leakage failed: 1 finding(s) before training")
     assert not (one.world.home / "jobs" / turn.id / "training.json").exists()
 
 

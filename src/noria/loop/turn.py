@@ -62,10 +62,7 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
     workshop.open(order)
 
     features = trip.poll("features", lambda: _worked(trip, workshop, "features", FeatureSet), FeatureSet)
-    leaks = trip.poll("leakage", lambda: _worked(trip, workshop, "leakage", LeakageReport), LeakageReport)
-    if leaks.stops:
-        world.ledger.write(story.leaks(leaks))
-        raise refusal(leaks)
+    leaks = trip.poll("leakage", lambda: _looked_over(trip, workshop, world, story), LeakageReport)
     recipe = trip.poll("tuning", lambda: _worked(trip, workshop, "tuning", Recipe), Recipe)
     candidate = trip.poll("training", lambda: _worked(trip, workshop, "training", Candidate), Candidate)
     judged = trip.poll("evaluation", lambda: _worked(trip, workshop, "evaluation", Evaluated), Evaluated)
@@ -111,7 +108,8 @@ def failed(world: World, turn: Turn, step: Step) -> Sequence[Write]:
         error=step.error,
     )
     reasons = [f"{step.name} failed: {turn.outcome or last}"]
-    return [story.line("failed", "turn.failed", reasons, after="started"), world.documents.write(run), *_challenger_out(world, turn)]
+    after = "leakage" if step.name == "leakage" and world.ledger.get([story.id("leakage")]) else "started"
+    return [story.line("failed", "turn.failed", reasons, after=after), world.documents.write(run), *_challenger_out(world, turn)]
 
 
 def _challenger_out(world: World, turn: Turn) -> list[Write]:
@@ -156,6 +154,14 @@ def _worked(trip: Trip, workshop: Workshop, step: str, kind: type[T]) -> T | Non
     result = workshop.look(step, kind)
     trip.note(workshop.bench.heard(step))
     return result
+
+
+def _looked_over(trip: Trip, workshop: Workshop, world: World, story: Story) -> LeakageReport | None:
+    report = _worked(trip, workshop, "leakage", LeakageReport)
+    if report is not None and report.stops:
+        world.ledger.write(story.leaks(report))
+        raise refusal(report)
+    return report
 
 
 def _judged(world: World, loop: Loop, judged: Evaluated, approval: Approval | None = None) -> Verdict:
