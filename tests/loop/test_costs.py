@@ -42,6 +42,7 @@ def test_a_threshold_is_chosen_by_costs_and_travels_with_the_version(noria, cost
     assert card.metrics["recall"].value > 0.8
     assert found.curves.of(CurveKind.COST).points[0].x == choice.threshold
     assert found.curves.confusion.threshold == choice.threshold
+    assert choice.reason in one.events("candidate.trained")[0].reasons
 
 
 def test_labels_quality_and_guards_mean_the_chosen_threshold(noria, costly):

@@ -130,6 +130,7 @@ def _given(task: Task, y: Array, known: bool, told: Told, times: NDArray | None)
         levels=tuple(float(level) for level in told.levels),
         points=points,
         budget=told.budget,
+        alarm=told.threshold if task is Task.ANOMALY else None,
     )
 
 

@@ -145,7 +145,8 @@ def evaluate(
         points: Where each row lies, shape (rows, columns) (clustering).
         assign: Points to clusters, to see how stable they are when rows are drawn again.
         budget: Share of the rows that somebody can look at (anomaly).
-        threshold: From this probability on, the answer is yes; 0.5, or what costs say, when left out.
+        threshold: From this probability on, the answer is yes; 0.5, or what costs say, when left out. Of
+            anomalies the score that is an alarm, for `alert_rate`.
         costs: What right and wrong answers cost (binary).
         clusters: What is independent, in place of the above; one entry per row.
         metrics: These only, in this order; also ones of other sizes, `ndcg_5`.

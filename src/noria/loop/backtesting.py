@@ -6,7 +6,7 @@ Each training leaves its result on the bench, so that a workshop that is killed 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from noria.core.declaration.backtest import Backtest as Wanted
 from noria.core.examination.backtest import Backtest, Staleness
 from noria.core.examination.baselines import Baselines
 from noria.core.examination.importance import Importance
+from noria.loop.given import given_of_judged
 from noria.loop.materials import Materials
 from noria.loop.refitting import Refit, answers_of, refit
 from noria.stages.evaluation.backtest import backtest
@@ -62,6 +63,7 @@ def past_of(on: Materials) -> tuple[Past, float, str] | None:
     frame = on.frame.sort(TIME, maintain_order=True)
     frame = frame.filter(frame[TIME].dt.epoch("ms") >= round(starts[0].timestamp() * 1000))
     champion = on.order.champion
+    given = given_of_judged(on.loop, on.candidate, on.frame, frame.height)
     past = Past(
         task=on.task,
         by=on.metric,
@@ -73,8 +75,8 @@ def past_of(on: Materials) -> tuple[Past, float, str] | None:
         trained_rows=rows,
         champion=None if champion is None else answers_of(champion, on.features, frame, on.blobs),
         champion_from=None if champion is None else champion.scorecard.start,
-        given=on.given,
-        champion_given=on.champion_given,
+        given=given,
+        champion_given=replace(given, threshold=on.champion_given.threshold),
     )
     return past, spent, left_out
 

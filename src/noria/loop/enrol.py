@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from noria.core.costs import Costs
 from noria.core.declaration import rollout
 from noria.core.declaration.alerts import Alerts
-from noria.core.declaration.dataset import Columns
+from noria.core.declaration.dataset import Columns, Label
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
 from noria.core.errors import Conflict
@@ -121,9 +122,10 @@ def in_words(loop: Loop) -> dict[str, str]:
     """The declaration as a person would say it, part by part."""
     retrain = loop.retrain
     return {
-        "label": f"{loop.label.columns.dataset.name}.{loop.label.column}, known after {spoken(loop.label.delay)}",
+        "label": f"{loop.label.columns.dataset.name}.{loop.label.column}, known after {spoken(loop.label.delay)}{_task_words(loop.label)}",
         "features": "; ".join(_feature_words(loop.features)),
         "tuning": f"{loop.tune.trials} trials over {', '.join(loop.tune.space)}" if loop.tune else "fixed parameters",
+        **({"costs": _cost_words(loop.costs)} if loop.costs else {}),
         "gates": "; ".join(str(gate) for gate in loop.gates) or "none",
         "rollout": f"{rollout.in_words(loop.rollout)}, guards {', '.join(loop.rollout.guard) or 'none'}",
         "watch": "; ".join(_watch_words(loop)) or "nothing",
@@ -131,6 +133,24 @@ def in_words(loop: Loop) -> dict[str, str]:
         "retrain": f"cooldown {spoken(retrain.cooldown)}, at least {retrain.min_labels:,} new outcomes, "
         f"window {spoken(retrain.window) if retrain.window else 'all'}, budget {retrain.budget} per {spoken(retrain.per)}",
     }
+
+
+def _task_words(label: Label) -> str:
+    if label.group:
+        return f", ranked within {label.group}"
+    season = f", held against the value {spoken(label.season)} before" if label.task == Task.FORECAST else ""
+    return (f", forecast for each {label.series}" if label.series else "") + season
+
+
+def _cost_words(costs: Costs) -> str:
+    named = {
+        "false positive": costs.false_positive,
+        "false negative": costs.false_negative,
+        "true positive": costs.true_positive,
+        "true negative": costs.true_negative,
+    }
+    most = f", at most {costs.capacity:.3g} of rows" if costs.capacity < 1 else ""
+    return ", ".join(f"{name} {cost:g}" for name, cost in named.items() if cost) + most
 
 
 def _alert_words(alerts: Alerts) -> str:

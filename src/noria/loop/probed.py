@@ -14,7 +14,7 @@ from noria.core.moments import from_ms, to_ms
 from noria.core.probing import Probe
 from noria.core.schema import Task
 from noria.core.training import FeatureSet
-from noria.loop.given import given_of
+from noria.loop.given import given_of_judged
 from noria.loop.materials import tuning_metric
 from noria.loop.refitting import answers_of, refit
 from noria.loop.workshop import Order
@@ -52,7 +52,7 @@ def probed(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame, 
     except DataInvalid as error:
         return _nothing(metric, features, error.message)
     blocks = time_blocks(made.rows[TIME].to_numpy().astype("datetime64[ms]"))
-    given = given_of(champion.candidate)
+    given = given_of_judged(loop, champion.candidate, frame, len(made.y))
     mark = estimate(metric, made.y, made.score, task=features.task, clusters=blocks, seed=loop.seed, given=given)
     rivals = answers_of(champion, features, made.rows, blobs)
     probe = Probe(

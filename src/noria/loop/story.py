@@ -118,7 +118,10 @@ class Story:
             self.line(
                 "training",
                 "candidate.trained",
-                [f"{candidate.format} model of {candidate.size_bytes / 1e6:.2f} MB, served as {candidate.serving_form}"],
+                [
+                    f"{candidate.format} model of {candidate.size_bytes / 1e6:.2f} MB, served as {candidate.serving_form}",
+                    *([candidate.choice.reason] if candidate.choice else []),
+                ],
                 after="tuning",
                 made_from=candidate.made_from,
                 numbers={"parity max diff": candidate.parity_max_diff},

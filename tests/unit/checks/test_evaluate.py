@@ -97,6 +97,7 @@ def test_quantiles_labels_clusters_and_anomalies_too() -> None:
     assert nr.evaluate(["x", "y"] * 100, np.array(["p", "q"] * 100), points=points)["v_measure"].value == pytest.approx(1.0)
     strange = nr.evaluate(None, RANDOM.exponential(size=1_000), budget=0.05)
     assert list(strange.metrics) == ["separation"]
+    assert nr.evaluate(None, np.arange(100), task="anomaly", threshold=90)["alert_rate"].value == 0.1
     known = nr.evaluate(y > 1.5, y, task="anomaly", budget=0.05)
     assert known["alert_precision"].value == 1.0 and known.curves.of(CurveKind.ROC) is not None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from noria.stages.evaluation.given import Given
-from noria.stages.evaluation.measured import UNDEFINED, Array, Measured, quantile_of, scaled
+from noria.stages.evaluation.measured import UNDEFINED, Array, Measured, mean_of, quantile_of, scaled
 from noria.stages.evaluation.ranking import captured
 
 
@@ -27,6 +27,12 @@ def recall(y: Array, score: Array, given: Given) -> Measured:
     found = captured(y, score, given.budget)
     value = min(found.value / base, 1.0)
     return Measured(value=value, influence=found.influence / base - value * (positive - base) / base / len(y))
+
+
+def alert_rate(y: Array, score: Array, given: Given) -> Measured:
+    """Measure the share of rows whose score reaches the alarm."""
+    assert given.alarm is not None
+    return mean_of((score >= given.alarm).astype(np.float64))
 
 
 def separation(y: Array, score: Array, given: Given) -> Measured:

@@ -57,11 +57,6 @@ def kappa(y: Array, score: Array, threshold: float = THRESHOLD) -> Measured:
     return multiclass.kappa(y, _said_yes(score, threshold))
 
 
-def alert_rate(score: Array, threshold: float = THRESHOLD) -> Measured:
-    """Measure the share of rows that were answered with yes."""
-    return mean_of(_said_yes(score, threshold))
-
-
 def expected_cost(y: Array, score: Array, costs: Costs, threshold: float = THRESHOLD) -> Measured:
     """Measure what the answers cost per row, in the unit of the costs."""
     return mean_of(cost_of(y, _said_yes(score, threshold), costs))

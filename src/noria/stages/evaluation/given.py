@@ -32,6 +32,7 @@ class Given:
         levels: Of quantile tasks: the levels of the score's columns, ascending.
         points: Of clustering tasks: where each row lies, shape (rows, columns).
         budget: Of anomaly tasks: the share of rows that somebody can look at.
+        alarm: Of anomaly tasks: the score from which on a row is an alert, where one is fixed.
     """
 
     outcomes: bool = True
@@ -46,8 +47,9 @@ class Given:
     levels: tuple[float, ...] = ()
     points: Array | None = None
     budget: float = 0.01
+    alarm: float | None = None
 
-    def at(self, rows: NDArray) -> Given:
+    def at(self, rows: NDArray | slice) -> Given:
         """The same of some rows only."""
         parts: dict[str, Any] = {}
         for name in _BY_ROW:

@@ -30,7 +30,7 @@ def strength(
     if not len(y_judges) or not len(y_trains):
         return unknown(len(y_judges), level)
     if task.numeric:
-        return estimate("r2", y_judges, _means(told, y_trains, count)[asked], task=task, clusters=clusters, level=level)
+        return estimate("r2", y_judges, _means(told, y_trains, count)[asked], task=Task.REGRESSION, clusters=clusters, level=level)
     if task is Task.BINARY:
         by_part = estimate("roc_auc", y_judges, _means(told, y_trains, count)[asked], task=task, clusters=clusters, level=level)
         return max(by_part, _by_order(trains, judges, y_trains, y_judges, clusters, level), key=_known)

@@ -47,6 +47,7 @@ class Past:
         trained_rows: Place of a window to the rows that model learnt from.
         champion: Today's champion's answers to all rows; None where it cannot answer.
         champion_from: Rows before this moment trained the champion.
+        given, champion_given: What metrics need besides, of all rows.
     """
 
     task: Task
@@ -134,13 +135,14 @@ class Past:
         return Estimate(value=of.value, low=of.value - reach, high=of.value + reach, n=rows, se=spread.se, level=self.level)
 
     def _measured(self, answers: Array, window: int, given: Given) -> tuple[float, Array]:
-        measured = self.metric.measured(self.y[self.rows(window)], answers, given)
+        measured = self.metric.measured(self.y[self.rows(window)], answers, given.at(self.rows(window)))
         return measured.value, measured.influence
 
     def _apart(self, one: Array, other: Array, window: int, given: Given) -> tuple[float, Array]:
         """Goodness of one less that of the other, in one window."""
         y, known = self.y[self.rows(window)], self.metric
-        first, second = known.measured(y, one, self.given), known.measured(y, other, given)
+        ours, theirs = (told.at(self.rows(window)) for told in (self.given, given))
+        first, second = known.measured(y, one, ours), known.measured(y, other, theirs)
         if math.isnan(first.value) or math.isnan(second.value):
             return math.nan, np.zeros(len(y))
         sign = 1.0 if known.higher_is_better and not known.signed else -1.0

@@ -171,5 +171,6 @@ TABLE: tuple[Metric, ...] = (
     _truth("v_measure", clusters.v_measure),
     _up("alert_precision", _STRANGE, anomalies.precision, needs=_KNOWN),
     _up("alert_recall", _STRANGE, anomalies.recall, needs=_KNOWN),
+    _down("alert_rate", _STRANGE, anomalies.alert_rate, needs=frozenset({"alarm"}), bounds=(0.0, 1.0)),
     _up("separation", _STRANGE, anomalies.separation, bounds=POSITIVE),
 )

@@ -30,7 +30,8 @@ def for_tuning(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
     cut = _between_queries(rows, cut) if feature_set.task is Task.RANKING else cut
     if cut < 1:
         raise DataInvalid(f"{rows.height} rows before {feature_set.train_until} are too few to tune on", fix="take more data")
-    return _split(feature_set, rows[:cut], rows[cut:])
+    newer = _side_by_side(rows[cut:]) if feature_set.task is Task.RANKING else rows[cut:]
+    return _split(feature_set, rows[:cut], newer)
 
 
 def for_training(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
@@ -75,7 +76,6 @@ def as_of(
     newer = rows.filter(time >= _as_stored(frame, start), *([time < _as_stored(frame, end)] if end is not None else []))
     if older.is_empty() or newer.is_empty():
         raise DataInvalid(f"{older.height} rows before {until} and {newer.height} from {start} on are too few", fix="take more data")
-    newer = _side_by_side(newer) if feature_set.task is Task.RANKING else newer
     return _split(feature_set, older, newer), newer
 
 
@@ -96,7 +96,7 @@ def labels(frame: pl.DataFrame, task: Task) -> np.ndarray:
 def _split(feature_set: FeatureSet, rows: pl.DataFrame, newer: pl.DataFrame | None) -> Split:
     features = feature_set.features
     if feature_set.task is Task.RANKING:
-        rows, newer = _side_by_side(rows), None if newer is None else _side_by_side(newer)
+        rows = _side_by_side(rows)
     return Split(
         X=encode(rows, features),
         y=labels(rows, feature_set.task),

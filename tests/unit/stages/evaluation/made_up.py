@@ -33,7 +33,7 @@ def rows_of(task: Task, seed: int, rows: int) -> tuple[np.ndarray, np.ndarray, G
         return truth.astype(float), said.astype(float), Given(points=points)
     if task is Task.ANOMALY:
         y = (random.random(rows) < 0.1).astype(float)
-        return y, random.normal(size=rows) + 1.5 * y, Given(budget=0.1)
+        return y, random.normal(size=rows) + 1.5 * y, Given(budget=0.1, alarm=1.0)
     logits = random.normal(size=(rows, 4 if task is Task.MULTICLASS else 2))
     y = (1.5 * logits + random.gumbel(size=logits.shape)).argmax(axis=1).astype(float)
     odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
