@@ -293,6 +293,7 @@ def test_a_user_brings_a_loop_up_keeps_it_through_a_crash_of_their_code_and_of_a
         assert (told["id"], told["version"]) == ("o-1", 1)
         assert 0.5 < told["prediction"] < 1
         assert noria.json("feedback", "orders", "o-1", "true") == {"told": 1}
+        wait_until(lambda: noria.json("quality")["curve"]["rows"] == 1, "the prediction log")
 
         noria("turn", "--because", "to see a second one")
         wait_until(lambda: house.state().phase == "waiting-for-approval", "the second candidate")

@@ -105,6 +105,27 @@ def test_a_service_that_begins_to_fail_is_told_of_within_the_hour(watched):
     assert any("began to fail" in incident.title and incident.severity == "page" for incident in opened)
 
 
+def test_a_process_that_is_killed_between_two_looks_loses_no_row_and_counts_none_twice(watched):
+    one = watched('nr.sudden(every="3h", learn="10d")')
+    one.days(2, parts=8)
+    records, commit, deaths = one.world.records, one.world.records.commit, []
+
+    def dying(*writes):
+        if not deaths and any(getattr(write, "kind", "") == "stream" for write in writes):
+            deaths.append(one.clock.at)
+            raise KeyboardInterrupt("killed before the commit")
+        return commit(*writes)
+
+    records.commit = dying
+    one.clock.at += timedelta(hours=3)
+    with pytest.raises(KeyboardInterrupt):
+        one.wheel.once()
+    one.settle()
+    assert deaths
+    for state in one.world.documents.find(StreamState):
+        assert state.usual.rows == one.asked and state.until == one.clock.at
+
+
 def failed(order, at):
     """A request that no version could answer, as the data plane writes it down."""
     return Prediction(

@@ -12,9 +12,13 @@ from noria.loop.monitors.past import past
 from noria.loop.monitors.span import Span
 from noria.loop.performance import curve_of, known_rows
 from noria.stages.monitoring import labels
+from noria.stages.serving import log
 
 REACH = timedelta(days=60)
 """How far back the predictions reach that the curve is drawn from, at least; ten delays where those are longer."""
+
+MOST_ROWS = 500_000
+"""About so many of them at most, the newest, where traffic is heavy."""
 
 
 def read(span: Span) -> list[Reading]:
@@ -25,7 +29,8 @@ def read(span: Span) -> list[Reading]:
     """
     one, label = span.watch, span.declared.loop.label
     delay = label.delay if one.delay is None else one.delay
-    rows = known_rows(span.world.log_folder, span.loop, span.signature, as_of=span.end, since=span.end - max(REACH, 10 * delay))
+    far = max(span.end - max(REACH, 10 * delay), log.newest(span.world.log_folder, span.loop, until=span.end, rows=MOST_ROWS))
+    rows = known_rows(span.world.log_folder, span.loop, span.signature, as_of=span.end, since=min(far, span.start - delay))
     due = rows.filter(pl.col("time").is_between(span.start - delay, span.end - delay, closed="left"))
     told = rows.filter(pl.col("told_at").is_between(span.start, span.end, closed="left"))
     span.also.append(span.world.documents.write(curve_of(rows, span.loop, span.end)))

@@ -16,6 +16,9 @@ from noria.loop.outcomes import score_of
 from noria.stages.monitoring import sudden
 from noria.stages.serving import log
 
+COLUMNS = ("time", "version", "error", "latency_us", "answer")
+"""What is read of the log."""
+
 CALM = timedelta(hours=1)
 """So long after the last alarm a stream is well again."""
 
@@ -38,7 +41,10 @@ def read(span: Span) -> list[Reading]:
                 loop=span.loop, subject=subject, version=number, until=max(span.watched.since, span.start - span.watch.every)
             )
         if known.until not in rows:
-            rows[known.until] = log.predictions(span.world.log_folder, span.loop, since=known.until, until=until, roles=GIVEN)
+            wanted = [*COLUMNS, *(["answers"] if span.signature.task is Task.MULTICLASS else [])]
+            rows[known.until] = log.predictions(
+                span.world.log_folder, span.loop, since=known.until, until=until, roles=GIVEN, columns=wanted
+            )
         times, values = _stream(rows[known.until], subject, span)
         state, reading = _looked(span, known, times, values)
         span.also.append(span.world.documents.write(replace(state, until=until)))

@@ -10,7 +10,7 @@ from typing import Literal
 
 import polars as pl
 
-from noria.core.moments import to_ms
+from noria.core.moments import from_ms, to_ms
 from noria.core.traffic import Role
 from noria.stages.serving.compaction import Arrived, Compacted, compact, tidy
 from noria.stages.serving.log_tables import OUTCOME_COLUMNS, PREDICTION_COLUMNS
@@ -65,6 +65,17 @@ def outcomes(
     if table is None:
         return pl.DataFrame(schema=dict(OUTCOME_COLUMNS))
     return table.unique("request_id", keep=keep, maintain_order=True)
+
+
+def newest(folder: Path, deployment: str, *, until: datetime, rows: int) -> datetime:
+    """The moment from which on about the newest `rows` predictions before `until` lie, by the names of the files alone."""
+    start, held = until, 0
+    for part in sorted(parts(folder / deployment / PREDICTIONS), key=lambda part: part.start_ms, reverse=True):
+        if part.start_ms < to_ms(until):
+            if held and held + part.rows > rows:
+                break
+            start, held = min(start, from_ms(part.start_ms)), held + part.rows
+    return start
 
 
 def labelled(

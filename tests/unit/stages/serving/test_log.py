@@ -286,3 +286,21 @@ def test_the_log_reads_like_a_plain_list(tmp_path_factory, batches, since, hours
     assert set(read["request_id"]) == {f"r{number}" for number in wanted}
     assert read["time"].is_sorted()
     assert read["request_id"].is_unique().all()
+
+
+def test_where_the_newest_rows_begin_is_told_by_the_names_of_the_files(tmp_path) -> None:
+    for day in range(4):
+        rows = [predicted(10 * day + number, hour=24 * day + number) for number in range(5)]
+        log.compact(ListJournal(**{f"p{day}": frames(*rows)}), tmp_path)
+    day = timedelta(days=1)
+    assert log.newest(tmp_path, "late", until=START + 4 * day, rows=11) == START + 2 * day
+    assert log.newest(tmp_path, "late", until=START + 4 * day, rows=3) == START + 3 * day
+    assert log.newest(tmp_path, "late", until=START + 2 * day, rows=100) == START
+    assert log.newest(tmp_path, "churn", until=START, rows=100) == START
+
+
+def test_the_first_and_the_last_that_was_told_of_a_request_are_both_kept(tmp_path) -> None:
+    log.compact(ListJournal(p=frames(predicted(1), told_of(1, 0.0, hour=2), told_of(1, 1.0, hour=5))), tmp_path)
+    assert log.outcomes(tmp_path, "late")["value"].to_list() == [1.0]
+    assert log.outcomes(tmp_path, "late", keep="first")["value"].to_list() == [0.0]
+    assert log.labelled(tmp_path, "late", known_by=START + timedelta(hours=4))["outcome"].to_list() == [0.0]
