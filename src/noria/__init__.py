@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from noria.checks.check import check
     from noria.checks.conduct import check_fairness, check_leakage
+    from noria.checks.content import check_embeddings, check_images, check_texts
     from noria.checks.evaluate import evaluate
     from noria.core.costs import Costs
     from noria.core.declaration import expectations as expect
@@ -37,7 +38,18 @@ if TYPE_CHECKING:
     from noria.core.declaration.rollout import AB, Bandit, Canary
     from noria.core.declaration.service import errors, labels, prediction_bias, skew, slow, sudden
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
-    from noria.core.declaration.watch import anomalies, arrival, data_quality, drift, freshness, joint_drift, quality
+    from noria.core.declaration.watch import (
+        anomalies,
+        arrival,
+        data_quality,
+        drift,
+        embedding_drift,
+        freshness,
+        image_drift,
+        joint_drift,
+        quality,
+        text_drift,
+    )
     from noria.core.signing import verify_webhook
 
 __version__ = "0.1.0"
@@ -67,11 +79,15 @@ __all__ = [
     "beats_baselines",
     "beats_champion",
     "check",
+    "check_embeddings",
     "check_fairness",
+    "check_images",
     "check_leakage",
+    "check_texts",
     "choice",
     "data_quality",
     "drift",
+    "embedding_drift",
     "equivalent_to_champion",
     "errors",
     "evaluate",
@@ -80,6 +96,7 @@ __all__ = [
     "fair",
     "feature_view",
     "freshness",
+    "image_drift",
     "integer",
     "invariant",
     "joint_drift",
@@ -98,6 +115,7 @@ __all__ = [
     "skew",
     "slow",
     "sudden",
+    "text_drift",
     "verify_webhook",
 ]
 
@@ -108,6 +126,9 @@ _ELSEWHERE = {
     "check": "noria.checks.check",
     "check_fairness": "noria.checks.conduct",
     "check_leakage": "noria.checks.conduct",
+    "check_embeddings": "noria.checks.content",
+    "check_images": "noria.checks.content",
+    "check_texts": "noria.checks.content",
     "evaluate": "noria.checks.evaluate",
     "verify_webhook": "noria.core.signing",
 }

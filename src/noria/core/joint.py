@@ -73,7 +73,7 @@ class JointReference:
         sample: Digest of a Parquet blob with rows of the reference, features raw.
         levelled: Numbers whose level differs from chunk to chunk, as weather's does: of these only the
             distance from their chunk's mean is looked at.
-        left_out: Texts that differ as much.
+        left_out: What differs from chunk to chunk even so: texts, and numbers of which a chunk holds a value or two.
     """
 
     chunk: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
 import polars as pl
 
@@ -14,7 +15,12 @@ from noria.core.errors import DataInvalid
 from noria.loop.materials import Materials
 from noria.ports import wire
 from noria.ports.blobs import Blobs
-from noria.stages.monitoring import anomalies, joint
+from noria.ports.tables import scan
+from noria.stages.monitoring import anomalies, embeddings, images, joint, texts
+from noria.stages.monitoring.joint import thinned
+
+TRAINING_VALUES = 6_000
+"""Texts, vectors or images of the training rows that are looked at."""
 
 
 def beside(on: Materials, importance: Mapping[str, float]) -> dict[str, str]:
@@ -37,7 +43,7 @@ def beside(on: Materials, importance: Mapping[str, float]) -> dict[str, str]:
 
 def name_of(watch: Watch) -> str:
     """The name that a watch's reference is kept under."""
-    return watch.check
+    return f"{watch.check}:{watch.column}" if watch.column else watch.check
 
 
 def keep_frame(frame: pl.DataFrame, blobs: Blobs) -> str:
@@ -60,5 +66,57 @@ def _anomalies(on: Materials, watch: Watch, importance: Mapping[str, float]) -> 
     return on.blobs.put(wire.dump(replace(made[0], sample=keep_frame(made[1], on.blobs))))
 
 
-MAKERS: Mapping[str, Callable[[Materials, Watch, Mapping[str, float]], str]] = {"joint-drift": _joint, "anomalies": _anomalies}
+def _texts(on: Materials, watch: Watch, importance: Mapping[str, float]) -> str:
+    rows = values_in_training(on, watch.column)
+    return on.blobs.put(wire.dump(texts.build(rows["value"].cast(pl.String).to_list(), rows["__time"].to_numpy(), chunk=watch.every)))
+
+
+def _embeddings(on: Materials, watch: Watch, importance: Mapping[str, float]) -> str:
+    rows = values_in_training(on, watch.column).drop_nulls("value")
+    values = rows["value"].to_list()
+    vectors = converted(watch, values)
+    known = embeddings.build(vectors, times=rows["__time"].to_numpy(), chunk=watch.every, texts=[str(one) for one in values])
+    return on.blobs.put(embeddings.packed(known))
+
+
+def _images(on: Materials, watch: Watch, importance: Mapping[str, float]) -> str:
+    rows = values_in_training(on, watch.column)
+    return on.blobs.put(wire.dump(images.build(converted(watch, rows["value"].to_list()), rows["__time"].to_numpy(), chunk=watch.every)))
+
+
+def converted(watch: Watch, values: Sequence[Any]) -> Any:
+    """What the user's function makes of a column's values.
+
+    Raises:
+        DataInvalid: it gives another number of things than there are values.
+    """
+    assert watch.convert is not None
+    made = watch.convert(values)
+    if len(made) != len(values):
+        raise DataInvalid(f"the function of {name_of(watch)} gave {len(made):,} things for {len(values):,} values")
+    return made
+
+
+def values_in_training(on: Materials, column: str) -> pl.DataFrame:
+    """A column of the training rows with their times, `__time` and `value`, spread evenly: a feature, or another field of the request.
+
+    Raises:
+        DataInvalid: no such column is there.
+    """
+    if column in on.frame.columns:
+        rows = on.frame.select("__time", value=column)
+    else:
+        base = on.order.datasets[on.loop.label.columns.dataset.name]
+        found = scan(base, blobs=on.blobs, columns=[base.time, column], since=on.features.start, until=on.features.end).collect()
+        rows = found.select(__time=base.time, value=column).sort("__time")
+    return thinned(rows, TRAINING_VALUES, on.loop.seed)
+
+
+MAKERS: Mapping[str, Callable[[Materials, Watch, Mapping[str, float]], str]] = {
+    "joint-drift": _joint,
+    "anomalies": _anomalies,
+    "text-drift": _texts,
+    "embedding-drift": _embeddings,
+    "image-drift": _images,
+}
 """Kind of watch to what makes its reference and gives its digest."""

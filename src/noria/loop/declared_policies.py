@@ -8,6 +8,8 @@ from datetime import timedelta
 from difflib import get_close_matches
 
 from noria.core.declaration.alerts import Alerts
+from noria.core.declaration.dataset import Columns
+from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import AB, Bandit, Canary, Strategy
 from noria.core.declaration.watch import DATA_QUALITY, STATISTICS, Watch
@@ -32,6 +34,7 @@ def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
     for name, times in Counter(name_of(watch) for watch in loop.watch if watch.check in MAKERS).items():
         if times > 1:
             yield "watch", f"{times} watches are {name}", "keep one of them"
+    yield from _of_content(loop)
     for watch in loop.watch:
         if not 0 < watch.share <= 0.1:
             yield f"watch {watch.check}", f"share={watch.share:g} of usual requests", "keep it between 0 and 0.1"
@@ -40,6 +43,28 @@ def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
         yield from _of_watch(watch)
     if not 0.02 <= loop.test <= 0.5:
         yield "test", f"a share of {loop.test:g} judges", "keep it between 0.02 and 0.5"
+
+
+def _of_content(loop: Loop) -> Iterator[Mistake]:
+    """Watched columns must come with each request, or nothing of them is in the log."""
+    asked = {loop.label.columns.dataset.key, loop.label.columns.dataset.time}
+    for feature in loop.features:
+        match feature:
+            case Columns():
+                asked |= set(feature.names)
+            case OnDemand():
+                asked |= set(feature.inputs)
+            case FeatureView():
+                asked.add(feature.key)
+    for watch in loop.watch:
+        if watch.column and watch.column not in asked:
+            yield (
+                f"watch {watch.check}",
+                f"no feature reads {watch.column!r}, so no request carries it",
+                _nearest(watch.column, sorted(asked)),
+            )
+        if watch.check in ("embedding-drift", "image-drift") and not callable(watch.convert):
+            yield f"watch {watch.check}", f"{watch.convert!r} is no function", "name the function that takes the column's values"
 
 
 def _of_strategy(strategy: Strategy) -> Iterator[Mistake]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from noria.core.moments import duration
 
@@ -19,6 +20,8 @@ class Watch:
         drop: For quality: fall below the reference that counts as harm, in units of the metric.
         share: For anomalies: the rate at which usual requests are to be called anomalous.
         keep: For anomalies: how many requests of a chunk are queued at most, the farthest.
+        column: For texts, embeddings and images: the column that holds them (or where they are).
+        convert: For embeddings and images: makes vectors, or pixels, of the column's values.
         window: For quality: how much recent labelled time is judged at once.
         statistic: For drift: what decides (`STATISTICS`).
         season: For drift: a whole number of chunks after which the world repeats itself.
@@ -52,6 +55,8 @@ class Watch:
     at_most: float | None = None
     delay: timedelta | None = None
     most: tuple[tuple[str, float], ...] = ()
+    column: str = ""
+    convert: Callable[[Sequence[Any]], Any] | None = None
 
 
 STATISTICS = ("psi", "js", "hellinger", "wasserstein", "ks")
@@ -133,6 +138,47 @@ def joint_drift(*, every: str | timedelta = "1d", k: int = 3, m: int = 5, min_ro
 def anomalies(*, share: float = 0.005, every: str | timedelta = "1d", k: int = 3, m: int = 5, min_rows: int = 250, keep: int = 20) -> Watch:
     """Watch single requests: those farther out than all but `share` of the training rows are queued with reasons, and their share alerts."""
     return Watch(check="anomalies", share=share, every=duration(every), k=k, m=m, min_rows=min_rows, keep=keep)
+
+
+def text_drift(column: str, *, every: str | timedelta = "1d", k: int = 3, m: int = 5, min_rows: int = 250) -> Watch:
+    """Watch a column of texts: a classifier on words names those by which new texts differ; length, unknown words and the like are read too."""
+    return Watch(check="text-drift", column=column, every=duration(every), k=k, m=m, min_rows=min_rows)
+
+
+def embedding_drift(
+    column: str,
+    *,
+    embed: Callable[[Sequence[Any]], Any],
+    every: str | timedelta = "1d",
+    k: int = 3,
+    m: int = 5,
+    min_rows: int = 250,
+) -> Watch:
+    """Watch vectors that `embed` makes of a column: their mean, shape, separability, and which cluster grew, with examples.
+
+    Args:
+        embed: Takes the column's values (texts, or whatever says where the thing is) and gives numbers,
+            shape (values, width). It runs in the control plane, on at most 1,000 values of a chunk.
+    """
+    return Watch(check="embedding-drift", column=column, convert=embed, every=duration(every), k=k, m=m, min_rows=min_rows)
+
+
+def image_drift(
+    column: str,
+    *,
+    read: Callable[[Sequence[Any]], Any],
+    every: str | timedelta = "1d",
+    k: int = 3,
+    m: int = 5,
+    min_rows: int = 250,
+) -> Watch:
+    """Watch images that `read` opens from a column (a path, an address, base64): brightness, contrast, sharpness, colours, size.
+
+    Args:
+        read: Takes the column's values and gives an image each, as an array of shape (height, width[, channels]), or
+            None for one that cannot be opened. It runs in the control plane, on at most 1,000 values of a chunk.
+    """
+    return Watch(check="image-drift", column=column, convert=read, every=duration(every), k=k, m=m, min_rows=min_rows)
 
 
 def quality(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from noria.loop.monitors import (
     anomalies,
     arrival,
+    content,
     data_quality,
     drift,
     freshness,
@@ -42,6 +43,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "drift": Kind(read=drift.read, monitors=("drift", "prediction-drift", "outcome-drift", "missing")),
         "data-quality": Kind(read=data_quality.read, monitors=("missing", "type", "range", "unseen", "cardinality")),
         "anomalies": Kind(read=anomalies.read, monitors=(anomalies.MONITOR,)),
+        "text-drift": Kind(read=content.read_texts, monitors=(content.TEXTS,)),
+        "embedding-drift": Kind(read=content.read_vectors, monitors=(content.VECTORS,)),
+        "image-drift": Kind(read=content.read_images, monitors=(content.IMAGES,)),
         "quality": Kind(read=quality.read, monitors=("quality",)),
         "arrival": Kind(read=arrival.read, monitors=("late", "stale")),
         "freshness": Kind(read=freshness.read, monitors=("freshness",)),

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
-from noria.core.joint import Coordinate
+from noria.core.joint import ChunkLimit, Coordinate
 from noria.stages.monitoring.bins import codes_of, missing_of
+from noria.stages.monitoring.chunk_limits import chunk_limit
 from noria.stages.monitoring.coordinates import placed
 from noria.stages.monitoring.logistic import auc as auc_of
-from noria.stages.monitoring.logistic import fit
+from noria.stages.monitoring.logistic import fit, one_thread
 
 FLOOR = 0.55
 """AUC below which a difference is too small to matter, however sure it is."""
@@ -39,6 +41,10 @@ TEXTS = 15
 SPREAD = 1.4
 """How much more a cross-fitted AUC varies than one of fixed scores: folds learn from each other's rows (measured)."""
 
+TELLING = 0.9
+"""Usual AUC of a chunk of the reference above which the classifier has nothing to say."""
+
+_EDGE = 1e-4
 _CUT = 5.0
 
 Array = NDArray[np.float64]
@@ -116,6 +122,33 @@ def chance_auc(n: int, m: int) -> float:
     return 0.5 + 3 * SPREAD * sqrt((n + m + 1) / (12 * n * m)) if n and m else 1.0
 
 
+def calibrated(told: Sequence[Separation]) -> ChunkLimit:
+    """How far chunks of the reference are told from the rest of it beyond what chance does to so many rows.
+
+    Found on the probit scale, so that it never leaves the unit interval. Chunks here may have other
+    numbers of rows than the ones that a monitor will see, so chance is taken out (in quadrature)
+    and put in again by `limit`. Where usual chunks are told from all others nearly at once, as days
+    of weather are, the limit is 1: a classifier has nothing to say there.
+
+    Args:
+        told: Of each chunk against the rest, in order of time.
+    """
+    aucs = np.clip([one.auc for one in told], _EDGE, 1 - _EDGE)
+    found = chunk_limit(ndtri(aucs))
+    if not found.chunks:
+        return found
+    usual, most = float(ndtr(found.usual)), float(ndtr(found.limit))
+    chance = float(np.mean([one.chance for one in told])) - 0.5
+    beyond = 0.5 + sqrt(max((most - 0.5) ** 2 - chance**2, 0.0))
+    return replace(found, usual=usual, spread=float(np.std(aucs, ddof=1)), limit=beyond if usual <= TELLING else 1.0)
+
+
+def limit(n: int, m: int, known: ChunkLimit) -> float:
+    """The AUC that two usual groups of so many rows stay below: `FLOOR`, or chance and what chunks of the reference show together."""
+    beyond = max(known.known - 0.5, 0.0)
+    return min(1.0, max(FLOOR, 0.5 + sqrt((chance_auc(n, m) - 0.5) ** 2 + beyond**2)))
+
+
 def separate(old: Design, new: Design, *, pairs: int = PAIRS, folds: int = FOLDS, seed: int = 0) -> Separation:
     """Try to tell `new` from `old`.
 
@@ -141,7 +174,8 @@ def separate(old: Design, new: Design, *, pairs: int = PAIRS, folds: int = FOLDS
         learn, judge = fold != judged, fold == judged
         left, right = _related(base[learn], is_new[learn], names, pairs)
         whole = np.column_stack([X, base[:, left] * base[:, right]])
-        weights = fit(whole[learn], is_new[learn])
+        with one_thread():
+            weights = fit(whole[learn], is_new[learn])
         aucs.append(auc_of(is_new[judge], whole[judge] @ weights))
         told = weights * (whole[judge & (is_new > 0)].mean(axis=0) - whole[judge & (is_new == 0)].mean(axis=0))
         owners = [(), *((name,) for name in names), *((name,) for name in square_names)]

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
-from noria.core.joint import ChunkLimit, Coordinate, JointReference
+from noria.core.joint import Coordinate, JointReference
 from noria.core.moments import duration, spoken
 from noria.core.schema import Field
 from noria.core.watching import Level, Reading
 from noria.stages.monitoring import coordinates, domain, reconstruction
-from noria.stages.monitoring.chunk_limits import chunk_limit
 from noria.stages.monitoring.reference import chunks_of, usual_chunks
 
 MONITOR = "joint-drift"
@@ -34,10 +31,6 @@ ERROR_FLOOR = 0.01
 STEADY = 0.2
 """Share of a feature's variance that may lie between chunks: days of weather differ, whatever relations do."""
 
-TELLING = 0.9
-"""Usual AUC of a chunk of the reference above which the classifier has nothing to say."""
-
-_EDGE = 1e-4
 _NAMED = 3
 _SMALLEST_SHARE = 0.1
 
@@ -62,18 +55,16 @@ def build(
     learnt = coordinates.learn(frame, features, importance)
     moving = _moving(learnt, coordinates.points(frame, learnt), chunks)
     level = tuple(one.name for one in moving if not one.surprises)
-    left_out = tuple(one.name for one in moving if one.surprises)
     flat = levelled(frame, level, chunks)
-    looked_at = [feature for feature in features if feature.name in {one.name for one in learnt} - set(left_out)]
-    known = coordinates.learn(flat, looked_at, importance)
+    known, left_out = _steady(coordinates.learn(flat, features, importance), flat, chunks)
     return JointReference(
         chunk=spoken(chunk),
         rows=frame.height,
         coordinates=known,
         reconstruction=reconstruction.learn(coordinates.points(flat, known), chunks, usual),
-        domain=auc_limit(_chunk_aucs(flat, known, chunks, usual, seed)),
+        domain=domain.calibrated(_chunk_aucs(flat, known, chunks, usual, seed)),
         left_out=left_out,
-        levelled=level,
+        levelled=tuple(name for name in level if name not in left_out),
     )
 
 
@@ -121,18 +112,6 @@ def measure(
     return [_reconstruction(reference, flat, loop, at), _domain(reference, sample, flat, loop, at)]
 
 
-def auc_limit(aucs: Sequence[float]) -> ChunkLimit:
-    """The limit of an AUC from its values over chunks, found on the probit scale: it never leaves the unit interval.
-
-    Where usual chunks are told from all others nearly at once, as days of weather are, the limit is 1:
-    a classifier has nothing to say there.
-    """
-    found = chunk_limit(ndtri(np.clip(aucs, _EDGE, 1 - _EDGE)))
-    usual, limit = (float(ndtr(value)) for value in (found.usual, found.limit))
-    spread = float(np.std(aucs, ddof=1)) if found.chunks else float("nan")
-    return replace(found, usual=usual, limit=limit if usual <= TELLING else 1.0, spread=spread)
-
-
 def _reconstruction(reference: JointReference, chunk: pl.DataFrame, loop: str, at: datetime) -> Reading:
     known, usual = reference.reconstruction, reference.reconstruction.errors.usual
     change, parts = reconstruction.deviation(coordinates.points(chunk, reference.coordinates), known)
@@ -150,7 +129,7 @@ def _reconstruction(reference: JointReference, chunk: pl.DataFrame, loop: str, a
 def _domain(reference: JointReference, sample: pl.DataFrame, chunk: pl.DataFrame, loop: str, at: datetime) -> Reading:
     new = thinned(chunk, SAMPLE_ROWS, 0)
     told = domain.separate(domain.design(sample, reference.coordinates), domain.design(new, reference.coordinates))
-    limit = max(domain.FLOOR, told.chance, reference.domain.known)
+    limit = domain.limit(sample.height, new.height, reference.domain)
     culprits = [one for one in told.culprits[:_NAMED] if one.share >= _SMALLEST_SHARE]
     note = f"a classifier tells the rows from the reference with AUC {told.auc:.3f}"
     note += ", by " + ", ".join(f"{one} ({one.share:.0%})" for one in culprits) if culprits else ""
@@ -224,9 +203,19 @@ def _moving(learnt: tuple[Coordinate, ...], points: NDArray[np.float64], chunks:
     return tuple(one for one, share in zip(learnt, between_chunks(points, chunks), strict=True) if share > STEADY)
 
 
+def _steady(learnt: tuple[Coordinate, ...], flat: pl.DataFrame, chunks: NDArray[np.intp]) -> tuple[tuple[Coordinate, ...], tuple[str, ...]]:
+    """The features that mix within a chunk once they are levelled, and the names of the others: those of which a chunk
+    holds a value or two, such as the day's forecast, spread otherwise in every chunk. All of them where fewer than two mix.
+    """
+    points = coordinates.points(flat, learnt)
+    moving = {one.name for values in (points, np.square(points)) for one in _moving(learnt, values, chunks)}
+    steady = tuple(one for one in learnt if one.name not in moving)
+    return (steady, tuple(one.name for one in learnt if one.name in moving)) if len(steady) > 1 else (learnt, ())
+
+
 def _chunk_aucs(
     frame: pl.DataFrame, known: Sequence[Coordinate], chunks: NDArray[np.intp], usual: NDArray[np.bool_], seed: int
-) -> list[float]:
+) -> list[domain.Separation]:
     """How well each of some usual chunks is told from the rows of all others, in order of time."""
     whole = domain.design(frame, known)
     random = np.random.default_rng(seed)
@@ -242,7 +231,7 @@ def _chunk_aucs(
         if not len(outside):
             continue
         inside, outside = (random.permutation(rows)[:SAMPLE_ROWS] for rows in (inside, outside))
-        found.append(domain.separate(_some(whole, outside), _some(whole, inside)).auc)
+        found.append(domain.separate(_some(whole, outside), _some(whole, inside)))
     return found
 
 

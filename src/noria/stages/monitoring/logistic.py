@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import rankdata
+from threadpoolctl import ThreadpoolController
 
 RIDGE = 1.0
 _STEPS, _SMALL_STEP = 8, 1e-3
 
 Array = NDArray[np.float64]
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Let sums run on one thread: of small matrices, several only get in each other's way (on a busy machine a hundred times slower)."""
+    return _threads().limit(limits=1, user_api="blas")
 
 
 def fit(X: Array, y: Array, *, ridge: float = RIDGE) -> Array:
