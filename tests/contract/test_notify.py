@@ -5,6 +5,8 @@ import email
 import hashlib
 import hmac
 import json
+import ssl
+import subprocess
 from datetime import UTC, datetime, timedelta
 from email import policy
 from urllib.parse import parse_qs, urlsplit
@@ -220,6 +222,50 @@ def test_mail_is_not_handed_in_where_the_server_cannot_encrypt():
         server = Server(host="127.0.0.1", port=receiver.port, tls="starttls")
         told = Email(server, sender="a@b.c", to=["d@e.f"], words=WORDS, wall=WALL).tell(notice())
     assert not told.arrived and not receiver.mails
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of this machine's own, and a context that answers with it."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]
+    try:
+        subprocess.run(["openssl", *made, "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("there is no openssl to make a certificate")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert", folder / "key")
+    return folder / "cert", context
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_mail_is_encrypted_for_a_server_that_is_trusted_and_not_handed_to_another(certificate, tls):
+    file, context = certificate
+    with MailReceiver(context=context, from_first_byte=tls == "tls") as receiver:
+
+        def told(authorities):
+            server = Server(
+                host="localhost", port=receiver.port, tls=tls, user="noria", password="shh", authorities=authorities
+            )  # fmt: skip
+            return Email(server, sender="a@b.c", to=["d@e.f"], words=WORDS, wall=WALL).tell(notice())
+
+        assert told(str(file)).arrived
+        assert len(receiver.mails) == 1 and base64.b64decode(receiver.logins[0]) == b"\0noria\0shh"
+        refused = told("")
+        assert not refused.arrived and "certificate" in refused.said.lower() and len(receiver.mails) == 1
 
 
 def test_the_log_is_a_line_of_json(tmp_path):

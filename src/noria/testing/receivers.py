@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -90,15 +91,19 @@ class HttpReceiver:
 
 @dataclass(slots=True)
 class MailReceiver:
-    """Takes every mail over plain SMTP. `with MailReceiver() as receiver: … receiver.port`.
+    """Takes every mail over SMTP. `with MailReceiver() as receiver: … receiver.port`.
 
     Attributes:
+        context: Certificate and key, with which it answers STARTTLS, or (`from_first_byte`) speaks TLS at once; None = in plain.
         refuse: An answer such as "550 no such user" to every recipient.
         mails: The text of every mail.
     """
 
     refuse: str = ""
+    context: ssl.SSLContext | None = None
+    from_first_byte: bool = False
     mails: list[str] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
     _server: socketserver.ThreadingTCPServer | None = None
 
     def __enter__(self) -> Self:
@@ -106,10 +111,28 @@ class MailReceiver:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                try:
+                    if receiver.from_first_byte:
+                        self.encrypt()
+                    self.talk()
+                except OSError:
+                    return  # whoever called has hung up
+
+            def talk(self) -> None:
                 self.say("220 here")
                 while line := self.rfile.readline():
                     word = line.decode().split(" ", 1)[0].strip().upper()
-                    if word == "DATA":
+                    if word == "EHLO":
+                        self.say("250-here" if receiver.context else "250 here")
+                        if receiver.context:
+                            self.say("250-STARTTLS\r\n250 AUTH PLAIN")
+                    elif word == "STARTTLS" and receiver.context:
+                        self.say("220 go on")
+                        self.encrypt()
+                    elif word == "AUTH":
+                        receiver.logins.append(line.decode().split()[-1])
+                        self.say("235 welcome")
+                    elif word == "DATA":
                         self.say("354 go on")
                         receiver.mails.append(self.mail())
                         self.say("250 taken")
@@ -118,6 +141,11 @@ class MailReceiver:
                         return
                     else:
                         self.say(receiver.refuse if word == "RCPT" and receiver.refuse else "250 well")
+
+            def encrypt(self) -> None:
+                assert receiver.context is not None
+                self.connection = receiver.context.wrap_socket(self.connection, server_side=True)
+                self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0)
 
             def mail(self) -> str:
                 lines = []
