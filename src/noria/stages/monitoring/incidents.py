@@ -64,7 +64,8 @@ def update(
         importance: Feature to its share of the model's importance. When empty, all count alike.
         min_share: Importance that the firing features need together for a page.
         lineage: Feature to the dataset that it comes from; those that are not there are of one kin.
-        silent: Monitors that shall open, widen and raise nothing now; an incident that they are part of stays open.
+        silent: Monitors that shall open, widen and raise nothing now, and of a dataset what its features do neither;
+            an incident that they are part of stays open.
     """
     pass_ = _Pass(
         loop=loop,
@@ -76,12 +77,12 @@ def update(
     )
     known = {pass_.group_of(one): one for one in open_incidents if one.subjects}
     alerting: dict[Group, list[MonitorState]] = {group: [] for group in known}
-    for state in states:
-        if state.monitor in ALARMS and state.phase in ALERTING:
-            group = pass_.group(_name(state))
-            if not silent(state) or (group in known and _name(state) in known[group].subjects):
-                alerting.setdefault(group, []).append(state)
-    severities = pass_.severities(alerting, silent)
+    heard = pass_.heard([state for state in states if state.monitor in ALARMS and state.phase is MonitorPhase.FIRING], silent)
+    for state in (state for state in states if state.monitor in ALARMS and state.phase in ALERTING):
+        group = pass_.group(_name(state))
+        if _name(state) in heard or (group in known and _name(state) in known[group].subjects):
+            alerting.setdefault(group, []).append(state)
+    severities = pass_.severities(alerting, heard)
     changed = []
     for group, members in alerting.items():
         before = known.get(group)
@@ -120,12 +121,15 @@ class _Pass:
             return incident.trouble, incident.source
         return self.group(incident.subjects[0]) if alarm_of(incident.subjects[0]) else (trouble_of(incident), "")
 
-    def severities(self, alerting: Mapping[Group, Sequence[MonitorState]], silent: Callable[[MonitorState], bool]) -> dict[Group, str]:
+    def heard(self, firing: Sequence[MonitorState], silent: Callable[[MonitorState], bool]) -> frozenset[str]:
+        """Those that may open, widen and raise incidents: neither silent, nor explained by a dataset that is."""
+        known = {self.group(_name(state)) for state in firing if ALARMS[state.monitor].parent and silent(state)}
+        told = (state for state in firing if not silent(state))
+        return frozenset(_name(state) for state in told if ALARMS[state.monitor].parent or self.group(_name(state)) not in known)
+
+    def severities(self, alerting: Mapping[Group, Sequence[MonitorState]], heard: frozenset[str]) -> dict[Group, str]:
         """How grave each group is; "" for one that is worth no incident."""
-        firing = {
-            group: [state for state in members if state.phase is MonitorPhase.FIRING and not silent(state)]
-            for group, members in alerting.items()
-        }
+        firing = {group: [state for state in members if _name(state) in heard] for group, members in alerting.items()}
         alone = {state.subject for members in firing.values() for state in members if not self._explained(state)}
         shares = {group: self._share(members, alone) for group, members in firing.items()}
         found = {group: self._severity(members, shares[group]) for group, members in firing.items()}
@@ -176,7 +180,7 @@ class _Pass:
 
     def _hushed(self, subjects: Sequence[str], members: Sequence[MonitorState]) -> tuple[str, ...]:
         """What an alert of the whole dataset explains, as long as it lasts."""
-        if not any(ALARMS[state.monitor].parent for state in members):
+        if not any(ALARMS[state.monitor].parent and _name(state) in subjects for state in members):
             return ()
         return tuple(name for name in subjects if (alarm := alarm_of(name)) and not alarm.parent)
 

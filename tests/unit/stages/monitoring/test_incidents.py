@@ -3,6 +3,8 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from noria.core.watching import Level, MonitorPhase, MonitorState, Reading
 from noria.stages.monitoring.alarms import ALARMS, SHARE, title_of, turns
@@ -156,11 +158,69 @@ def test_silent_monitors_open_and_raise_nothing_but_hold_open_what_they_are_part
     assert seen([state("drift:dewp", MonitorPhase.OK)], [before], lineage=LINEAGE, silent=lambda one: True)[0].closed_at == AT
 
 
+def test_what_a_silenced_dataset_explains_is_silent_too():
+    def late(one):
+        return one.monitor == "late"
+
+    assert seen(["late:weather", "drift:temp", "missing:dewp"], lineage=LINEAGE, silent=late) == []
+    (other,) = seen(["late:weather", "drift:temp", "drift:carrier"], lineage=LINEAGE, silent=late)
+    assert other.source == "flights"
+    (after,) = seen([state("late:weather", MonitorPhase.OK), "drift:temp"], lineage=LINEAGE, silent=late)
+    assert after.title == "temp drifted"
+
+
 def test_an_incident_from_before_there_was_lineage_goes_on():
     (stored,) = [replace(one, trouble="", source="") for one in seen(["drift:temp"])]
     assert seen(["drift:temp"], [stored], lineage=LINEAGE) == []
     (closed,) = seen([state("drift:temp", MonitorPhase.OK)], [stored], lineage=LINEAGE)
     assert closed.closed_at == AT
+
+
+NAMES = [
+    "drift:temp",
+    "missing:dewp",
+    "drift:carrier",
+    "drift:tail",
+    "late:weather",
+    "stale:weather",
+    "quality:roc_auc",
+    "freshness:training data",
+]
+
+
+@given(
+    st.lists(
+        st.tuples(st.fixed_dictionaries({name: st.sampled_from(MonitorPhase) for name in NAMES}), st.sets(st.sampled_from(NAMES))),
+        max_size=12,
+    )
+)
+def test_whatever_monitors_do_there_is_one_open_incident_per_trouble_and_source(passes):
+    known, ids = {}, count()
+    for phases, silent in passes:
+        before = [one for one in known.values() if one.closed_at is None]
+        states = [state(name, phase) for name, phase in phases.items()]
+        changed = update(
+            before,
+            states,
+            [reading(name) for name, phase in phases.items() if phase is MonitorPhase.FIRING],
+            loop="l",
+            at=AT,
+            importance=IMPORTANCE,
+            new_id=lambda: f"i{next(ids)}",
+            lineage=LINEAGE,
+            silent=lambda one: f"{one.monitor}:{one.subject}" in silent,  # noqa: B023
+        )
+        for one in changed:
+            was = known.get(one.id)
+            assert was is None or was.severity != PAGE or one.severity == PAGE
+            assert was is not None or any(name not in silent for name in one.subjects)
+            known[one.id] = one
+        still = [one for one in known.values() if one.closed_at is None]
+        assert len({(one.trouble, one.source) for one in still}) == len(still)
+        for one in still:
+            assert one.subjects and set(one.hushed) < set(one.subjects)
+            assert any(phases[name] in (MonitorPhase.FIRING, MonitorPhase.RECOVERING) for name in one.subjects)
+            assert one.title and len(set(one.subjects)) == len(one.subjects)
 
 
 def test_every_alarm_says_something_and_is_of_a_known_gravity():
