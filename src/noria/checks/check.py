@@ -10,17 +10,20 @@ from typing import Any
 import polars as pl
 
 from noria.checks.columns import columns_of
-from noria.checks.drifting import Drifted, by_chunk, chunk_for, wholes
+from noria.checks.drifting import Drifted, by_chunk, chunk_for, typical, wholes
 from noria.checks.findings import findings_of
 from noria.checks.marks import answers, asked, curves_between, marks_of
 from noria.checks.pairs import pairs_of
 from noria.checks.report import Report
 from noria.checks.roles import Roles, roles_of
 from noria.checks.tables import NUMBERS, Tables, name_of, open_tables
+from noria.checks.together import together
 from noria.core.checking import CheckReport, PairCheck, Side
 from noria.core.moments import duration, from_ms, spoken
 from noria.core.schema import Field
+from noria.core.watching import Reading
 from noria.stages.evaluation.scorecards import time_blocks
+from noria.stages.monitoring.joint import MONITOR as JOINT
 
 MIN_ROWS = 250
 PAIRS_KEPT = 60
@@ -42,6 +45,7 @@ class Wish:
     drop: float = 0.0
     floor: float = 0.1
     min_rows: int = MIN_ROWS
+    joint: bool = False
 
 
 def check(
@@ -59,6 +63,7 @@ def check(
     ignore: Sequence[str] = (),
     floor: float = 0.1,
     min_rows: int = MIN_ROWS,
+    joint: bool = False,
     progress: Progress = lambda what, share: None,
 ) -> Report:
     """Hold a current table against a reference: columns, missing values, ranges, drift, correlations and, with outcomes, quality.
@@ -83,6 +88,8 @@ def check(
         ignore: Do not look at these.
         floor: Drift (debiased PSI) that is too small to matter.
         min_rows: With fewer rows on a side, or in a chunk, the answer is "not enough data".
+        joint: Whether to look at all columns together too; by chunk this takes a classifier for each chunk of the reference.
+        progress: Told what is being done and how much of the whole is done, 0 to 1.
 
     Returns:
         A report: true when anything was found; `.findings`, `.table`, `.to_html()`, `.to_markdown()`, `.to_json()`.
@@ -102,6 +109,7 @@ def check(
         drop=drop,
         floor=floor,
         min_rows=min_rows,
+        joint=joint,
     )
     progress("reading", 0.0)
     tables = open_tables(
@@ -122,7 +130,9 @@ def _judged(tables: Tables, wish: Wish, before: Side, now: Side, progress: Progr
     pairs = _pairs(tables, roles, drifted, wish.time)
     progress("columns", 0.75)
     columns = columns_of(tables, roles, drifted, min_rows=wish.min_rows)
-    progress("quality", 0.9)
+    progress("quality", 0.8)
+    series = _together(tables, roles, drifted, wish, now, progress) if wish.joint else {}
+    drifted = replace(drifted, readings={**drifted.readings, **{(JOINT, subject): found for subject, found in series.items()}})
     report = CheckReport(
         reference=before,
         current=now,
@@ -135,6 +145,7 @@ def _judged(tables: Tables, wish: Wish, before: Side, now: Side, progress: Progr
         floor=wish.floor,
         min_rows=wish.min_rows,
         pairs=pairs[:PAIRS_KEPT],
+        joint=tuple(typical(found) for found in series.values()),
         notes=(*tables.notes, *roles.notes, *notes),
     )
     report = _with_marks(report, tables, wish)
@@ -155,6 +166,17 @@ def _drifted(tables: Tables, roles: Roles, wish: Wish, now: Side, progress: Call
             "The reference is too short to calibrate on (ten chunks with rows enough are needed): both sides were judged as wholes."
         )
     return wholes(tables.before, tables.now, fields, floor=wish.floor, min_rows=wish.min_rows, at=now.end or from_ms(0)), notes
+
+
+def _together(tables: Tables, roles: Roles, drifted: Drifted, wish: Wish, now: Side, progress: Progress) -> dict[str, tuple[Reading, ...]]:
+    fields = [Field(name=name, kind=tables.kinds[name]) for name in roles.judged if roles.of[name] == "feature"]
+    if len(fields) < 2 or min(tables.before.height, tables.now.height) < wish.min_rows:
+        return {}
+    progress("all columns together", 0.8)
+    return together(
+        tables.before, tables.now, fields, time=wish.time, chunk=drifted.chunk, at=now.end or from_ms(0), min_rows=wish.min_rows,
+        progress=lambda done, of: progress("all columns together", 0.9 + 0.1 * done / of),
+    )  # fmt: skip
 
 
 def _pairs(tables: Tables, roles: Roles, drifted: Drifted, time: str) -> tuple[PairCheck, ...]:

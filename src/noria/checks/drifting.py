@@ -31,6 +31,9 @@ K, M = 3, 5
 CHUNKS = (timedelta(days=1), timedelta(days=7), timedelta(hours=1))
 """Lengths that are tried when none is named: a day has its hours in it, a week its days."""
 
+FROM_NOWHERE = pl.lit(0).cast(pl.Datetime("ms", "UTC"))
+"""The moment of every row of a table without a time: all of it is one chunk."""
+
 _CHUNK, _TIME = "__chunk", "__time"
 
 
@@ -51,7 +54,7 @@ class Drifted:
 
 def wholes(before: pl.DataFrame, now: pl.DataFrame, fields: Sequence[Field], *, floor: float, min_rows: int, at: datetime) -> Drifted:
     """Hold the tables against each other as wholes: rows are taken as independent."""
-    reference = _reference(before.with_columns(pl.lit(0).cast(pl.Datetime("ms", "UTC")).alias(_TIME)), fields, timedelta(days=1))
+    reference = _reference(before.with_columns(FROM_NOWHERE.alias(_TIME)), fields, timedelta(days=1))
     reference = replace(reference, features=tuple(_honest(feature, before) for feature in reference.features))
     counts = {feature.name: feature.counts for feature in reference.features}
     sure = 1 - FAMILY / max(len(counts), 1)
@@ -85,15 +88,20 @@ def by_chunk(
     if chunks < FEWEST_CHUNKS:
         return None
     readings: dict[tuple[str, str], list[Reading]] = {}
-    parts = now.with_columns(_number(time, chunk)).sort(_CHUNK).partition_by(_CHUNK, maintain_order=True)
-    for done, part in enumerate(parts):
+    parts = numbered(now, time, chunk)
+    for done, (end, part) in enumerate(parts):
         progress(done, len(parts))
-        end = from_ms((int(part[_CHUNK][0]) + 1) * _ms(chunk))
         counts, look = count_chunk(reference, part), Look(loop="", at=end, min_rows=min_rows)
         measured = drift.readings(reference, counts, look, floor=floor)
         for one in (*measured, *data_quality.readings(reference, counts, look, monitors=("range", "unseen"))):
             readings.setdefault((one.monitor, one.subject), []).append(one)
     return Drifted(readings={key: tuple(series) for key, series in readings.items()}, chunk=chunk, chunks=chunks)
+
+
+def numbered(now: pl.DataFrame, time: str, chunk: timedelta) -> list[tuple[datetime, pl.DataFrame]]:
+    """The rows of each chunk with the moment at which it ends, oldest first."""
+    parts = now.with_columns(_number(time, chunk)).sort(_CHUNK).partition_by(_CHUNK, maintain_order=True)
+    return [(from_ms((int(part[_CHUNK][0]) + 1) * _ms(chunk)), part) for part in parts]
 
 
 def chunk_for(before: pl.DataFrame, time: str, min_rows: int) -> timedelta | None:

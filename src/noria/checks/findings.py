@@ -10,7 +10,7 @@ from noria.checks.drifting import Drifted, persists
 from noria.core.checking import CheckReport, ColumnCheck, Finding, Group, MarkCheck, PairCheck, Verdict
 from noria.core.watching import Level, Reading
 
-ORDER = ("quality", "columns", "kind", "missing", "unseen", "range", "prediction-drift", "drift", "correlation")
+ORDER = ("quality", "columns", "kind", "missing", "unseen", "range", "prediction-drift", "drift", "joint", "correlation")
 """Checks in the order in which their findings are told."""
 
 PAIRS_TOLD = 5
@@ -21,7 +21,8 @@ _RANKS = (Verdict.FOUND, Verdict.NOT_ENOUGH, Verdict.SMALL, Verdict.QUIET, Verdi
 
 def findings_of(report: CheckReport, drifted: Drifted, pairs: Sequence[PairCheck]) -> CheckReport:
     """The report with its findings, its columns judged and put in order, and its notes completed."""
-    found = [*_shapes(report.columns), *_readings(report.columns, drifted), *_pairs(pairs), *_marks(report.marks)]
+    joint = [_together(one, drifted) for one in report.joint if _found(one, drifted)]
+    found = [*_shapes(report.columns), *_readings(report.columns, drifted), *joint, *_pairs(pairs), *_marks(report.marks)]
     told = tuple(sorted(found, key=lambda one: (ORDER.index(one.check), -one.effect, one.subject))) if report.enough else ()
     columns = [replace(one, verdict=_verdict(one, told, drifted, enough=report.enough)) for one in report.columns]
     columns.sort(key=lambda one: (_RANKS.index(one.verdict), -_worst(one), one.name))
@@ -78,6 +79,18 @@ def _said(reading: Reading, drifted: Drifted) -> str:
     often = f", in {sum(one.level is Level.BREACH for one in judged)} of {len(judged)} chunks" if drifted.chunk else ""
     what = "" if reading.monitor != "drift" else f"PSI {reading.value:.3f}, limit {reading.threshold:.3f}: "
     return f"{what}{reading.note}{often}"
+
+
+def _together(reading: Reading, drifted: Drifted) -> Finding:
+    return Finding(
+        check="joint",
+        group=Group.DRIFT,
+        subject="all columns together",
+        said=_said(reading, drifted),
+        value=reading.value,
+        limit=reading.threshold,
+        effect=reading.effect,
+    )
 
 
 def _pairs(pairs: Sequence[PairCheck]) -> list[Finding]:

@@ -48,6 +48,7 @@ def check(
     ignore: Annotated[list[str] | None, typer.Option(help="Do not look at this column; may be given again.")] = None,
     floor: Annotated[float, typer.Option(help="Drift (debiased PSI) that is too small to matter.", min=0.0)] = 0.1,
     min_rows: Annotated[int, typer.Option(help="With fewer rows the answer is “not enough data”.", min=1)] = 250,
+    joint: Annotated[bool, typer.Option("--joint", help="Look at all columns together too; takes longer, by chunk much longer.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML file that opens without internet.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown, for a pull request.")] = None,
     fail_on: Annotated[str, typer.Option(help="Exit with 1 on these, with commas: data, drift, quality, any, none.")] = "any",
@@ -65,7 +66,7 @@ def check(
     with _progress(quiet=as_json) as progress:
         report = judged(
             reference, current, time=time, every=every, label=label, score=tuple(score or ()), task=task, metric=metric, drop=drop,
-            columns=tuple(column or ()), ignore=tuple(ignore or ()), floor=floor, min_rows=min_rows, progress=progress,
+            columns=tuple(column or ()), ignore=tuple(ignore or ()), floor=floor, min_rows=min_rows, joint=joint, progress=progress,
         )  # fmt: skip
     written = []
     if html is not None:

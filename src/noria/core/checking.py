@@ -34,7 +34,7 @@ class Finding:
     """One thing that differs, beyond chance and by enough to matter.
 
     Attributes:
-        check: "columns", "kind", "missing", "range", "unseen", "drift", "prediction-drift", "correlation" or "quality".
+        check: "columns", "kind", "missing", "range", "unseen", "drift", "prediction-drift", "joint", "correlation" or "quality".
         subject: The column, the pair ("a × b") or the metric.
         said: The same in one sentence.
         value, limit: The number, and what it was held against (NaN where there is none).
@@ -133,6 +133,7 @@ class CheckReport:
         findings: Most important first; empty = nothing was found.
         notes: What is no finding but should be known, in words.
         columns: Worst first.
+        joint: Of all columns together: reconstruction and domain classifier; empty when they were not asked for.
         curves: The model's curves with both sides in each.
         enough: Whether both sides had `min_rows`, so that anything could be judged.
         floor: Drift that is too small to matter.
@@ -149,6 +150,7 @@ class CheckReport:
     floor: float = 0.1
     min_rows: int = 250
     pairs: tuple[PairCheck, ...] = ()
+    joint: tuple[Reading, ...] = ()
     task: Task | None = None
     marks: tuple[MarkCheck, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -195,3 +195,23 @@ def test_what_cannot_be_asked_is_said(asked, error):
 def test_an_empty_table_is_refused():
     with pytest.raises(DataInvalid, match="no row"):
         nr.check(table(1), table(2).head(0))
+
+
+def relations(seed, rho):
+    """Ten numbers that have something in common, each of them alone always the same."""
+    dice = np.random.default_rng(seed)
+    common = dice.normal(size=2_000)
+    return pl.DataFrame({f"n{k}": rho**0.5 * common + (1 - rho) ** 0.5 * dice.normal(size=2_000) for k in range(10)})
+
+
+def test_relations_that_loosen_a_little_everywhere_are_found_when_columns_are_looked_at_together():
+    before, quiet, loose = relations(1, 0.45), relations(2, 0.45), relations(3, 0.31)
+    assert not nr.check(before, loose)
+    report = nr.check(before, loose, joint=True)
+    assert subjects(report, "joint") == {"all columns together"} and "columns drifted together" in report.verdict.lower()
+    assert not nr.check(before, quiet, joint=True)
+
+
+def test_days_are_looked_at_together_too():
+    report = nr.check(days(1, 12), days(2, 4), time="at", joint=True)
+    assert not subjects(report, "joint") and {one.subject for one in report.value.joint} == {"reconstruction", "domain"}

@@ -127,6 +127,7 @@ def _part(check: str, count: int, report: CheckReport) -> str:
         "range": f"values out of range in {_columns(count)}",
         "prediction-drift": "answers drifted",
         "drift": f"{count} of {_columns(report.judged)} drifted",
+        "joint": "columns drifted together",
         "correlation": "some columns go together differently" if count > 1 else "one pair goes together differently",
     }[check]
 
