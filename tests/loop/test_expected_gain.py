@@ -15,6 +15,7 @@ from noria.loop.duty import Duty
 from noria.loop.enrol import in_force
 from noria.loop.triggers import gather_facts
 from noria.loop.wheel import Wheel
+from noria.ports.launcher import JobState
 from noria.stages.registry import aliases
 
 RULES = 'retrain=nr.Retrain(cooldown="5d", min_labels=1_000, window="60d"),'
@@ -133,3 +134,24 @@ def test_killed_at_any_commit_it_is_judged_and_told_once(noria, probing, monkeyp
         if not killed:
             break
     assert not killed and after > 5
+
+
+def test_a_probe_whose_process_was_killed_is_started_again(noria, probing, monkeypatch):
+    one = noria(declaration=probing)
+    one.be_born()
+    one.days(7)
+    launcher, launched = one.world.launcher, []
+    launch = launcher.launch
+
+    def losing_the_first(job, command, *, folder, env=None):
+        launched.append(job)
+        if job.endswith("-probe-1"):
+            launcher._states[job] = JobState(state="lost")
+            return
+        launch(job, command, folder=folder, env=env)
+
+    monkeypatch.setattr(launcher, "launch", losing_the_first)
+    ask(one, 0)
+    one.settle()
+    assert [job.rpartition("_")[2].partition("-")[2] for job in launched] == ["probe-1", "probe-2"]
+    assert one.states()[-1] is TurnState.DECLINED and len(judgements(one)) == 1
