@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noria.core.examination.examination import Examination
+from noria.core.state import LoopState
 from noria.core.turning import TurnState
 from noria.core.watching import DriftReference
 from noria.loop.work import work
@@ -73,6 +74,8 @@ def test_a_recipe_is_tried_on_the_past_and_without_its_features_when_the_loop_as
     assert found.backtest.mark.low > 0.6
     assert [point.windows for point in found.staleness.points] == [4, 3, 2, 1]
     assert found.staleness.advice
+    declared = one.world.documents.get(LoopState, "orders").declared["backtest"]
+    assert declared == "3 earlier windows of 5d; trained again without each of the 2 most important features"
     assert found.lofo.method == "lofo" and len(found.lofo.features) == 2
     assert found.lofo.features[0].lost.low > 0
 

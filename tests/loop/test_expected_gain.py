@@ -50,6 +50,8 @@ def test_nothing_changes_and_the_judge_declines_what_a_schedule_asks_for(noria, 
     assert made and all(judgement.answer is not Answer.NOW for judgement in made)
     assert one.states() == [TurnState.DONE, *[TurnState.DECLINED] * len(made)]
     assert aliases.current(one.world.records, "orders", "champion") == 1
+    state = one.world.documents.get(LoopState, "orders")
+    assert "only when a probe expects a gain of 0.01" in state.declared["retrain"]
     told = next(event for event in decisions(one.world.ledger, "orders") if event.id.endswith(":policy"))
     assert "expected" in headline(told) and told.numbers["worth"] == 0.01
     assert "turn.started" in to_text(chain(one.world.ledger, told.id))

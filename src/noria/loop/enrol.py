@@ -11,7 +11,7 @@ from noria.core.declaration import rollout
 from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Columns, Label
 from noria.core.declaration.features import FeatureView, OnDemand
-from noria.core.declaration.loop import Loop
+from noria.core.declaration.loop import Loop, Retrain
 from noria.core.errors import Conflict
 from noria.core.ids import new_id
 from noria.core.moments import spoken, to_ms
@@ -131,7 +131,9 @@ def in_words(loop: Loop) -> dict[str, str]:
         "watch": "; ".join(_watch_words(loop)) or "nothing",
         "alerts": _alert_words(loop.alerts),
         "retrain": f"cooldown {spoken(retrain.cooldown)}, at least {retrain.min_labels:,} new outcomes, "
-        f"window {spoken(retrain.window) if retrain.window else 'all'}, budget {retrain.budget} per {spoken(retrain.per)}",
+        f"window {spoken(retrain.window) if retrain.window else 'all'}, budget {retrain.budget} per {spoken(retrain.per)}"
+        f"{_probe_words(retrain)}",
+        **({"backtest": _backtest_words(loop)} if loop.backtest or loop.lofo else {}),
     }
 
 
@@ -151,6 +153,20 @@ def _cost_words(costs: Costs) -> str:
     }
     most = f", at most {costs.capacity:.3g} of rows" if costs.capacity < 1 else ""
     return ", ".join(f"{name} {cost:g}" for name, cost in named.items() if cost) + most
+
+
+def _probe_words(retrain: Retrain) -> str:
+    if not retrain.probe:
+        return ""
+    cost = f", or {retrain.cost:g} over the predictions of 30 days" if retrain.cost else ""
+    return f"; only when a probe expects a gain of {retrain.min_gain:g}{cost}"
+
+
+def _backtest_words(loop: Loop) -> str:
+    wanted = loop.backtest
+    every = f" of {spoken(wanted.every)}" if wanted and wanted.every else ""
+    windows = [f"{wanted.windows} earlier windows{every}"] if wanted else []
+    return "; ".join([*windows, *([f"trained again without each of the {loop.lofo} most important features"] if loop.lofo else [])])
 
 
 def _alert_words(alerts: Alerts) -> str:
