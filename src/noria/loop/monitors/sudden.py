@@ -10,13 +10,14 @@ import polars as pl
 
 from noria.core.schema import Task
 from noria.core.streaming import StreamState
+from noria.core.traffic import Role
 from noria.core.watching import Level, Reading
 from noria.loop.monitors.span import GIVEN, Span
 from noria.loop.outcomes import score_of
 from noria.stages.monitoring import sudden
 from noria.stages.serving import log
 
-COLUMNS = ("time", "version", "error", "latency_us", "answer")
+COLUMNS = ("time", "version", "role", "error", "latency_us", "answer")
 """What is read of the log."""
 
 CALM = timedelta(hours=1)
@@ -55,7 +56,9 @@ def read(span: Span) -> list[Reading]:
 def _stream(rows: pl.DataFrame, subject: str, span: Span) -> tuple[pl.Series, np.ndarray]:
     """The moments and values of one stream, in order of time."""
     if subject == "errors":
-        return rows["time"], (rows["error"] != "").cast(pl.Float64).to_numpy()
+        # Where a challenger fails the champion answers, in a row of its own; guards look after the challenger.
+        felt = rows.filter(~((pl.col("role") == Role.CHALLENGER) & (pl.col("error") != "")))
+        return felt["time"], (felt["error"] != "").cast(pl.Float64).to_numpy()
     answered = rows.filter(pl.col("error") == "")
     if subject == "latency":
         return answered["time"], answered["latency_us"].to_numpy() / 1000
