@@ -75,3 +75,12 @@ def test_the_oldest_make_room_for_the_newest(watched):
     with pytest.raises(NotFound):
         opened(documents, f"orders-{QUEUE - 2}")
     assert opened(documents, f"orders-{2 * QUEUE - 2}").number == 2 * QUEUE - 2
+
+
+def test_of_very_many_requests_some_are_looked_at_spread_over_the_chunk(watched, monkeypatch):
+    monkeypatch.setattr("noria.loop.monitors.asked.MOST_ROWS", 220)
+    strange(watched, 10)
+    watched.days(1, parts=2)
+    told = watched.world.documents.find(Reading, where={"loop": "orders", "monitor": "anomalies"})[-1]
+    assert 150 < told.rows <= 220 and 0.03 < told.value < 0.2
+    assert len(listed(watched.world.documents, "orders")) == 5

@@ -13,10 +13,10 @@ from noria.core.traffic import Answer, Scalar
 from noria.core.watching import Reading
 from noria.loop.anomalies import push
 from noria.loop.beside import name_of
-from noria.loop.monitors.span import GIVEN, Span, feature_frame
+from noria.loop.monitors.asked import answered, asked
+from noria.loop.monitors.span import Span, feature_frame
 from noria.ports import wire
 from noria.stages.monitoring import anomalies
-from noria.stages.serving import log
 
 MONITOR = anomalies.MONITOR
 
@@ -29,11 +29,11 @@ def read(span: Span) -> list[Reading]:
     blobs = span.world.blobs
     known = wire.load(blobs.read(digest), AnomalyReference)
     sample = pl.read_parquet(BytesIO(blobs.read(known.sample)))
-    rows = log.predictions(span.world.log_folder, span.loop, since=span.start, until=span.end, roles=GIVEN)
-    rows = rows.unique("request_id", keep="any", maintain_order=True)
-    scores = anomalies.scored(known, sample, feature_frame(rows, span.signature)) if rows.height else np.zeros(0)
-    farthest = np.argsort(-scores, kind="stable")[: span.watch.keep]
-    queued = [_queued(span, known, sample, rows[int(place)], float(scores[place])) for place in farthest if scores[place] > known.threshold]
+    rows = asked(span)
+    scores = anomalies.scored(known, sample, rows)
+    farthest = [int(place) for place in np.argsort(-scores, kind="stable")[: span.watch.keep] if scores[place] > known.threshold]
+    found = [(answered(span, rows["request_id"][place]), float(scores[place])) for place in farthest]
+    queued = [_queued(span, known, sample, row, score) for row, score in found if row.height]
     span.also.extend(push(span.world.documents, span.loop, sorted(queued, key=lambda one: one.time)))
     return [anomalies.measure(known, scores, loop=span.loop, at=span.end, min_rows=span.watch.min_rows)]
 
