@@ -21,6 +21,8 @@ from noria.core.errors import Unavailable
 
 PRINTED_WIDTH = 820
 TIMEOUT_S = 90.0
+ROOM = {"left": 18, "top": 5, "right": 8, "bottom": 5}
+"""Pixels around a picture: the font of whoever looks at it may be wider than the one that it was measured with."""
 MODULE = "noria.drawing.convert"
 
 _one_at_a_time = Lock()
@@ -50,7 +52,7 @@ def svgs(specs: Sequence[dict[str, Any]]) -> list[str]:
     if not specs:
         return []
     with _one_at_a_time:
-        return [str(one) for one in json.loads(_run("svg", json.dumps(list(specs)).encode()))]
+        return [str(one) for one in json.loads(_run("svg", json.dumps([{"padding": ROOM, **spec} for spec in specs]).encode()))]
 
 
 def _run(task: str, given: bytes) -> bytes:

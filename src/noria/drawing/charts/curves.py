@@ -198,10 +198,11 @@ def _points(curve: Curve, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str
     if not rows:
         return []
     data = {"values": rows}
+    named = {"values": list({row["name"]: row for row in rows}.values())}
     return [
         {"data": data, "mark": {"type": "point", "filled": True, "size": 60, "color": INK, "opacity": 1}, "encoding": {"x": x, "y": y, "tooltip": [{"field": "name"}]}},
         {
-            "data": data,
+            "data": named,
             "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 8, "dy": 8, "color": SOFT},
             "encoding": {"x": x, "y": y, "text": {"field": "name"}},
         },
