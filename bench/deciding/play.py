@@ -19,7 +19,7 @@ from noria.stages.evaluation.estimates import estimate
 from noria.stages.evaluation.paired import compare
 
 WINDOW_DAYS = 60
-"""A model learns from so many newest days; the newest fifth of them is held out, and then learnt too."""
+"""A model is made from so many newest days, of which the newest fifth judge it and never train, as in a turn."""
 COOLDOWN_DAYS, LABEL_DELAY = 14, 1
 SINCE_DAYS = 10
 """Days of new outcomes that a retraining waits for, since the model's training data ended."""
@@ -59,6 +59,12 @@ class Played:
         return next((float(day - self.change) for day in self.alerts if day >= self.change), float("nan"))
 
 
+def judged_from(end: int) -> int:
+    """First of the days that judge the model of that end."""
+    window = REFERENCE_DAYS if end == REFERENCE_DAYS else WINDOW_DAYS
+    return end - min(window, end) // 5
+
+
 class Trainings:
     """Models by the day on which they were trained: the same for all rules, so each is made once."""
 
@@ -71,20 +77,17 @@ class Trainings:
         """The model that learnt from the days before `end`."""
         if end not in self._made:
             start = max(0, end - (REFERENCE_DAYS if end == REFERENCE_DAYS else WINDOW_DAYS))
-            cut = end - max((end - start) // 5, 1)
-            frame, y = self._stream.frame(start, end), self._stream.outcomes(start, end)
-            held, held_y = self._stream.frame(cut, end), self._stream.outcomes(cut, end)
-            first = _fit(self._stream.frame(start, cut), self._stream.outcomes(start, cut), self._stream.columns)
-            model = _fit(frame, y, self._stream.columns)
+            cut = judged_from(end)
+            held = self._stream.frame(cut, end)
+            model = _fit(self._stream.frame(start, cut), self._stream.outcomes(start, cut), self._stream.columns)
             gains = model.booster_.feature_importance("gain")
-            importance = dict(zip(self._stream.columns, (gains / max(gains.sum(), 1e-9)).tolist(), strict=True))
             learnt = Learnt(
-                frame=frame,
+                frame=self._stream.frame(start, end),
                 columns=self._stream.columns,
-                importance=importance,
+                importance=dict(zip(self._stream.columns, (gains / max(gains.sum(), 1e-9)).tolist(), strict=True)),
                 held=held,
-                held_y=held_y,
-                held_score=_ask(first, held, self._stream.columns),
+                held_y=self._stream.outcomes(cut, end),
+                held_score=_ask(model, held, self._stream.columns),
             )
             self._made[end] = model, learnt
         return self._made[end]
@@ -143,15 +146,15 @@ def play(stream: Stream, rule: Rule, trainings: Trainings) -> Played:
 
 def _judged(stream: Stream, trainings: Trainings, model: int, end: int, day: int) -> tuple[Answer, int]:
     """What the loop's judge says to retraining now, and for how many days it is not asked again; see `noria.loop.probing`."""
-    newest = range(end - max(min(round((end - model) / 3), 10), 1), end)
+    newest = range(max(end - 10, judged_from(end), judged_from(model)), end)
     y = np.concatenate([stream.outcomes(at, at + 1) for at in newest])
-    refit, stay = (np.concatenate([trainings.answers(of, at) for at in newest]) for of in (newest[0], model))
+    refit, stay = (np.concatenate([trainings.answers(of, at) for at in newest]) for of in (end, model))
     days = np.concatenate([np.full(len(stream.outcomes(at, at + 1)), at) for at in newest])
     made, known = (estimate(METRIC, y, score, task=Task.BINARY, clusters=days) for score in (refit, stay))
     now = EPOCH + timedelta(days=day)
     probe = Probe(
         metric=METRIC, start=now - timedelta(days=len(newest)), end=now, rows=len(y), rarest=int(min(y.sum(), len(y) - y.sum())),
-        blocks=len(newest), trained_rows=0, refit=made, champion=known,
+        blocks=len(newest), trained_rows=0, trained_until=now, refit=made, champion=known,
         gain=compare(METRIC, y, refit, stay, task=Task.BINARY, clusters=days),
     )  # fmt: skip
     found = judge(Retrain(cooldown="14d", probe=True, min_gain=MIN_GAIN), probe, (), volume=30 * len(y) // max(len(newest), 1), now=now)

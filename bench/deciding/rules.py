@@ -13,6 +13,7 @@ from scipy.stats import false_discovery_control, ks_2samp, wasserstein_distance
 
 from noria.core.schema import Field, Kind, Task
 from noria.core.watching import DriftReference, Incident, MonitorState, Reading
+from noria.loop.referring import alike_of_days, spread_of_days
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.monitoring import drift, incidents, joint, quality, reference, states
 
@@ -76,8 +77,9 @@ class Noria:
             estimate(METRIC, learnt.held_y[days == day], learnt.held_score[days == day], task=Task.BINARY).value for day in np.unique(days)
         ]
         mark = estimate(METRIC, learnt.held_y, learnt.held_score, task=Task.BINARY, clusters=days)
-        self._mark, self._mark_se = mark.value, mark.se
-        self._spread = float(np.nanstd(marks, ddof=1))
+        known = np.array(marks)[np.isfinite(marks)]
+        self._mark, self._mark_se = mark.value, mark.se * alike_of_days(known)
+        self._spread = spread_of_days(known)
         self._reference: DriftReference = reference.build(
             learnt.frame, fields, importance=learnt.importance, scores=learnt.held_score,
             score_times=learnt.held["__time"].to_numpy(), quality={METRIC: self._mark},

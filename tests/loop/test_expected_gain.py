@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from noria.core.errors import DeclarationInvalid
 from noria.core.probing import Answer, Judgement
 from noria.core.state import LoopState
 from noria.core.turning import Cause, Signal, TurnState
@@ -157,3 +158,25 @@ def test_a_probe_whose_process_was_killed_is_started_again(noria, probing, monke
     one.settle()
     assert [job.rpartition("_")[2].partition("-")[2] for job in launched] == ["probe-1", "probe-2"]
     assert one.states()[-1] is TurnState.DECLINED and len(judgements(one)) == 1
+
+
+def test_the_judge_is_asked_regularly_where_nobody_watches_and_lets_a_change_through(noria, probing):
+    declaration = probing.replace("min_gain=0.01)", 'min_gain=0.01, ask="6d")')
+    watches = next(line for line in declaration.splitlines() if line.strip().startswith("watch="))
+    one = noria(declaration=declaration.replace(watches, '    watch=[nr.freshness("400d")],'))
+    one.be_born()
+    one.days(7)
+    assert [judgement.answer for judgement in judgements(one)].count(Answer.NOW) == 0
+    one.shop.weights = np.array([-0.4, -1.4])
+    one.days(30)
+    asked = judgements(one)
+    assert Answer.NOW in [judgement.answer for judgement in asked]
+    assert aliases.current(one.world.records, "orders", "champion") >= 2
+    looked = [turn.signal for turn in one.turns() if turn.signal.cause is Cause.SCHEDULE]
+    assert all("is there something to gain?" in signal.reason for signal in looked)
+    assert len({signal.id for signal in looked}) == len(looked) == len(asked)
+
+
+def test_a_judge_that_is_not_there_cannot_be_asked(noria, declaration):
+    with pytest.raises(DeclarationInvalid, match="asks nobody"):
+        noria(declaration=declaration.replace(RULES, RULES.replace('window="60d"', 'window="60d", ask="6d"'))).be_born()

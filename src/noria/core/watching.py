@@ -235,8 +235,8 @@ class DriftReference:
         outcome: The reference of what really happened, under the name "outcome"; None in older versions.
         season: Length of the season whose phases `FeatureReference.seasonal` holds; "" = none.
         quality: Metric name to its value on held-out rows.
-        quality_chunk_sd: Metric name to its standard deviation over held-out chunks.
-        quality_se: Metric name to the standard error of `quality`.
+        quality_chunk_sd: Metric name to its standard deviation over held-out chunks, times how much alike neighbours are.
+        quality_se: Metric name to the standard error of `quality`, likewise.
         calibration: Learnt on held-out rows, for estimates before outcomes come; None = there are none.
         class_calibrations: For multi-class: one per class, against the rest.
         losses: For regression: digest of a blob with `LossModels`; "" = there is none.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from noria.core.declaration.gates import Gate
 from noria.core.declaration.loop import Loop
+from noria.core.moments import spoken
 
 MARGIN_NEEDED = ("not-worse-than-champion", "equivalent-to-champion")
 BY_CONFIDENCE = (*MARGIN_NEEDED, "beats-baselines")
@@ -17,6 +19,10 @@ def mistakes_of_comparing(loop: Loop) -> Iterator[tuple[str, str, str]]:
         yield from _of_gate(gate)
     if loop.retrain.probe and not loop.retrain.min_gain > 0:
         yield "retrain", f"min_gain={loop.retrain.min_gain:g} is worth no turn", "say which gain in the loop's metric is worth one, above 0"
+    if loop.retrain.ask is not None and not loop.retrain.probe:
+        yield "retrain", f"ask={spoken(loop.retrain.ask)} asks nobody", "write probe=True too: it is the judge that is asked"
+    if loop.retrain.ask is not None and loop.retrain.ask <= timedelta(0):
+        yield "retrain", "ask is no time at all", "say how often, such as ask='14d'"
     wanted = loop.backtest
     if wanted is not None and wanted.windows < 1:
         yield "backtest", f"{wanted.windows} windows", "ask for at least one, 4 are usual"

@@ -18,6 +18,7 @@ from noria.loop.materials import Materials
 from noria.packaging import package
 from noria.stages.evaluation.estimates import estimate
 from noria.stages.monitoring import reference
+from noria.stages.monitoring.chunk_limits import independent_rows
 
 _COUNTING = ("drift", "data-quality")
 """Watches that hold chunks against the reference's own."""
@@ -31,6 +32,7 @@ def reference_of(on: Materials, card: Scorecard, *, leans: Importance | None = N
     """
     watched = [watch.metric for watch in on.loop.watch if watch.check == "quality"]
     days = on.judged["__time"].dt.epoch("d").to_numpy()
+    marks = {name: _marks_of_days(name, on, days) for name in watched}
     compared = reference.build(
         on.frame,
         on.features.features,
@@ -38,8 +40,8 @@ def reference_of(on: Materials, card: Scorecard, *, leans: Importance | None = N
         scores=on.score if on.score.ndim == 1 else on.score.max(axis=1),
         score_times=on.times,
         quality={name: card.metrics[name].value for name in watched if name in card.metrics},
-        quality_chunk_sd={name: _chunk_sd(name, on, days) for name in watched},
-        quality_se={name: card.metrics[name].se for name in watched if name in card.metrics},
+        quality_chunk_sd={name: spread_of_days(daily) for name, daily in marks.items()},
+        quality_se={name: card.metrics[name].se * alike_of_days(daily) for name, daily in marks.items() if name in card.metrics},
         chunk=min((watch.every for watch in on.loop.watch if watch.check in _COUNTING), default=timedelta(days=1)),
         season=next((watch.season for watch in on.loop.watch if watch.season is not None), None),
         outcomes=_outcomes(on),
@@ -56,8 +58,18 @@ def _outcomes(on: Materials) -> pl.Series:
     return on.frame["__label"].replace_strict(dict(enumerate(on.features.classes)), return_dtype=pl.String)
 
 
-def _chunk_sd(metric: str, on: Materials, days: np.ndarray) -> float:
+def _marks_of_days(metric: str, on: Materials, days: np.ndarray) -> np.ndarray:
+    """The metric on each held-out day where it can be computed, in order of time."""
     rows = [days == day for day in np.unique(days)]
-    values = [estimate(metric, on.y[kept], on.score[kept], task=on.task, given=on.given.at(kept)).value for kept in rows]
-    known = [value for value in values if value == value]
-    return float(np.std(known, ddof=1)) if len(known) > 2 else float("nan")
+    values = np.array([estimate(metric, on.y[kept], on.score[kept], task=on.task, given=on.given.at(kept)).value for kept in rows])
+    return values[np.isfinite(values)]
+
+
+def spread_of_days(marks: np.ndarray) -> float:
+    """The deviation that a day is worth: that of the days' marks, times `alike_of_days`; NaN with fewer than three."""
+    return float(np.std(marks, ddof=1)) * alike_of_days(marks) if len(marks) > 2 else float("nan")
+
+
+def alike_of_days(marks: np.ndarray) -> float:
+    """How many times as far a mean of days in a row strays as one of independent days: √(n / days worth an independent one)."""
+    return float(np.sqrt(len(marks) / independent_rows(marks[:, None]))) if len(marks) > 2 else 1.0

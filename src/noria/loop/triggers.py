@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import datetime
 
 from noria.core.errors import Conflict
 from noria.core.ids import new_id
-from noria.core.moments import to_ms
-from noria.core.turning import Signal, Turn, TurnState
+from noria.core.moments import spoken, to_ms
+from noria.core.turning import Cause, Signal, Turn, TurnState
 from noria.core.watching import Incident
 from noria.durable.journal import put_turn
 from noria.loop.policy import ORDERED, Decision, Facts, weigh
@@ -39,6 +40,27 @@ def weigh_signals(world: World, declared: Declared, now: datetime) -> Turn | Non
             return _open(world, declared, signal, decision, now)
         _decline(world, signal, decision, facts)
     return None
+
+
+def ask_regularly(world: World, declared: Declared, since: datetime, now: datetime) -> None:
+    """Give a signal when the judge of expected gain was not asked for as long as the policy says; one at a time.
+
+    Args:
+        since: When the champion began to reign.
+    """
+    name, every = declared.loop.name, declared.loop.retrain.ask
+    if every is None or open_turns(world.documents, name):
+        return
+    asked = newest_judgement(world.documents, name)
+    last = since if asked is None else max(since, asked.at)
+    periods = (now - last) // every
+    prefix = f"signal_look_{name}_"
+    if periods < 1 or any(one.id.startswith(prefix) for one in world.documents.find(Signal, where={"loop": name, "state": "new"})):
+        return
+    reason = f"nothing was asked for {spoken(periods * every)}: is there something to gain?"
+    signal = Signal(id=f"{prefix}{to_ms(last)}_{periods}", loop=name, cause=Cause.SCHEDULE, reason=reason, at=now)
+    with contextlib.suppress(Conflict):
+        world.documents.put_signal(signal, "new", expect=0)
 
 
 def new_signals(world: World, loop: str) -> list[Signal]:

@@ -22,7 +22,7 @@ from noria.loop.keeping import Keeper
 from noria.loop.monitors.span import Watched, watched_champion
 from noria.loop.states import amend, open_turns, state_of
 from noria.loop.telling import tell_digest
-from noria.loop.triggers import new_signals, weigh_signals
+from noria.loop.triggers import ask_regularly, new_signals, weigh_signals
 from noria.loop.watching import watch
 from noria.loop.world import Declared, World
 from noria.stages.registry import aliases
@@ -133,6 +133,8 @@ class Wheel:
             finish_heard(self._world, name, self._world.wall)
             champion = self._champion(name)
             looked = champion is not None and watch(self._world, declared, champion, now) > 0
+            if champion is not None:
+                ask_regularly(self._world, declared, champion.since, now)
             if looked or self._unweighed(name):
                 weigh_signals(self._world, declared, now)
                 self._weighed[name] = {signal.id for signal in new_signals(self._world, name)}

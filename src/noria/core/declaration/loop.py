@@ -36,6 +36,8 @@ class Retrain:
         min_gain: The gain that is worth a turn, in units of the loop's metric, > 0.
         cost: What a turn costs, in units of the metric times predictions: a gain is worth it when, over the
             predictions of 30 days, it adds up to more. The larger of both counts.
+        ask: With `probe`: ask that also when nothing was alerted for so long. A model that was made from
+            a world in change has a poor start to be held against, and no monitor misses what it never had.
     """
 
     cooldown: timedelta
@@ -47,6 +49,7 @@ class Retrain:
     probe: bool
     min_gain: float
     cost: float
+    ask: timedelta | None
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Retrain:
         probe: bool = False,
         min_gain: float = 0.005,
         cost: float = 0.0,
+        ask: str | timedelta | None = None,
     ) -> None:
         object.__setattr__(self, "cooldown", duration(cooldown))
         object.__setattr__(self, "min_labels", min_labels)
@@ -70,6 +74,7 @@ class Retrain:
         object.__setattr__(self, "probe", probe)
         object.__setattr__(self, "min_gain", min_gain)
         object.__setattr__(self, "cost", cost)
+        object.__setattr__(self, "ask", None if ask is None else duration(ask))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 
 SURE = 0.99
 """How sure a fall must be. Windows of two weeks that are looked at each day hardly differ, so "3 of 5" adds little here: at 95 %,
-and with the reference taken for exact, a quiet loop had a false page in one month of five (simulated), now in one of twelve."""
+with the reference taken for exact and days for independent, a quiet loop had a false page in one month of six (simulated), now in
+one of thirty."""
 
 
 def realised(
