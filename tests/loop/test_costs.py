@@ -63,3 +63,20 @@ def test_labels_quality_and_guards_mean_the_chosen_threshold(noria, costly):
     one.days(5)
     looks = [event.numbers for kind in ("rollout.advanced", "rollout.promoted", "rollout.rolled-back") for event in one.events(kind)]
     assert any("expected_cost" in numbers for numbers in looks)
+
+
+def test_costs_that_are_stated_later_compare_a_champion_that_knew_none(noria, costly, declaration):
+    """Its threshold stays one half, and it is judged by today's costs: the challenger is shown to be cheaper."""
+    one = noria(declaration=declaration, margin=0.3)
+    one.be_born()
+    one.days(2)
+    (one.folder / "shop.py").write_text(costly.replace("MARGIN", "0.3"))
+    one.verbs.up(one.folder / "shop.py")
+    one.verbs.turn("orders", by="test", reason="costs are stated now")
+    one.days(8)
+    card = versions.get(one.world.records, "orders", 2).scorecard
+    assert card.champion_metrics["expected_cost"].value > card.metrics["expected_cost"].value
+    assert card.versus_champion["expected_cost"].low > 0
+    ended = [event for kind in ("rollout.promoted", "rollout.rolled-back") for event in one.events(kind)]
+    assert [event.kind for event in ended] == ["rollout.promoted"]
+    assert ended[0].numbers["expected_cost"] < 0

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from noria.core.costs import Costs
 from noria.core.declaration.loop import Loop
 from noria.core.schema import Task
 from noria.core.training import Candidate
@@ -15,9 +16,13 @@ from noria.stages.evaluation.simple_models import last_values
 from noria.stages.training import splits
 
 
-def given_of(candidate: Candidate, rows: pl.DataFrame | None = None) -> Given:
-    """The threshold that its labels are made with, the costs that it was chosen by, and of logged rows what belongs together."""
-    costs = None if candidate.choice is None else candidate.choice.costs
+def given_of(candidate: Candidate, rows: pl.DataFrame | None = None, *, costs: Costs | None = None) -> Given:
+    """The threshold that its labels are made with, the costs that it was chosen by, and of logged rows what belongs together.
+
+    Args:
+        costs: For a version that was made before any were stated.
+    """
+    costs = costs if candidate.choice is None else candidate.choice.costs
     given = Given(threshold=candidate.signature.threshold, costs=costs)
     column = f"in:{candidate.signature.group}"
     if rows is None or column not in rows.columns:
@@ -33,7 +38,7 @@ def given_of_judged(loop: Loop, candidate: Candidate, frame: pl.DataFrame, judge
         frame: The feature set.
         judged: How many rows judge: the newest.
     """
-    given, task = given_of(candidate), candidate.signature.task
+    given, task = given_of(candidate, costs=loop.costs), candidate.signature.task
     rows = frame.sort(splits.TIME, maintain_order=True)
     codes = splits.groups(rows)
     if task is Task.RANKING and codes is not None:

@@ -52,13 +52,14 @@ def evidence(world: World, rollout: Rollout) -> Evidence:
     outcomes = log.outcomes(world.log_folder, rollout.loop, since=rollout.started_at)
     labelled = rows.join(outcomes.select("request_id", outcome="value"), on="request_id", how="inner")
     labelled = labelled.with_columns(outcome=coded(labelled["outcome"], signature)).drop_nulls("outcome")
+    ours = given_of(version.candidate)
     return Evidence(
         rows=rows,
         outcomes=labelled,
         task=signature.task,
         design_effect=version.scorecard.design_effect,
         agreement=version.scorecard.agreement,
-        given=(given_of(champion.candidate), given_of(version.candidate)),
+        given=(given_of(champion.candidate, costs=ours.costs), ours),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
+from noria.core.costs import Costs
 from noria.core.schema import Estimate, Task
 from noria.core.training import Candidate
 from noria.core.watching import Reading
@@ -37,7 +38,7 @@ def realised(span: Span) -> Reading:
         reference=span.watched.reference.quality.get(one.metric, float("nan")),
         drop=one.drop,
         higher_is_better=meaning.higher_is_better,
-        estimate=_estimator(one.metric, labelled, span.watched.version.candidate),
+        estimate=_estimator(one.metric, labelled, span.watched.version.candidate, span.declared.loop.costs),
         min_rows=one.min_rows,
         chunk_sd=span.watched.reference.quality_chunk_sd.get(one.metric, float("nan")),
         reference_se=span.watched.reference.quality_se.get(one.metric, 0.0),
@@ -71,8 +72,10 @@ def measured(name: str, labelled: pl.DataFrame, candidate: Candidate) -> float:
         return float("nan")
 
 
-def _estimator(name: str, labelled: pl.DataFrame, candidate: Candidate) -> Callable[[np.ndarray, np.ndarray], Estimate]:
+def _estimator(
+    name: str, labelled: pl.DataFrame, candidate: Candidate, costs: Costs | None
+) -> Callable[[np.ndarray, np.ndarray], Estimate]:
     """Estimates with intervals that know that rows of one day are not independent."""
     days = labelled["time"].dt.epoch("d").to_numpy() if labelled.height else None
-    given = given_of(candidate, labelled)
+    given = given_of(candidate, labelled, costs=costs)
     return lambda y, score: estimate(name, y, score, task=candidate.signature.task, clusters=days, given=given)
