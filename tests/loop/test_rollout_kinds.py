@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
+from noria.core.errors import NotAllowed
 from noria.core.turning import Rollout, RolloutPhase, TurnState
 from noria.stages.registry import aliases
 
@@ -15,7 +17,7 @@ BANDIT = 'rollout=nr.Bandit(metric="roc_auc", floor=0.2, step=0.3, min_rows=100,
 
 
 def turned(noria, declaration: str, rollout: str):
-    """A shop whose customers change their minds, until a better version has come in."""
+    """A shop whose customers change their minds, until a better version has come in; the loop may have begun by itself."""
     text, changed = re.subn(r"rollout=nr\.Canary\(.*\),", rollout, declaration)
     assert changed == 1
     one = noria(declaration=text.replace('window="60d"', 'window="10d"'))
@@ -23,7 +25,8 @@ def turned(noria, declaration: str, rollout: str):
     one.days(2, parts=2)
     one.shop.weights = np.array([-1.2, 1.0])
     one.days(9, parts=2)
-    one.verbs.turn("orders", by="test", reason="customers have changed their minds")
+    with suppress(NotAllowed):
+        one.verbs.turn("orders", by="test", reason="customers have changed their minds")
     for _ in range(14):
         one.day(parts=2)
         if aliases.current(one.world.records, "orders", "champion") != 1:
