@@ -29,8 +29,8 @@ STRONG: Mapping[Task, float] = MappingProxyType({Task.BINARY: 0.95})
 MOST_ROWS = 30_000
 """Rows of either side that a feature's strength is measured on."""
 
-SHIFTED: Mapping[Task, float] = MappingProxyType({Task.REGRESSION: 0.25})
-"""A mean label that is shown to have moved by more than this (in standard deviations) is told; 0.05 for shares of classes."""
+SHIFTED, SHIFTED_SD = 0.05, 0.25
+"""A share of a class that is shown to have moved by more than this is told, and a mean by so many standard deviations."""
 
 
 def copies(table: Table) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def copies(table: Table) -> Iterator[Finding]:
 
 
 def _measure(task: Task) -> str:
-    return {Task.BINARY: "ROC AUC", Task.REGRESSION: "R²"}.get(task, "skill")
+    return "ROC AUC" if task is Task.BINARY else "R²" if task.numeric else "skill"
 
 
 def _known_late(one: Field, view: str, mark: Estimate, task: Task) -> Finding:
@@ -75,7 +75,7 @@ def _known_late(one: Field, view: str, mark: Estimate, task: Task) -> Finding:
 def target_drift(table: Table) -> Iterator[Finding]:
     """A label that is shown to be another one in the rows that judge; for classes, the one that moved most."""
     old, new = (rows[LABEL].cast(pl.Float64).to_numpy() for rows in (table.old, table.new))
-    limit = SHIFTED.get(table.task, 0.05)
+    limit = SHIFTED_SD if table.task.numeric else SHIFTED
     if table.task.numeric:
         sd = float(old.std()) or 1.0
         moved = [("mean", old / sd, new / sd)]

@@ -59,6 +59,7 @@ _LOSSES: Mapping[Task, tuple[str, Callable[[Array, Array], Array]]] = MappingPro
         Task.BINARY: ("log_loss", _log_loss),
         Task.MULTICLASS: ("log_loss", _log_loss),
         Task.REGRESSION: ("squared_error", _squared_error),
+        Task.FORECAST: ("squared_error", _squared_error),
     }
 )
 
