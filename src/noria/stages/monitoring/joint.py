@@ -117,7 +117,7 @@ def _reconstruction(reference: JointReference, chunk: pl.DataFrame, loop: str, a
     change, parts = reconstruction.deviation(coordinates.points(chunk, reference.coordinates), known)
     if not usual > 0:
         return _reading(RECONSTRUCTION, float("nan"), float("nan"), chunk.height, loop, at, note="the reference leaves no error")
-    chance = 3 * known.row_spread / np.sqrt(chunk.height) / usual
+    chance = 3 * known.row_spread * np.sqrt(1 / chunk.height + 1 / max(reference.rows, 1)) / usual
     limit = max(ERROR_FLOOR, chance, known.errors.known / usual)
     by = {one.name: float(part) for one, part in zip(reference.coordinates, parts, strict=True)}
     named = [name for name in sorted(by, key=lambda name: -by[name])[:_NAMED] if by[name] >= _SMALLEST_SHARE]

@@ -17,19 +17,20 @@ KEPT = 0.65
 MOST_COMPONENTS = 50
 """Components that are kept at most."""
 
-FOLDS = 5
+FOLDS, ROW_FOLDS = 5, 20
+"""Parts that are each judged by components that they had no part in: of chunks, or of rows where chunks are too few."""
 
 Array = NDArray[np.float64]
 
 
-def components_of(covariance: Array, kept: float = KEPT) -> Array:
-    """Fewest principal components that hold `kept` of the variance, shape (components, coordinates)."""
+def components_of(covariance: Array, kept: float = KEPT, *, count: int = 0) -> Array:
+    """Fewest principal components that hold `kept` of the variance, or `count` of them, shape (components, coordinates)."""
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     total = values.sum()
     if total <= 0:
         return np.zeros((0, len(covariance)))
-    enough = int(np.searchsorted(np.cumsum(values) / total, kept - 1e-12)) + 1
+    enough = count or int(np.searchsorted(np.cumsum(values) / total, kept - 1e-12)) + 1
     return np.ascontiguousarray(vectors[:, : min(enough, MOST_COMPONENTS)].T)
 
 
@@ -44,7 +45,7 @@ def errors(points: Array, components: Array) -> Array:
 
 
 def learn(points: Array, chunks: NDArray[np.intp], usual: NDArray[np.bool_]) -> Reconstruction:
-    """Learn the components and how the error of a chunk usually varies, each chunk by components that it had no part in.
+    """Learn the components and how the error of a chunk usually varies, each row by components that it had no part in.
 
     Args:
         points: Rows of the reference on one scale, shape (rows, coordinates).
@@ -53,10 +54,10 @@ def learn(points: Array, chunks: NDArray[np.intp], usual: NDArray[np.bool_]) -> 
     """
     components = components_of(_covariance(points))
     unseen = np.empty(len(points))
-    folds = chunks % FOLDS
+    folds = chunks % FOLDS if usual.sum() >= FEWEST_CHUNKS else np.arange(len(points)) % ROW_FOLDS
     for fold in np.unique(folds):
         judged = folds == fold
-        others = components_of(_covariance(points[~judged])) if (~judged).sum() > points.shape[1] else components
+        others = components_of(_covariance(points[~judged]), count=len(components)) if (~judged).sum() > points.shape[1] else components
         unseen[judged] = errors(points[judged], others)
     means = np.bincount(chunks, unseen, minlength=len(usual)) / np.maximum(np.bincount(chunks, minlength=len(usual)), 1)
     return Reconstruction(

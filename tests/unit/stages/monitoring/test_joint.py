@@ -160,3 +160,15 @@ def test_the_share_between_chunks_is_the_intraclass_correlation_of_the_paper():
 def test_most_of_it_is_the_fewest_that_make_it_up():
     assert joint.most_of({"a": 0.5, "b": 0.35, "c": 0.15}) == {"a": 0.5, "b": 0.35}
     assert joint.most_of({"a": 0.0}) == {}
+
+
+def test_without_chunks_equal_rows_are_seldom_a_change():
+    """Of 40 quiet pairs of 500 or 2,000 independent rows: measured none and 2; by components that had learnt the rows it was 38 and 35."""
+    seen = 0
+    for seed in range(12):
+        frame = rows(seed, 1, per=800, rho=0.0)
+        reference = joint.build(frame, FIELDS)
+        seen += breaches(
+            joint.measure(reference, joint.sample_of(frame, reference), rows(1_000 + seed, 1, per=800, rho=0.0), loop="l", at=AT)
+        )
+    assert seen <= 2
