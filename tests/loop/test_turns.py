@@ -13,7 +13,7 @@ from noria.core.data import DatasetVersion
 from noria.core.errors import NotAllowed
 from noria.core.state import LoopState
 from noria.core.training import Run
-from noria.core.turning import Rollout, RolloutPhase, Turn, TurnState
+from noria.core.turning import Cause, Rollout, RolloutPhase, Turn, TurnState
 from noria.core.watching import Incident
 from noria.ledger.why import chain, decisions, to_text
 from noria.loop.enrol import in_force
@@ -118,6 +118,15 @@ def test_the_policy_says_no_and_why(noria):
     declined = one.events("policy.declined")
     assert declined and any("too few new outcomes" in reason or "cooldown" in reason for reason in declined[0].reasons)
     assert [turn.signal.cause for turn in one.turns()] == ["birth"]
+
+
+def test_training_data_that_is_too_old_is_a_reason_to_turn_though_it_wakes_nobody(noria, declaration):
+    one = noria(declaration=declaration.replace('nr.freshness("400d")', 'nr.freshness("6d")'))
+    one.be_born()
+    one.days(9)
+    scheduled = [turn for turn in one.turns() if turn.signal.cause is Cause.SCHEDULE]
+    assert scheduled and "is old" in scheduled[0].signal.reason
+    assert all(incident.severity == "notice" for incident in one.world.documents.find(Incident) if "freshness" in incident.subjects[0])
 
 
 def test_a_quiet_month_brings_at_most_one_false_incident_and_no_promotion(noria):

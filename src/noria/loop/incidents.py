@@ -57,8 +57,8 @@ def cause_of(incident: Incident) -> Cause:
 
 
 def _asks(incident: Incident) -> bool:
-    """Whether the policy is to hear of it: a page that a new model may be an answer to."""
-    return incident.severity == alarms.PAGE and alarms.turns(incident)
+    """Whether the policy is to hear of it: a page that a new model may be an answer to, or training data that is too old."""
+    return alarms.turns(incident) and (incident.severity == alarms.PAGE or cause_of(incident) is Cause.SCHEDULE)
 
 
 def _signal(incident: Incident, at: datetime) -> Signal:
