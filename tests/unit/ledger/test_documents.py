@@ -11,10 +11,12 @@ from noria.core.data import DatasetVersion
 from noria.core.errors import Conflict
 from noria.core.judging import Approval
 from noria.core.notices import Delivery, Happening, Notice
+from noria.core.performance import MaturityCurve
 from noria.core.probing import Answer, Judgement, Probe
 from noria.core.registry import AliasMove
 from noria.core.schema import Estimate
 from noria.core.state import AliasState, LoopState, TrafficPoint
+from noria.core.streaming import StreamState
 from noria.core.training import Run, RunState
 from noria.core.turning import Cause, Rollout, RolloutPhase, Signal, Step, StepState, Turn, TurnState
 from noria.core.watching import Incident, Level, MonitorState, Reading
@@ -124,6 +126,25 @@ FILED = [
     (AlertBook(loop="l", paged=(NOW,)), "alert-book", "l", {}),
     (Opinion(incident="i1", loop="l", useful=True, by="ada", because="", at=NOW), "opinion", "i1/ada", {"loop": "l", "incident": "i1"}),
     (AnomalyQueue(loop="l", pushed=7), "anomaly-queue", "l", {}),
+    (StreamState(loop="l", subject="errors", version=1, until=NOW), "stream", "l/errors", {"loop": "l"}),
+    (
+        MaturityCurve(
+            loop="l",
+            at=NOW,
+            age_s=(60.0,),
+            share=(1.0,),
+            low=(0.9,),
+            high=(1.0,),
+            rows=9,
+            waiting=0,
+            horizon_s=60.0,
+            median_s=60.0,
+            p90_s=60.0,
+        ),
+        "maturity",
+        "l",
+        {"loop": "l"},
+    ),
     (ANOMALY, "anomaly", "l/0003", {"loop": "l", "state": "open"}),
     (
         Tuning(id="t1", loop="l", monitor="drift", subject="x", factor=1.5, state="proposed", reason="", at=NOW),
