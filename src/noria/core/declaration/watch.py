@@ -12,20 +12,27 @@ from noria.core.moments import duration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """One kind of monitor; `check` is drift, data-quality, joint-drift, quality, freshness, arrival, …
+    """One kind of monitor; what it does not read of the following, it leaves as it is.
 
     Attributes:
+        check: Which one: "drift", "quality", …; each constructor, here and in `service`, has its own.
+        metric: For quality: which is computed.
         every: Chunk length in event time.
         k, m: An alert needs k breaches in the last m chunks.
+        floor: For drift: an effect below it never matters, in the unit of the statistic; for prediction bias the same of a bias.
         drop: For quality: fall below the reference that counts as harm, in units of the metric.
         share: For anomalies: the rate at which usual requests are to be called anomalous.
-        keep: For anomalies: how many requests of a chunk are queued at most, the farthest.
+        keep: For anomalies: how many requests of a chunk are queued at most, the farthest; for skew: how many are compared.
         column: For texts, embeddings and images: the column that holds them (or where they are).
         convert: For embeddings and images: makes vectors, or pixels, of the column's values.
-        window: For quality: how much recent labelled time is judged at once.
-        statistic: For drift: what decides (`STATISTICS`).
+        window: For quality and prediction bias: how much recent labelled time is judged at once; for sudden changes: the
+            time in which one false alarm is accepted.
+        older_than: For freshness: the age of the newest training row that is too much.
+        min_rows: Fewer rows in a chunk are "not enough data".
+        late: For arrival: a delay that is never worth an alert.
+        statistic: For drift: what decides (`STATISTICS`); for sudden changes: which detector.
         season: For drift: a whole number of chunks after which the world repeats itself.
-        warmup: No verdict in this time after a promotion.
+        warmup: No verdict in this time after a promotion; for sudden changes, what is usual is learnt in it.
         outcome: For drift: whether what really happens is watched as well.
         monitors: For data quality: which ones (`DATA_QUALITY`); for sudden changes: of which streams.
         at_least, at_most: A declared share, for labels, skew and errors; None = what has been usual decides.
