@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from io import BytesIO
 from typing import Any
 
 import polars as pl
@@ -14,10 +13,10 @@ from noria.core.declaration.watch import Watch
 from noria.core.errors import DataInvalid
 from noria.loop.materials import Materials
 from noria.ports import wire
-from noria.ports.blobs import Blobs
-from noria.ports.tables import scan
+from noria.ports.tables import keep_frame, scan
 from noria.stages.monitoring import anomalies, embeddings, images, joint, texts
-from noria.stages.monitoring.joint import thinned
+from noria.stages.monitoring.thinning import thinned
+from noria.stages.monitoring.vectors import packed
 
 TRAINING_VALUES = 6_000
 """Texts, vectors or images of the training rows that are looked at."""
@@ -46,13 +45,6 @@ def name_of(watch: Watch) -> str:
     return f"{watch.check}:{watch.column}" if watch.column else watch.check
 
 
-def keep_frame(frame: pl.DataFrame, blobs: Blobs) -> str:
-    """A table as a Parquet blob; its digest."""
-    file = BytesIO()
-    frame.write_parquet(file)
-    return blobs.put(file.getvalue())
-
-
 def _joint(on: Materials, watch: Watch, importance: Mapping[str, float]) -> str:
     known = joint.build(on.frame, on.features.features, importance=importance, chunk=watch.every, seed=on.loop.seed)
     sample = keep_frame(joint.sample_of(on.frame, known, seed=on.loop.seed), on.blobs)
@@ -76,7 +68,7 @@ def _embeddings(on: Materials, watch: Watch, importance: Mapping[str, float]) ->
     values = rows["value"].to_list()
     vectors = converted(watch, values)
     known = embeddings.build(vectors, times=rows["__time"].to_numpy(), chunk=watch.every, texts=[str(one) for one in values])
-    return on.blobs.put(embeddings.packed(known))
+    return on.blobs.put(packed(known))
 
 
 def _images(on: Materials, watch: Watch, importance: Mapping[str, float]) -> str:

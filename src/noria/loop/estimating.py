@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from io import BytesIO
 
 import numpy as np
 import polars as pl
@@ -14,6 +13,7 @@ from noria.core.watching import Calibration, DriftReference, LossModels
 from noria.loop.materials import Materials
 from noria.ports import wire
 from noria.ports.blobs import Blobs
+from noria.ports.tables import keep_frame, kept_frame
 from noria.stages.evaluation.scorecards import time_blocks
 from noria.stages.monitoring.calibration import calibrate, unseen_chances
 from noria.stages.monitoring.doubt import doubt_of_chances, square
@@ -64,7 +64,7 @@ def with_estimates(on: Materials, reference: DriftReference) -> DriftReference:
     # A clock always moves on, so times would tell new rows from old ones by themselves.
     features = on.judged.select(feature.name for feature in on.features.features if feature.kind is not Kind.TIME)
     judged = pl.DataFrame({"outcome": on.y, **told})
-    return replace(reference, sample=_parquet(features[kept], on.blobs), judged=_parquet(judged[kept], on.blobs))
+    return replace(reference, sample=keep_frame(features[kept], on.blobs), judged=keep_frame(judged[kept], on.blobs))
 
 
 def held(reference: DriftReference, blobs: Blobs) -> Held | None:
@@ -72,8 +72,8 @@ def held(reference: DriftReference, blobs: Blobs) -> Held | None:
     if not reference.sample:
         return None
     return Held(
-        sample=pl.read_parquet(BytesIO(blobs.read(reference.sample))),
-        judged=pl.read_parquet(BytesIO(blobs.read(reference.judged))) if reference.judged else None,
+        sample=kept_frame(reference.sample, blobs),
+        judged=kept_frame(reference.judged, blobs) if reference.judged else None,
         losses=wire.load(blobs.read(reference.losses), LossModels) if reference.losses else None,
     )
 
@@ -120,9 +120,3 @@ def _doubt(calibration: Calibration, judged: pl.DataFrame | None, column: str, t
         return doubt
     came = (judged["outcome"] == of).cast(pl.Float64).to_numpy()
     return doubt + doubt_of_chances(came, judged[column].to_numpy(), np.asarray(trust.weights))
-
-
-def _parquet(rows: pl.DataFrame, blobs: Blobs) -> str:
-    file = BytesIO()
-    rows.write_parquet(file)
-    return blobs.put(file.getvalue())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
 import polars as pl
@@ -13,6 +12,8 @@ from noria.core.schema import Field, Task
 from noria.loop.materials import Materials
 from noria.packaging import package
 from noria.packaging.encoding import encode
+from noria.ports.blobs import Blobs
+from noria.ports.tables import keep_frame, kept_frame
 from noria.stages.evaluation.explanations import asking, explain, subject_of
 from noria.stages.evaluation.partial import partial
 
@@ -50,18 +51,16 @@ def explained(on: Materials) -> Explained:
     )
 
 
-def background_of(content: bytes, features: Sequence[Field]) -> tuple[np.ndarray, pl.DataFrame]:
+def background_of(digest: str, blobs: Blobs, features: Sequence[Field]) -> tuple[np.ndarray, pl.DataFrame]:
     """The kept rows again, as matrix and raw."""
-    rows = pl.read_parquet(BytesIO(content))
+    rows = kept_frame(digest, blobs)
     return encode(rows, features), rows
 
 
 def _kept(on: Materials, kept: np.ndarray) -> str:
     rows = on.judged[kept].select([feature.name for feature in on.features.features])
     score = on.score[kept] if on.score.ndim == 1 else on.score[kept].max(axis=1)
-    file = BytesIO()
-    rows.with_columns(pl.Series("__score", score)).write_parquet(file)
-    return on.blobs.put(file.getvalue())
+    return keep_frame(rows.with_columns(pl.Series("__score", score)), on.blobs)
 
 
 def _parts(feature: str, parts: np.ndarray, values: np.ndarray) -> FeatureParts:

@@ -83,7 +83,7 @@ def _background(world: World, version: ModelVersion) -> tuple[str, np.ndarray, p
             fix="versions of newer turns keep them; `noria turn` makes one",
         )
     kept = examination.explained.background
-    X, raw = background_of(world.blobs.read(kept), version.candidate.signature.features)
+    X, raw = background_of(kept, world.blobs, version.candidate.signature.features)
     return kept, X, raw
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 
 import polars as pl
 
@@ -111,3 +112,19 @@ def _named(version: DatasetVersion, columns: Sequence[str]) -> list[str]:
     if absent:
         raise DataInvalid(f"dataset {version.name!r} has no column {', '.join(map(repr, absent))}; it has {', '.join(held[:40])}")
     return list(columns)
+
+
+def keep_frame(frame: pl.DataFrame, blobs: Blobs) -> str:
+    """A small table as a Parquet blob; its digest."""
+    file = BytesIO()
+    frame.write_parquet(file)
+    return blobs.put(file.getvalue())
+
+
+def kept_frame(digest: str, blobs: Blobs) -> pl.DataFrame:
+    """The table that `keep_frame` kept.
+
+    Raises:
+        BlobMissing: the blob is gone.
+    """
+    return pl.read_parquet(BytesIO(blobs.read(digest)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 
 import numpy as np
 import polars as pl
@@ -12,10 +11,10 @@ from noria.core.anomalies import AnomalousRequest, AnomalyReference
 from noria.core.traffic import Answer, Scalar
 from noria.core.watching import Reading
 from noria.loop.anomalies import push
-from noria.loop.beside import name_of
 from noria.loop.monitors.asked import answered, asked
 from noria.loop.monitors.span import Span, feature_frame
 from noria.ports import wire
+from noria.ports.tables import kept_frame
 from noria.stages.monitoring import anomalies
 
 MONITOR = anomalies.MONITOR
@@ -23,12 +22,11 @@ MONITOR = anomalies.MONITOR
 
 def read(span: Span) -> list[Reading]:
     """Read the share of anomalous requests, and queue the farthest; nothing for a version without such a reference."""
-    digest = span.watched.reference.beside.get(name_of(span.watch))
-    if digest is None:
+    content = span.beside
+    if content is None:
         return []
-    blobs = span.world.blobs
-    known = wire.load(blobs.read(digest), AnomalyReference)
-    sample = pl.read_parquet(BytesIO(blobs.read(known.sample)))
+    known = wire.load(content, AnomalyReference)
+    sample = kept_frame(known.sample, span.world.blobs)
     rows = asked(span)
     scores = anomalies.scored(known, sample, rows)
     farthest = [int(place) for place in np.argsort(-scores, kind="stable")[: span.watch.keep] if scores[place] > known.threshold]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 
 import polars as pl
 
-from noria.loop.monitors.span import GIVEN, Span
-from noria.stages.monitoring.joint import thinned
+from noria.loop.monitors.span import GIVEN, Span, logged_as
+from noria.stages.monitoring.thinning import thinned
 from noria.stages.serving import log, spans
+from noria.stages.serving.parts import relisted
 
 MOST_ROWS = 20_000
 """Requests of a chunk that are looked at as whole rows, spread evenly over it."""
 
 _ID = "request_id"
-_TRIES = 5
 
 
 def asked(span: Span) -> pl.DataFrame:
@@ -24,16 +23,13 @@ def asked(span: Span) -> pl.DataFrame:
     Bounded in memory: features are read a few dozen at a time, from one slice of the log after
     another, and only the chosen rows of each are kept.
     """
-    for _ in range(_TRIES - 1):
-        with contextlib.suppress(FileNotFoundError):
-            return _read(span)
-    return _read(span)
+    return relisted(lambda: _read(span))
 
 
 def _read(span: Span) -> pl.DataFrame:
     given = spans.given(span.world.log_folder, span.loop, since=span.start, until=span.end, roles=GIVEN)
     some = replace(given, rows=thinned(given.rows, MOST_ROWS, 0))
-    names = {feature.name: (f"f:{feature.name}", f"in:{feature.name}") for feature in span.signature.features}
+    names = {feature.name: logged_as(feature.name) for feature in span.signature.features}
     found: dict[str, list[pl.Series]] = {name: [] for name in (_ID, *names)}
     for piece in some.pieces({_ID: ("request_id",), **names}):
         for column in piece:

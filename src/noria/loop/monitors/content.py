@@ -15,7 +15,8 @@ from noria.loop.beside import converted, name_of
 from noria.loop.monitors.span import GIVEN, Span
 from noria.ports import wire
 from noria.stages.monitoring import embeddings, images, texts
-from noria.stages.monitoring.joint import thinned
+from noria.stages.monitoring.thinning import thinned
+from noria.stages.monitoring.vectors import unpacked
 from noria.stages.serving import log
 
 TEXTS, VECTORS, IMAGES = texts.MONITOR, embeddings.MONITOR, images.MONITOR
@@ -41,7 +42,7 @@ def read_vectors(span: Span) -> list[Reading]:
     """The four drifts of what the user's function makes of the chunk's values."""
 
     def look(content: bytes) -> list[Reading]:
-        known = embeddings.unpacked(content)
+        known = unpacked(content)
         there = [value for value in values(span) if value is not None]
         vectors: Any = converted(span.watch, there) if there else np.zeros((0, len(known.mean)))
         said = [str(value) for value in there]
@@ -76,10 +77,9 @@ def _enough(span: Span) -> int:
 
 def _read(span: Span, monitor: str, look: Callable[[bytes], list[Reading]]) -> list[Reading]:
     """What `look` reads against the version's reference; a user's function that fails is told as a reading that says nothing."""
-    digest = span.watched.reference.beside.get(name_of(span.watch))
-    if digest is None:
+    content = span.beside
+    if content is None:
         return [_untold(span, monitor, "this version keeps nothing to compare with")]
-    content = span.world.blobs.read(digest)
     try:
         return look(content)
     except Exception as error:  # noqa: BLE001 - the user's own function; a monitor that fails must not stop the others, and it is told

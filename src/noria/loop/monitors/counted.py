@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import cast
 
 import polars as pl
 
 from noria.core.moments import to_ms
 from noria.core.schema import Task
-from noria.loop.monitors.span import GIVEN, Span
+from noria.loop.monitors.span import GIVEN, Span, logged_as
 from noria.loop.outcomes import coded, score_of
 from noria.stages.monitoring.counting import ChunkCounts, Counted, count, nothing
 from noria.stages.monitoring.reading import Look
 from noria.stages.monitoring.reference import answers_of
 from noria.stages.serving import log, spans
-
-_TRIES = 5
+from noria.stages.serving.parts import relisted
 
 
 def counts_of(span: Span) -> ChunkCounts:
     """The counts of all features that the user's requests had, and of the champion's answers to them."""
     place = f"counts {to_ms(span.start)} {to_ms(span.end)}"
     if place not in span.kept:
-        span.kept[place] = _counts(span)
+        span.kept[place] = relisted(lambda: _read(span))
     return cast(ChunkCounts, span.kept[place])
 
 
@@ -52,20 +50,12 @@ def look_of(span: Span) -> Look:
     )
 
 
-def _counts(span: Span) -> ChunkCounts:
-    """Parts that are merged while they are read are looked up again."""
-    for _ in range(_TRIES - 1):
-        with contextlib.suppress(FileNotFoundError):
-            return _read(span)
-    return _read(span)
-
-
 def _read(span: Span) -> ChunkCounts:
     reference = span.watched.reference
     given = spans.given(span.world.log_folder, span.loop, since=span.start, until=span.end, roles=GIVEN)
     found = {feature.name: nothing(feature) for feature in reference.features}
     by_name = {feature.name: feature for feature in reference.features}
-    for piece in given.pieces({name: (f"f:{name}", f"in:{name}") for name in by_name}):
+    for piece in given.pieces({name: logged_as(name) for name in by_name}):
         for column in piece:
             found[column.name] = found[column.name] + count(by_name[column.name], column)
     score = None

@@ -12,6 +12,7 @@ from noria.core.declaration.watch import Watch
 from noria.core.registry import ModelVersion
 from noria.core.schema import Signature
 from noria.core.watching import DriftReference, Reading
+from noria.loop.beside import name_of
 from noria.loop.estimating import Held, held
 from noria.loop.outcomes import GIVEN, OWN
 from noria.loop.world import Declared, World
@@ -19,7 +20,7 @@ from noria.ports import wire
 from noria.ports.records import Write
 from noria.stages.registry import versions
 
-__all__ = ["GIVEN", "OWN", "Monitor", "Span", "Watched", "feature_frame", "watched_champion"]
+__all__ = ["GIVEN", "OWN", "Monitor", "Span", "Watched", "feature_frame", "logged_as", "watched_champion"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,12 @@ class Span:
         return self.declared.loop.name
 
     @property
+    def beside(self) -> bytes | None:
+        """What this watch compares with beyond the version's reference, as it was kept; None = this version has nothing of the kind."""
+        digest = self.watched.reference.beside.get(name_of(self.watch))
+        return None if digest is None else self.world.blobs.read(digest)
+
+    @property
     def signature(self) -> Signature:
         """What the champion takes and gives."""
         return self.watched.version.candidate.signature
@@ -82,11 +89,16 @@ def watched_champion(world: World, loop: str, number: int, since: datetime) -> W
     return Watched(version=version, reference=reference, since=since, newest_row=version.scorecard.end, held=held(reference, world.blobs))
 
 
+def logged_as(feature: str) -> tuple[str, str]:
+    """Columns of the prediction log that may hold a feature, first choice first: as it was computed or looked up, as it was asked with."""
+    return f"f:{feature}", f"in:{feature}"
+
+
 def feature_frame(rows: pl.DataFrame, signature: Signature) -> pl.DataFrame:
     """Features as the model saw them, from the prediction log's `in:` and `f:` columns."""
     columns = []
     for feature in signature.features:
-        name = next((column for column in (f"f:{feature.name}", f"in:{feature.name}") if column in rows.columns), None)
+        name = next((column for column in logged_as(feature.name) if column in rows.columns), None)
         if name is not None:
             columns.append(pl.col(name).alias(feature.name))
     return rows.select(columns)

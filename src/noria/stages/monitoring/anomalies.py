@@ -24,12 +24,13 @@ from noria.core.anomalies import AnomalyReference, FarFeature, Neighbour
 from noria.core.joint import Coordinate
 from noria.core.moments import spoken
 from noria.core.schema import Field
-from noria.core.watching import Level, Reading
+from noria.core.watching import Reading
 from noria.stages.monitoring import coordinates
 from noria.stages.monitoring.bins import missing_of
 from noria.stages.monitoring.chunk_limits import chunk_limit
-from noria.stages.monitoring.joint import thinned
+from noria.stages.monitoring.reading import against
 from noria.stages.monitoring.reference import chunks_of, usual_chunks
+from noria.stages.monitoring.thinning import thinned
 
 MONITOR, SUBJECT = "anomalies", "requests"
 
@@ -142,20 +143,9 @@ def measure(reference: AnomalyReference, scores: Array, *, loop: str, at: dateti
     share = beyond / rows if rows else float("nan")
     chance = float(binom.ppf(_THREE_SIGMA, rows, reference.share_high)) / rows if rows else float("nan")
     limit = max(FLOOR * reference.share, chance, reference.shares.known) if enough else float("nan")
-    breach = enough and share > limit
     note = f"{beyond:,} of {rows:,} requests are far from all of the reference; {reference.share * rows:.1f} are expected"
-    return Reading(
-        loop=loop,
-        monitor=MONITOR,
-        subject=SUBJECT,
-        time=at,
-        value=share,
-        threshold=limit,
-        level=Level.BREACH if breach else Level.OK if enough else Level.NOT_ENOUGH,
-        rows=rows,
-        effect=share / limit - 1 if enough and limit > 0 else 0.0,
-        note=note if breach else "" if enough else f"{rows:,} rows; {min_rows:,} are needed",
-    )
+    note = note if enough else f"{rows:,} rows; {min_rows:,} are needed"
+    return against(MONITOR, SUBJECT, share, limit, rows, loop=loop, at=at, enough=enough, note=note)
 
 
 def reasons(reference: AnomalyReference, sample: pl.DataFrame, row: pl.DataFrame) -> tuple[tuple[FarFeature, ...], tuple[Neighbour, ...]]:

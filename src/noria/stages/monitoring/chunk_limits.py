@@ -71,6 +71,12 @@ def enough_rows(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     return rows >= max(SMALLEST_CHUNK, float(np.median(rows)) / 2) if len(rows) else np.zeros(0, dtype=np.bool_)
 
 
+def spread_over(usual: NDArray[np.bool_], most: int) -> NDArray[np.intp]:
+    """Numbers of at most so many of the usual chunks, spread evenly over all of them: what is costly is calibrated on these."""
+    places = np.flatnonzero(usual)
+    return places[np.unique(np.linspace(0, max(len(places) - 1, 0), min(len(places), most)).round().astype(np.intp))]
+
+
 def _wide(worth: float) -> float:
     return float(student.ppf(_THREE_SIGMA, worth - 1)) * sqrt(1 + 1 / worth)
 

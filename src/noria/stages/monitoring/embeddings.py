@@ -10,12 +10,10 @@ Each has a floor, what chance does to so many vectors, and what chunks of the re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from io import BytesIO
 from math import sqrt
 
 import numpy as np
@@ -23,11 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import KMeans
 
 from noria.core.joint import ChunkLimit
-from noria.core.watching import Level, Reading
+from noria.core.watching import Reading
 from noria.stages.monitoring import domain, mmd
-from noria.stages.monitoring.chunk_limits import chunk_limit
+from noria.stages.monitoring.chunk_limits import chunk_limit, spread_over
+from noria.stages.monitoring.reading import against
 from noria.stages.monitoring.reference import chunks_of, usual_chunks
 from noria.stages.monitoring.stability import chance_limit, debiased_psi
+from noria.stages.monitoring.vectors import Array, VectorReference
 
 MONITOR = "embedding-drift"
 CENTROID, MMD, DOMAIN, CLUSTERS = "centroid", "mmd", "domain", "clusters"
@@ -50,37 +50,6 @@ UNKNOWN = ChunkLimit(usual=float("nan"), spread=float("nan"), limit=float("inf")
 
 EXAMPLES = 3
 EXAMPLE_LENGTH = 120
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class VectorReference:
-    """What vectors of the reference look like; bounded, whatever their number.
-
-    Attributes:
-        mean: Shape (width,).
-        variance: Mean squared distance from it: the trace of the covariance.
-        trace2: Trace of the squared covariance, which says how much the centroid of so many vectors varies.
-        components: Principal components, shape (at most 32, width), and `scales`, their standard deviations.
-        centres: Of the clusters, shape (clusters, width), and `counts`, how many vectors of the reference each has.
-        sample: Vectors of the reference, shape (at most 1,000, width).
-        gamma: Width of the kernel.
-        limits: Reading to its limit over chunks of the reference.
-        examples: Of each cluster, what the vectors nearest to its centre stand for; () = it was not told.
-    """
-
-    mean: Array
-    variance: float
-    trace2: float
-    components: Array
-    scales: Array
-    centres: Array
-    counts: NDArray[np.int64]
-    sample: Array
-    gamma: float
-    limits: dict[str, ChunkLimit]
-    examples: tuple[tuple[str, ...], ...] = ()
 
 
 def build(
@@ -186,37 +155,6 @@ def clusters_of(reference: VectorReference, vectors: Array) -> NDArray[np.intp]:
     return squares.argmin(axis=1)
 
 
-def packed(reference: VectorReference) -> bytes:
-    """The reference as a NumPy archive of plain arrays, which runs no code when it is read."""
-    file = BytesIO()
-    rest = {"limits": {name: asdict(limit) for name, limit in reference.limits.items()}, "examples": reference.examples}
-    numbers = np.array([reference.variance, reference.trace2, reference.gamma])
-    text = np.frombuffer(json.dumps(rest).encode(), dtype=np.uint8)
-    arrays = {name: getattr(reference, name).astype(np.float32) for name in ("components", "centres", "sample")}
-    np.savez_compressed(file, mean=reference.mean, scales=reference.scales, counts=reference.counts, numbers=numbers, text=text, **arrays)
-    return file.getvalue()
-
-
-def unpacked(content: bytes) -> VectorReference:
-    """What `packed` wrote."""
-    with np.load(BytesIO(content), allow_pickle=False) as held:
-        rest = json.loads(held["text"].tobytes())
-        variance, trace2, gamma = (float(one) for one in held["numbers"])
-        return VectorReference(
-            mean=held["mean"],
-            variance=variance,
-            trace2=trace2,
-            components=held["components"].astype(np.float64),
-            scales=held["scales"],
-            centres=held["centres"].astype(np.float64),
-            counts=held["counts"],
-            sample=held["sample"].astype(np.float64),
-            gamma=gamma,
-            limits={name: ChunkLimit(**limit) for name, limit in rest["limits"].items()},
-            examples=tuple(tuple(texts) for texts in rest["examples"]),
-        )
-
-
 def _structure(X: Array, seed: int) -> tuple[Array, Array]:
     """Principal components and centres of clusters."""
     _, spread, directions = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
@@ -273,12 +211,10 @@ def _some(X: Array, most: int, seed: int = 0) -> Array:
 
 def _limits(X: Array, known: VectorReference, chunks: NDArray[np.intp], random: np.random.Generator) -> dict[str, ChunkLimit]:
     """Each reading of usual chunks of the reference against the rest of it."""
-    places = np.flatnonzero(usual_chunks(chunks))
-    chosen = places[np.unique(np.linspace(0, max(len(places) - 1, 0), min(len(places), CALIBRATED_CHUNKS)).round().astype(int))]
     labels = clusters_of(known, X)
     found: dict[str, list[float]] = {CENTROID: [], MMD: [], CLUSTERS: []}
     told: list[domain.Separation] = []
-    for one in chosen if len(places) else ():
+    for one in spread_over(usual_chunks(chunks), CALIBRATED_CHUNKS):
         inside, outside = np.flatnonzero(chunks == one), np.flatnonzero(chunks != one)
         if not len(outside):
             continue
@@ -310,17 +246,4 @@ def _short(text: str) -> str:
 def _reading(
     subject: str, value: float, limit: float, note: str, *, loop: str, at: datetime, rows: int, monitor: str, least: float = 0.0
 ) -> Reading:
-    enough = value == value
-    breach = enough and value > limit
-    return Reading(
-        loop=loop,
-        monitor=monitor,
-        subject=subject,
-        time=at,
-        value=value,
-        threshold=limit,
-        level=Level.BREACH if breach else Level.OK if enough else Level.NOT_ENOUGH,
-        rows=rows,
-        effect=(value - least) / (limit - least) - 1 if enough else 0.0,
-        note=note if breach or not enough else "",
-    )
+    return against(monitor, subject, value, limit, rows, loop=loop, at=at, enough=value == value, note=note, least=least)

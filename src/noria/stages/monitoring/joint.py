@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from noria.core.joint import Coordinate, JointReference
 from noria.core.moments import duration, spoken
 from noria.core.schema import Field
-from noria.core.watching import Level, Reading
+from noria.core.watching import Reading
 from noria.stages.monitoring import coordinates, domain, reconstruction
+from noria.stages.monitoring.chunk_limits import spread_over
+from noria.stages.monitoring.reading import against
 from noria.stages.monitoring.reference import chunks_of, usual_chunks
+from noria.stages.monitoring.thinning import thinned
 
 MONITOR = "joint-drift"
 RECONSTRUCTION, DOMAIN = "reconstruction", "domain"
@@ -164,20 +167,7 @@ def _reading(
 ) -> Reading:
     """One reading; without a number it is "not enough data". `least` is the value of no drift at all."""
     enough = value == value
-    breach = enough and value > limit
-    return Reading(
-        loop=loop,
-        monitor=MONITOR,
-        subject=subject,
-        time=at,
-        value=value,
-        threshold=limit,
-        level=Level.BREACH if breach else Level.OK if enough else Level.NOT_ENOUGH,
-        rows=rows,
-        effect=(value - least) / (limit - least) - 1 if enough else 0.0,
-        note=note if breach or not enough else "",
-        explained=dict(explained or {}) if breach else {},
-    )
+    return against(MONITOR, subject, value, limit, rows, loop=loop, at=at, enough=enough, note=note, least=least, explained=explained)
 
 
 def between_chunks(points: NDArray[np.float64], chunks: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -219,14 +209,8 @@ def _chunk_aucs(
     """How well each of some usual chunks is told from the rows of all others, in order of time."""
     whole = domain.design(frame, known)
     random = np.random.default_rng(seed)
-    places = np.flatnonzero(usual)
-    chosen = (
-        places[np.unique(np.linspace(0, len(places) - 1, min(len(places), CALIBRATED_CHUNKS)).round().astype(int))]
-        if len(places)
-        else places
-    )
     found = []
-    for one in chosen:
+    for one in spread_over(usual, CALIBRATED_CHUNKS):
         inside, outside = np.flatnonzero(chunks == one), np.flatnonzero(chunks != one)
         if not len(outside):
             continue
@@ -237,12 +221,3 @@ def _chunk_aucs(
 
 def _some(whole: domain.Design, rows: NDArray[np.intp]) -> domain.Design:
     return domain.Design(X=whole.X[rows], names=whole.names, numbers=whole.numbers)
-
-
-def thinned(frame: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
-    """At most so many rows, spread evenly over the frame: each stretch of it gives one row."""
-    if frame.height <= most:
-        return frame
-    edges = np.linspace(0, frame.height, most + 1)
-    places = edges[:-1] + np.random.default_rng(seed).random(most) * np.diff(edges)
-    return frame[np.unique(np.minimum(places.astype(np.int64), frame.height - 1))]

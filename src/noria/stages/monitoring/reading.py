@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from noria.core.watching import Level, Reading
@@ -32,23 +32,48 @@ class Look:
         """Hold a value against its limit."""
         warming = self.warm_until is not None and self.at < self.warm_until
         enough = rows >= max(self.min_rows, 1) and value == value and not warming
-        breach = enough and value > limit
         if not enough:
             note = (
                 f"a new champion: no verdict before {self.warm_until:%-d %b %H:%M}"
                 if warming
                 else f"{rows:,} rows; {self.min_rows:,} are needed"
             )
-        return Reading(
-            loop=self.loop,
-            monitor=monitor,
-            subject=subject,
-            time=self.at,
-            value=value,
-            threshold=limit,
-            level=Level.BREACH if breach else Level.OK if enough else Level.NOT_ENOUGH,
-            rows=rows,
-            effect=value / limit - 1 if enough and limit > 0 else 0.0,
-            note=note if breach or not enough else "",
-            numbers=numbers or {},
-        )
+        found = against(monitor, subject, value, limit, rows, loop=self.loop, at=self.at, enough=enough, note=note)
+        return replace(found, numbers=numbers or {})
+
+
+def against(
+    monitor: str,
+    subject: str,
+    value: float,
+    limit: float,
+    rows: int,
+    *,
+    loop: str,
+    at: datetime,
+    enough: bool,
+    note: str,
+    least: float = 0.0,
+    explained: Mapping[str, float] | None = None,
+) -> Reading:
+    """A reading that breaches when its value lies above the limit; a calm one says nothing.
+
+    Args:
+        enough: Whether there was enough for a verdict; `note` then says what broke, else what lacked.
+        least: The value of no change at all: the effect is how far beyond the limit the value is, seen from there.
+        explained: What the breach is made of, feature to share.
+    """
+    breach = enough and value > limit
+    return Reading(
+        loop=loop,
+        monitor=monitor,
+        subject=subject,
+        time=at,
+        value=value,
+        threshold=limit,
+        level=Level.BREACH if breach else Level.OK if enough else Level.NOT_ENOUGH,
+        rows=rows,
+        effect=(value - least) / (limit - least) - 1 if enough and limit > least else 0.0,
+        note=note if breach or not enough else "",
+        explained=dict(explained or {}) if breach else {},
+    )

@@ -17,9 +17,11 @@ from sklearn.linear_model import LogisticRegression
 
 from noria.core.content import TextReference
 from noria.core.moments import spoken
-from noria.core.watching import Level, Reading
+from noria.core.watching import Reading
 from noria.stages.monitoring import described, domain
+from noria.stages.monitoring.chunk_limits import spread_over
 from noria.stages.monitoring.logistic import auc
+from noria.stages.monitoring.reading import against
 from noria.stages.monitoring.reference import chunks_of, usual_chunks
 
 MONITOR, DOMAIN = "text-drift", "domain"
@@ -164,32 +166,19 @@ def _domain(reference: TextReference, texts: Sequence[str], *, loop: str, at: da
     new = texts if len(texts) <= SAMPLE_ROWS else [texts[int(k)] for k in np.linspace(0, len(texts) - 1, SAMPLE_ROWS)]
     told = tell_apart(reference.sample, new) if enough else Told(auc=float("nan"), more=(), less=())
     limit = domain.limit(len(reference.sample), len(new), reference.domain) if enough else float("nan")
-    breach = enough and told.auc > limit
     note = f"a classifier on words tells new texts from old with AUC {told.auc:.3f}"
     note += f"; more often {', '.join(told.more)}" if told.more else ""
     note += f"; less often {', '.join(told.less)}" if told.less else ""
-    return Reading(
-        loop=loop,
-        monitor=MONITOR,
-        subject=f"{name}/{DOMAIN}",
-        time=at,
-        value=told.auc,
-        threshold=limit,
-        level=Level.BREACH if breach else Level.OK if enough else Level.NOT_ENOUGH,
-        rows=len(texts),
-        effect=(told.auc - 0.5) / (limit - 0.5) - 1 if enough else 0.0,
-        note=note if breach else "" if enough else f"{len(texts):,} texts; {min_rows:,} are needed",
-    )
+    note = note if enough else f"{len(texts):,} texts; {min_rows:,} are needed"
+    return against(MONITOR, f"{name}/{DOMAIN}", told.auc, limit, len(texts), loop=loop, at=at, enough=enough, note=note, least=0.5)
 
 
 def _of_chunks(
     texts: Sequence[str | None], there: NDArray[np.bool_], chunks: NDArray[np.intp], random: np.random.Generator
 ) -> list[domain.Separation]:
     """How well usual chunks of the reference are told from the rest of it, in order of time."""
-    places = np.flatnonzero(usual_chunks(chunks))
-    chosen = places[np.unique(np.linspace(0, max(len(places) - 1, 0), min(len(places), CALIBRATED_CHUNKS)).round().astype(int))]
     found = []
-    for one in chosen if len(places) else ():
+    for one in spread_over(usual_chunks(chunks), CALIBRATED_CHUNKS):
         sides = [np.flatnonzero(there & (chunks != one)), np.flatnonzero(there & (chunks == one))]
         old, new = ([str(texts[place]) for place in random.permutation(side)[:SAMPLE_ROWS]] for side in sides)
         if min(len(old), len(new)) >= FOLDS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,11 +13,10 @@ from noria.core.moments import from_ms, to_ms
 from noria.core.traffic import Role
 from noria.stages.serving.compaction import Arrived, Compacted, compact, tidy
 from noria.stages.serving.log_tables import OUTCOME_COLUMNS, PREDICTION_COLUMNS
-from noria.stages.serving.parts import OUTCOMES, PREDICTIONS, Part, parts
+from noria.stages.serving.parts import LISTINGS, OUTCOMES, PREDICTIONS, Part, parts, relisted
 
 __all__ = ["Arrived", "Compacted", "compact", "find", "labelled", "outcomes", "predictions", "tidy"]
 
-_LISTINGS = 5
 _EARLY_OUTCOME = timedelta(days=1)
 
 
@@ -109,7 +107,7 @@ def find(folder: Path, deployment: str, request_id: str) -> pl.DataFrame:
     Parts are asked one by one, and hold the smallest and the largest id of each row group, so most
     of them are not read.
     """
-    for _ in range(_LISTINGS):
+    for _ in range(LISTINGS):
         try:
             for part in reversed(parts(folder / deployment / PREDICTIONS)):
                 found = pl.scan_parquet(part.path).filter(pl.col("request_id") == request_id).collect()
@@ -125,10 +123,7 @@ def _read(
     found: Callable[[], Sequence[Part]], since: datetime | None, until: datetime | None, wanted: set[str] | None
 ) -> pl.DataFrame | None:
     """The rows of a span; parts that were merged between listing and reading are looked up again."""
-    for _ in range(_LISTINGS - 1):
-        with contextlib.suppress(FileNotFoundError):
-            return _rows_within(found(), since, until, wanted)
-    return _rows_within(found(), since, until, wanted)
+    return relisted(lambda: _rows_within(found(), since, until, wanted))
 
 
 def _rows_within(found: Sequence[Part], since: datetime | None, until: datetime | None, wanted: set[str] | None) -> pl.DataFrame | None:

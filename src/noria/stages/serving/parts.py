@@ -7,14 +7,21 @@ rows, and the bytes of the journal that they were read from. Part of a name that
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 PENDING = "pending-"
 PREDICTIONS, OUTCOMES = "predictions", "outcomes"
+
+LISTINGS = 5
+"""How often parts are listed, at most, for one reading."""
+
+_Read = TypeVar("_Read")
 
 _NAME = re.compile(r"(pending-)?(-?\d+)-(-?\d+)-(\d+)--(.+)@(\d+)-(\d+)\.parquet")
 
@@ -47,6 +54,18 @@ class Part:
     def covers(self, other: Part) -> bool:
         """Whether all that the other was compacted from is in this one as well."""
         return self.source == other.source and self.begin <= other.begin and other.end <= self.end and self.path != other.path
+
+
+def relisted(read: Callable[[], _Read]) -> _Read:
+    """What `read` makes of the parts that it lists; it begins again when some were merged away between listing and reading.
+
+    Raises:
+        FileNotFoundError: that happened `LISTINGS` times.
+    """
+    for _ in range(LISTINGS - 1):
+        with contextlib.suppress(FileNotFoundError):
+            return read()
+    return read()
 
 
 def parts(folder: Path) -> list[Part]:

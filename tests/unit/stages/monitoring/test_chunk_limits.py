@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from noria.stages.monitoring.chunk_limits import chunk_limit, independent_rows
+from noria.stages.monitoring.chunk_limits import chunk_limit, independent_rows, spread_over
 
 
 def test_one_more_chunk_stays_within_the_limit_nearly_always():
@@ -36,3 +36,11 @@ def test_independent_values_count_as_themselves_and_copies_do_not():
     assert independent_rows(values) > 70
     assert independent_rows(np.repeat(values[:10], 10, axis=0)) < 25
     assert independent_rows(np.ones((12, 1))) == 12
+
+
+def test_costly_readings_are_calibrated_on_usual_chunks_of_all_of_the_reference():
+    usual = np.arange(100) % 2 == 0
+    chosen = spread_over(usual, 5)
+    assert chosen.tolist() == [0, 24, 48, 74, 98] and usual[chosen].all()
+    assert spread_over(usual, 80).tolist() == np.flatnonzero(usual).tolist()
+    assert spread_over(np.zeros(3, dtype=bool), 5).tolist() == []

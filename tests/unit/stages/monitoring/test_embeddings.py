@@ -8,7 +8,8 @@ from scipy.spatial.distance import cosine
 
 from noria.core.watching import Level
 from noria.stages.monitoring import embeddings
-from noria.stages.monitoring.embeddings import build, centroid_shift, clusters_of, cosine_distance, measure, packed, unpacked
+from noria.stages.monitoring.embeddings import build, centroid_shift, clusters_of, cosine_distance, measure
+from noria.stages.monitoring.vectors import packed, unpacked
 
 AT = datetime(2024, 3, 1, tzinfo=UTC)
 TOPICS = np.random.default_rng(0).normal(size=(10, 64)) * 0.3
