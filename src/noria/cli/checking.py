@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from noria.cli.console import AsJson, complaints, console, plainly
-from noria.cli.drawing import AMBER, BAD, GOOD, QUIET, TRACK, WATER
+from noria.cli.drawing import AMBER, BAD, GOOD, QUIET, TRACK, WATER, spark
 from noria.core.checking import Bar, CheckReport, ColumnCheck, Finding, Group, Verdict
 from noria.core.errors import RequestInvalid
 from noria.core.watching import Reading
@@ -28,7 +28,6 @@ FINDINGS_SHOWN = 12
 SPARKS = 12
 WHENS = ("any", "none", *(group.value for group in Group))
 
-_EIGHTHS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"bad": BAD, "warn": AMBER, "ok": GOOD, "": QUIET}
 _GROUP_COLOURS = {Group.DATA: AMBER, Group.DRIFT: "#a78bfa", Group.QUALITY: BAD}
 
@@ -136,7 +135,7 @@ def _columns(report: CheckReport) -> Table:
     table.add_column("missing", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for one in report.columns[:ROWS_SHOWN]:
-        sparks = [_spark([bar.before for bar in _fewer(one.bars)], "grey62"), _spark([bar.now for bar in _fewer(one.bars)], WATER)]
+        sparks = [spark([bar.before for bar in _fewer(one.bars)], "grey62"), spark([bar.now for bar in _fewer(one.bars)], WATER)]
         verdict = Text(SAID[one.verdict], style=_COLOURS[TONES[one.verdict]])
         table.add_row(Text(one.name), *(sparks if wide else sparks[1:]), _drift(one, one.reading("drift")), _missing(one), verdict)
     if len(report.columns) > ROWS_SHOWN:
@@ -179,8 +178,3 @@ def _fewer(bars: tuple[Bar, ...]) -> list[Bar]:
     together = -(-len(bars) // SPARKS) or 1
     groups: list[Any] = [bars[start : start + together] for start in range(0, len(bars), together)]
     return [Bar(label="", before=sum(one.before for one in group), now=sum(one.now for one in group)) for group in groups]
-
-
-def _spark(shares: list[float], colour: str) -> Text:
-    top = max(shares, default=0.0)
-    return Text("".join(_EIGHTHS[min(7, round(7 * share / top))] if top else _EIGHTHS[0] for share in shares), style=colour)

@@ -27,6 +27,12 @@ def bar(share: float, width: int, colour: str) -> Text:
     return Text.assemble(("━" * filled, colour), ("━" * (width - filled), TRACK))
 
 
+def spark(shares: Sequence[float], colour: str) -> Text:
+    """One small column per share, the largest as high as the line."""
+    top = max(shares, default=0.0)
+    return Text("".join(_EIGHTHS[1 + (round(7 * share / top) if top else 0)] for share in shares), style=colour)
+
+
 def ring(state: LiveState, width: int) -> Text:
     """The wheel: stations from left to right above, and back below; the one at work is lit.
 

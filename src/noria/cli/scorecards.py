@@ -17,12 +17,13 @@ from noria.cli.drawing import BAD, GOOD, QUIET, TRACK, WATER
 from noria.cli.opened import Opened
 from noria.core.errors import NotFound, RequestInvalid
 from noria.core.examination.examination import Examination
+from noria.core.judging import Scorecard
 from noria.core.registry import ModelVersion
 from noria.core.schema import Estimate
 from noria.core.state import LoopState
 from noria.drawing.documents.scorecard import Shown, headline, to_html, to_markdown
 from noria.drawing.words import latency, metric, signed, size
-from noria.ports import wire
+from noria.loop.examined import examination_of
 
 BAR, WIDE = 24, 96
 WEAK_SHOWN = 6
@@ -47,7 +48,7 @@ def scorecard(
     shown = Shown(
         title=f"{version.model} v{version.number}",
         card=version.scorecard,
-        examination=_examination(opened, version.scorecard.examination),
+        examination=_examination(opened, version.scorecard),
         verdict=version.verdict,
     )
     if html is not None:
@@ -87,9 +88,10 @@ def _version(opened: Opened, which: str | None) -> ModelVersion:
     return newest[0]
 
 
-def _examination(opened: Opened, digest: str) -> Examination | None:
+def _examination(opened: Opened, card: Scorecard) -> Examination | None:
+    """What is kept behind it: a home whose blobs are gone still shows the marks."""
     blobs = opened.world.blobs
-    return wire.load(blobs.read(digest), Examination) if digest and blobs.has(digest) else None
+    return examination_of(card, blobs) if card.examination and blobs.has(card.examination) else None
 
 
 def _show(shown: Shown) -> None:

@@ -6,18 +6,17 @@ import numpy as np
 import polars as pl
 
 from noria.core.errors import NotFound
-from noria.core.examination.examination import Examination
 from noria.core.explaining import Counterfactual, ExplainedRequest, Search
 from noria.core.registry import ModelVersion
 from noria.core.schema import Signature, Task
 from noria.core.traffic import Scalar
+from noria.loop.examined import examination_of
 from noria.loop.explained import background_of
 from noria.loop.monitors.span import feature_frame
 from noria.loop.world import World
 from noria.packaging import package
 from noria.packaging.encoding import encode
 from noria.packaging.scorer import Scorer
-from noria.ports import wire
 from noria.stages.evaluation.counterfactuals import counterfactuals
 from noria.stages.evaluation.explanations import Explained, asking, explain, told
 from noria.stages.registry import versions
@@ -74,8 +73,7 @@ def _row(world: World, loop: str, request_id: str) -> pl.DataFrame:
 
 
 def _background(world: World, version: ModelVersion) -> tuple[str, np.ndarray, pl.DataFrame]:
-    digest = version.scorecard.examination
-    examination = wire.load(world.blobs.read(digest), Examination) if digest else None
+    examination = examination_of(version.scorecard, world.blobs)
     if examination is None or examination.explained is None:
         why = examination.untold.get("explained", "") if examination else ""
         raise NotFound(

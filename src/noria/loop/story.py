@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from noria.core.examination.examination import Examination
 from noria.core.examination.leakage import LeakageReport
 from noria.core.judging import Approval, Outcome, Scorecard, Verdict
 from noria.core.schema import Estimate
 from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
 from noria.core.turning import Event, Turn
 from noria.loop.evaluating import Evaluated
+from noria.loop.examined import examination_of
 from noria.loop.world import World
-from noria.ports import wire
 from noria.ports.records import Write
 
 FINDINGS_TOLD = 20
@@ -142,9 +141,9 @@ class Story:
 
     def _beside(self, card: Scorecard) -> list[str]:
         """What the examination says of simple models, of several windows and of ageing, where it has anything to say."""
-        if not card.examination:
+        found = examination_of(card, self._world.blobs)
+        if found is None:
             return []
-        found = wire.load(self._world.blobs.read(card.examination), Examination)
         told = [found.baselines.note] if found.baselines else []
         if found.backtest is not None and found.backtest.versus is not None:
             told.append(

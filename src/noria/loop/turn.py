@@ -14,7 +14,6 @@ from noria.core.data import DatasetVersion
 from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import in_words
 from noria.core.errors import ExpectationsMissed
-from noria.core.examination.examination import Examination
 from noria.core.examination.leakage import LeakageReport
 from noria.core.judging import Approval, Outcome, Verdict
 from noria.core.registry import ModelVersion
@@ -24,6 +23,7 @@ from noria.durable.trip import Trip
 from noria.loop import drills
 from noria.loop.deploy import CHALLENGER, CHAMPION, open_rollout
 from noria.loop.evaluating import Evaluated
+from noria.loop.examined import examination_of
 from noria.loop.gathering import gather
 from noria.loop.leaks import refusal
 from noria.loop.probing import wants_probe, worth_it
@@ -33,7 +33,6 @@ from noria.loop.story import Story, mark_words
 from noria.loop.succession import crowned, stepped_down
 from noria.loop.workshop import Order, Workshop
 from noria.loop.world import Declared, World
-from noria.ports import wire
 from noria.ports.records import Write
 from noria.stages.governance.approvals import approval_of
 from noria.stages.governance.judge import judge
@@ -166,7 +165,7 @@ def _looked_over(trip: Trip, workshop: Workshop, world: World, story: Story) -> 
 
 def _judged(world: World, loop: Loop, judged: Evaluated, approval: Approval | None = None) -> Verdict:
     card = judged.scorecard
-    examination = wire.load(world.blobs.read(card.examination), Examination) if card.examination else None
+    examination = examination_of(card, world.blobs)
     return judge(loop.gates, card, examination=examination, approval=approval)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from noria.core.declaration.watch import DATA_QUALITY
 from noria.loop.monitors import (
     anomalies,
     arrival,
@@ -41,7 +42,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "joint-drift": Kind(read=joint.read, monitors=(joint.MONITOR,)),
         "drift": Kind(read=drift.read, monitors=("drift", "prediction-drift", "outcome-drift", "missing")),
-        "data-quality": Kind(read=data_quality.read, monitors=("missing", "type", "range", "unseen", "cardinality")),
+        "data-quality": Kind(read=data_quality.read, monitors=DATA_QUALITY),
         "anomalies": Kind(read=anomalies.read, monitors=(anomalies.MONITOR,)),
         "text-drift": Kind(read=content.read_texts, monitors=(content.TEXTS,)),
         "embedding-drift": Kind(read=content.read_vectors, monitors=(content.VECTORS,)),

@@ -7,8 +7,8 @@ in the reference's own chunks, and of what chance alone does to a chunk of so fe
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Final
 
+from noria.core.declaration.watch import DATA_QUALITY
 from noria.core.schema import Kind
 from noria.core.watching import DriftReference, FeatureReference, Reading
 from noria.stages.monitoring import cardinality
@@ -16,8 +16,6 @@ from noria.stages.monitoring.chunk_limits import share_limit
 from noria.stages.monitoring.counting import ChunkCounts, Counted
 from noria.stages.monitoring.grid import grid_of
 from noria.stages.monitoring.reading import Look
-
-MONITORS: Final = ("missing", "type", "range", "unseen", "cardinality")
 
 MISSING_FLOOR = 0.02
 """Share of missing values that is never worth an alert."""
@@ -38,13 +36,13 @@ _SAID = {
 }
 
 
-def readings(reference: DriftReference, counts: ChunkCounts, look: Look, *, monitors: Collection[str] = MONITORS) -> list[Reading]:
+def readings(reference: DriftReference, counts: ChunkCounts, look: Look, *, monitors: Collection[str] = DATA_QUALITY) -> list[Reading]:
     """Read the quality of each feature, of the answers and of the outcomes.
 
     Missing outcomes are none of it: they may only be late.
 
     Args:
-        monitors: Which ones to read, of `MONITORS`.
+        monitors: Which ones to read, of `DATA_QUALITY`.
     """
     found: list[Reading] = []
     for feature in reference.features:

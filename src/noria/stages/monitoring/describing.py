@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from noria.core.declaration.watch import STATISTICS
 from noria.core.schema import Kind
 from noria.core.watching import FeatureReference, Seasonal
 from noria.stages.monitoring import cardinality
 from noria.stages.monitoring.chunk_limits import FEWEST_CHUNKS, enough_rows, independent_rows, robust_limit, share_limit, upper_limit
 from noria.stages.monitoring.chunks import Chunks
 from noria.stages.monitoring.column import Column, column_of
-from noria.stages.monitoring.effects import OF_NUMBERS, STATISTICS, by_chance, effect, less_chance, root
+from noria.stages.monitoring.effects import OF_NUMBERS, by_chance, effect, less_chance, root
 from noria.stages.monitoring.stability import chance_limit
 
 FEWEST_OF_PHASE = 4

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from noria.core.declaration.watch import STATISTICS
 from noria.core.watching import DriftReference, FeatureReference, Reading
 from noria.stages.monitoring import distances
 from noria.stages.monitoring.counting import ChunkCounts, Counted, Counts, coarse, count, count_chunk, with_answers
 from noria.stages.monitoring.data_quality import missing
-from noria.stages.monitoring.effects import OF_NUMBERS, STATISTICS, chance_limit, effect, fitting
+from noria.stages.monitoring.effects import OF_NUMBERS, chance_limit, effect, fitting
 from noria.stages.monitoring.grid import grid_of
 from noria.stages.monitoring.reading import Look
 from noria.stages.monitoring.reference import answers_of

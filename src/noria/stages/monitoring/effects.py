@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincinv, kolmogi
 
+from noria.core.declaration.watch import STATISTICS
 from noria.stages.monitoring.distances import hellinger, jensen_shannon, kolmogorov_smirnov, wasserstein
 from noria.stages.monitoring.stability import chance_limit as psi_limit
 from noria.stages.monitoring.stability import debiased_psi
 
 Numbers = NDArray[np.float64]
 
-STATISTICS: Final = ("psi", "js", "hellinger", "wasserstein", "ks")
 OF_NUMBERS: Final = ("wasserstein", "ks")
 """Statistics that need an order of values; for text the Jensen–Shannon distance stands in for them."""
 

@@ -3,6 +3,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from noria.core.declaration.watch import STATISTICS
 from noria.core.schema import Kind
 from noria.core.watching import Extent, FeatureReference
 from noria.stages.monitoring.bins import edges_of
@@ -10,7 +11,7 @@ from noria.stages.monitoring.chunks import Chunks
 from noria.stages.monitoring.counting import count
 from noria.stages.monitoring.describing import describe
 from noria.stages.monitoring.drift import effects_of
-from noria.stages.monitoring.effects import STATISTICS, chance_limit, effect, fitting
+from noria.stages.monitoring.effects import chance_limit, effect, fitting
 
 NORMAL = {
     "calm": (0, 1), "shifted": (0.1, 1), "far": (1.0, 1), "wider": (0, 1.5), "narrower": (0, 0.6), "beyond": (6, 1), "far beyond": (20, 1),

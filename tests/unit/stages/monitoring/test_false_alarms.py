@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from noria.core.declaration.watch import DATA_QUALITY
 from noria.core.declaration.watch import data_quality as data_quality_watch
 from noria.core.declaration.watch import drift as drift_watch
 from noria.core.schema import Field, Kind
@@ -65,7 +66,7 @@ def fired(known, days):
     for number, frame in enumerate(days):
         look = Look(loop="l", at=START + timedelta(days=number + 1))
         counts = count_chunk(known, frame)
-        monitors = [name for name in data_quality.MONITORS if name != "missing"]
+        monitors = [name for name in DATA_QUALITY if name != "missing"]
         for one in [*drift.readings(known, counts, look), *data_quality.readings(known, counts, look, monitors=monitors)]:
             watch = watches.get(one.monitor) or data_quality_watch()
             place = (one.monitor, one.subject)
@@ -86,7 +87,7 @@ def test_in_quiet_months_few_monitors_fire(worlds):
     wolves = Counter(monitor for known, days in worlds for monitor, _ in fired(known, days))
     features = WORLDS * COPIES * len(KINDS)
     assert wolves["drift"] <= 0.12 * features, wolves
-    assert all(wolves[name] <= 0.03 * features for name in data_quality.MONITORS), wolves
+    assert all(wolves[name] <= 0.03 * features for name in DATA_QUALITY), wolves
 
 
 BROKEN = {

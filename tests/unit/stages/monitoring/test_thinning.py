@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,4 +15,4 @@ def test_what_is_left_is_in_order_and_no_stretch_is_left_out(rows, most, seed):
         assert left == list(range(rows))
     else:
         ends = [-1, *left, rows]
-        assert all(after - before <= 2 * rows / most + 1 for before, after in zip(ends, ends[1:], strict=False))
+        assert all(after - before <= 2 * rows / most + 1 for before, after in pairwise(ends))
