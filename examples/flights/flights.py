@@ -54,6 +54,6 @@ loop = nr.Loop(
     rollout=nr.Canary(steps=[10, 25, 50, 100], min_rows=500, guard=["errors", "latency", "agreement", "roc_auc"], margin={"roc_auc": 0.05}),
     # Weather changes from day to day, so drift is judged by the week: against daily swings, no season would ever be seen.
     watch=[nr.drift(every="7d", k=2, m=3), nr.quality("roc_auc", drop=0.03), nr.freshness("120d")],
-    # A year, not a season: winter comes back.
-    retrain=nr.Retrain(cooldown="40d", min_labels=20_000, window="365d"),
+    # A year, not a season: winter comes back. Every two weeks it is measured what a new model would gain; only a gain is worth a turn.
+    retrain=nr.Retrain(cooldown="30d", min_labels=20_000, window="365d", probe=True, min_gain=0.01, ask="14d"),
 )
