@@ -136,3 +136,9 @@ def test_an_evaluation_draws_itself_as_a_file_a_cell_and_a_table(tmp_path) -> No
     assert "macro_f1" in page and "<svg" in page and "<script>" not in page.replace("<script>", "", 0).split("<h2>By label")[1]
     assert found._repr_html_().count("<figure") == 3
     assert "| macro_f1 |" in found.to_markdown()
+
+
+def test_five_rows_are_evaluated_without_a_word_of_warning():
+    found = nr.evaluate([0, 1, 1, 0, 1], [0.2, 0.9, 0.6, 0.4, 0.3], task="binary")
+    assert found["roc_auc"].value == pytest.approx(5 / 6)
+    assert found.curves

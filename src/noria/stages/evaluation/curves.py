@@ -54,6 +54,20 @@ def curves_of(
     outcomes, found = arrays(y, score, classes=task in CLASSIFYING)
     if not len(found):
         return Curves()
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample without positives has no recall: that place is left out
+        return _drawn(task, outcomes, found, given, classes, times, clusters, seed)
+
+
+def _drawn(
+    task: Task,
+    outcomes: Array,
+    found: Array,
+    given: Given,
+    classes: Sequence[str],
+    times: NDArray | None,
+    clusters: NDArray | None,
+    seed: int,
+) -> Curves:
     if task is Task.BINARY or (task is Task.ANOMALY and given.outcomes):
         names = (classes[0], classes[1]) if len(classes) == 2 else ("0", "1")
         lines = of_two(outcomes, found, given, names=names, clusters=clusters, seed=seed)
