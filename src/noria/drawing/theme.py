@@ -20,7 +20,7 @@ PRINTED = {
     INK: "#1c1917", SERIES[0]: "#0f766e", SERIES[1]: "#6d4fd8", SERIES[2]: "#2f7fbf", SERIES[3]: "#b7791f", SERIES[4]: "#a8326e", SERIES[5]: "#57534e",
     HEAT[0]: "#f1f0ee", HEAT[1]: "#dfeeeb", HEAT[2]: "#fbe3b5", HEAT[3]: "#f3b26b", HEAT[4]: "#e0713f", HEAT[5]: "#b3263a",
 }  # fmt: skip
-"""CSS variable to the colour of the light theme, for pictures that have no page around them."""
+"""CSS variable to the colour on white paper, for pictures that have no page around them; series and heat are a little darker than the page's."""
 
 CONFIG: dict[str, Any] = {
     "background": None,

@@ -10,8 +10,6 @@ from scipy.stats import norm
 from noria.core.errors import NotFound
 from noria.core.schema import Task
 from noria.stages.evaluation.sequential import (
-    always_valid_p,
-    confidence_sequence,
     guard_auc,
     guard_auc_paired,
     guard_loss,
@@ -20,8 +18,8 @@ from noria.stages.evaluation.sequential import (
     guard_metric,
     guard_rate,
     sample_ratio,
-    sharpest_tau,
 )
+from noria.stages.evaluation.sequential_mixture import always_valid_p, confidence_sequence, sharpest_tau
 
 ALPHA = 0.05
 LOOKS = np.arange(100, 2_100, 20)
