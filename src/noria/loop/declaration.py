@@ -6,28 +6,23 @@ import difflib
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from noria.core.declaration.dataset import Columns, Dataset, Label
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
-from noria.core.declaration.rollout import compared
 from noria.core.declaration.training import Choice
 from noria.core.errors import DataInvalid, DeclarationInvalid
 from noria.core.schema import LOOP_TASKS, Kind, Task
 from noria.loop.declared_comparisons import mistakes_of_comparing
 from noria.loop.declared_conduct import Known, mistakes_of_conduct
+from noria.loop.declared_metrics import mistakes_of_metrics
 from noria.loop.declared_policies import mistakes_of_policies
-from noria.loop.guards import WITHOUT_OUTCOMES
+from noria.loop.mistakes import nearest
 from noria.loop.source import anchored, datasets, load, views
 from noria.stages.data.source import columns_of, open_source
-from noria.stages.evaluation.metrics import metric, names_for, offers
-from noria.stages.evaluation.sequential_marks import can_be_guarded
-
-UNLOGGED = frozenset({"baseline", "scale", "rms_scale"})
-"""What a metric may need and the prediction log does not hold."""
 
 
 @dataclass(slots=True)
@@ -43,10 +38,7 @@ class Findings:
 
     def unknown(self, part: str, what: str, name: str, known: Iterable[str]) -> None:
         """Note a name that is not among the known ones; the nearest is the mend."""
-        known = sorted(known)
-        near = difflib.get_close_matches(name, known, 1)
-        mend = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known[:20]) or 'none'}"
-        self.add(part, f"{what} {name!r} does not exist", mend)
+        self.add(part, f"{what} {name!r} does not exist", nearest(name, known))
 
 
 def check(file: Path) -> list[Loop]:
@@ -79,8 +71,8 @@ def mistakes(loop: Loop, file: Path) -> list[str]:
     _check_label(loop, schemas, found)
     produced = _check_features(loop, schemas, file.parent, found)
     tasks = _possible_tasks(loop, schemas)
-    _check_metrics(loop, tasks, produced, found)
-    _check_costs(loop, tasks, found)
+    for part, wrong, mend in mistakes_of_metrics(loop, tasks, produced):
+        found.add(part, wrong, mend)
     _check_search(loop, found)
     known = Known(columns=schemas[loop.label.columns.dataset.name], features=produced, tasks=tasks, folder=file.parent)
     for part, wrong, mend in (*mistakes_of_policies(loop), *mistakes_of_comparing(loop), *mistakes_of_conduct(loop, known)):
@@ -252,45 +244,6 @@ def _possible_tasks(loop: Loop, schemas: dict[str, dict[str, Kind]]) -> Sequence
     )
 
 
-def _check_metrics(loop: Loop, tasks: Sequence[Task], produced: set[str], found: Findings) -> None:
-    known = {name for task in tasks for name in names_for(task)}
-    for part, name in _metrics_named(loop):
-        if name not in known and not any(offers(name, task) for task in tasks):
-            near = difflib.get_close_matches(name, known, 1)
-            said = " or ".join(tasks)
-            found.add(
-                part,
-                f"{name!r} is no metric of a {said} task",
-                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}",
-            )
-    for watch in loop.watch:
-        if watch.metric and all(offers(watch.metric, task) and metric(watch.metric, task).needs & UNLOGGED for task in tasks):
-            found.add(f"watch {watch.check}", f"{watch.metric!r} needs a plain forecast, which is not logged", "watch mae, wape or smape")
-    for name in compared(loop.rollout):
-        if any(offers(name, task) for task in tasks) and not any(can_be_guarded(name, task) for task in tasks):
-            found.add("rollout", f"{name!r} has no sequential test", "compare by a smooth metric, such as roc_auc or mae")
-    base = set(loop.label.columns.dataset[()].names) | produced
-    for gate in loop.gates:
-        if gate.check == "no-slice-worse" and gate.column not in base:
-            found.unknown(f"gate {gate}", "slice column", gate.column, produced)
-
-
-def _metrics_named(loop: Loop) -> Iterator[tuple[str, str]]:
-    for gate in loop.gates:
-        if gate.metric:
-            yield f"gate {gate}", gate.metric
-        if gate.check in ("at-least", "at-most"):
-            yield from ((f"gate {gate}", name) for name in gate.limits)
-    for guard in compared(loop.rollout):
-        if guard not in WITHOUT_OUTCOMES:
-            yield "rollout", guard
-    for watch in loop.watch:
-        if watch.metric:
-            yield f"watch {watch.check}", watch.metric
-    if loop.tune and loop.tune.metric:
-        yield "tune", loop.tune.metric
-
-
 def _check_search(loop: Loop, found: Findings) -> None:
     try:
         inspect.signature(loop.train).bind(None, {})
@@ -307,10 +260,3 @@ def _check_search(loop: Loop, found: Findings) -> None:
             found.add(f"tune {name}", f"{choice.low:g} to {choice.high:g} is empty", "put the smaller bound first")
         elif choice.kind == "log" and choice.low <= 0:
             found.add(f"tune {name}", f"a logarithmic scale cannot start at {choice.low:g}", "start above zero, or use `nr.real`")
-
-
-def _check_costs(loop: Loop, tasks: Sequence[Task], found: Findings) -> None:
-    if loop.costs is None and any(name == "expected_cost" for _, name in _metrics_named(loop)):
-        found.add("costs", "expected_cost is asked for and no costs are stated", "add `costs=nr.Costs(false_positive=…, false_negative=…)`")
-    if loop.costs is not None and Task.BINARY not in tasks:
-        found.add("costs", f"they are of yes and no, and the task is {' or '.join(tasks)}", "leave them out")

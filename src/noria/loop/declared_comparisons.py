@@ -8,13 +8,14 @@ from datetime import timedelta
 from noria.core.declaration.gates import Gate
 from noria.core.declaration.loop import Loop
 from noria.core.moments import spoken
+from noria.loop.mistakes import Mistake
 
 MARGIN_NEEDED = ("not-worse-than-champion", "equivalent-to-champion")
 BY_CONFIDENCE = (*MARGIN_NEEDED, "beats-baselines")
 
 
-def mistakes_of_comparing(loop: Loop) -> Iterator[tuple[str, str, str]]:
-    """Each as the part of the declaration, what is wrong there, and how to mend it."""
+def mistakes_of_comparing(loop: Loop) -> Iterator[Mistake]:
+    """Every mistake in gates that compare, `retrain=`, `backtest=` and `lofo=`."""
     for gate in loop.gates:
         yield from _of_gate(gate)
     if loop.retrain.probe and not loop.retrain.min_gain > 0:
@@ -34,7 +35,7 @@ def mistakes_of_comparing(loop: Loop) -> Iterator[tuple[str, str, str]]:
         yield "retrain", f"cost={loop.retrain.cost:g}", "say what a turn costs, 0 or more"
 
 
-def _of_gate(gate: Gate) -> Iterator[tuple[str, str, str]]:
+def _of_gate(gate: Gate) -> Iterator[Mistake]:
     part = f"gate {gate}"
     if gate.check in MARGIN_NEEDED and not gate.margin > 0:
         yield part, f"a margin of {gate.margin:g} can never be shown", "say how much worse still is good enough, above 0"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from noria.core.declaration.conduct import ACTIONS, JOINED, SEVERITY, UNSURE, BehaviourGate, FairGate, RobustGate
@@ -14,12 +13,10 @@ from noria.core.declaration.loop import Loop
 from noria.core.errors import NoriaError
 from noria.core.examination.fairness import MEASURES
 from noria.core.schema import Kind, Task
+from noria.loop.mistakes import Mistake, nearest
 from noria.stages.evaluation.cases import EXPECTED, read_cases
 from noria.stages.evaluation.group_rates import CLASS_RATES, NUMBER_RATES
 from noria.stages.governance.policies import policy
-
-Mistake = tuple[str, str, str]
-"""The part of the declaration, what is wrong there, and how to mend it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +52,7 @@ def _of_fairness(loop: Loop, known: Known) -> Iterator[Mistake]:
         if name == loop.label.column:
             yield "fairness", f"the label {name!r} cannot make groups", "name a column that people are told apart by"
         elif name not in known.columns:
-            yield "fairness", f"column {name!r} does not exist", _nearest(name, known.columns)
+            yield "fairness", f"column {name!r} does not exist", nearest(name, known.columns)
         elif known.columns[name] is Kind.TIME:
             yield "fairness", f"{name!r} holds times, which make no groups", "name a column of texts or numbers"
     if declared.threshold is not None and not 0.0 < declared.threshold < 1.0:
@@ -70,10 +67,10 @@ def _of_leakage(loop: Loop, known: Known) -> Iterator[Mistake]:
     for allowed in loop.leakage.allow:
         check = allowed.partition(":")[0]
         if check not in LEAKAGE_CHECKS:
-            yield "leakage", f"there is no check {check!r}", _nearest(check, LEAKAGE_CHECKS)
+            yield "leakage", f"there is no check {check!r}", nearest(check, LEAKAGE_CHECKS)
     for name in loop.leakage.groups:
         if name not in known.columns or name == loop.label.column:
-            yield "leakage", f"column {name!r} cannot be kept on one side", _nearest(name, known.columns)
+            yield "leakage", f"column {name!r} cannot be kept on one side", nearest(name, known.columns)
 
 
 def _of_fair(gate: FairGate, loop: Loop, known: Known) -> Iterator[Mistake]:
@@ -81,7 +78,7 @@ def _of_fair(gate: FairGate, loop: Loop, known: Known) -> Iterator[Mistake]:
     if loop.fairness is None:
         yield part, "the loop says of no column that its groups are compared", "write fairness=nr.Fairness(columns=[…])"
     elif gate.column and not set(gate.column.split(JOINED)) <= set(loop.fairness.columns):
-        yield part, f"groups of {gate.column!r} are not compared", _nearest(gate.column, loop.fairness.columns)
+        yield part, f"groups of {gate.column!r} are not compared", nearest(gate.column, loop.fairness.columns)
     elif JOINED in gate.column and not loop.fairness.intersections:
         yield part, "intersections are not looked at", "write nr.Fairness(…, intersections=True)"
     elif len(gate.column.split(JOINED)) not in (1, 2, len(loop.fairness.columns)):
@@ -97,7 +94,7 @@ def _of_fair(gate: FairGate, loop: Loop, known: Known) -> Iterator[Mistake]:
     if gate.action not in ACTIONS:
         yield part, f"action={gate.action!r}", f"choose of {', '.join(ACTIONS)}"
     if gate.measure not in MEASURES:
-        yield part, f"there is no measure {gate.measure!r}", _nearest(gate.measure, MEASURES)
+        yield part, f"there is no measure {gate.measure!r}", nearest(gate.measure, MEASURES)
     elif not any(set(MEASURES[gate.measure]) & set(_rates_for(task)) for task in known.tasks):
         yield part, f"{gate.measure!r} is no measure of a {' or '.join(known.tasks)} task", f"there are {', '.join(_measures_for(known))}"
     if gate.margin < 0 or (gate.measure == "four_fifths" and not 0 < gate.margin <= 1):
@@ -116,11 +113,11 @@ def _measures_for(known: Known) -> list[str]:
 def _of_robust(gate: RobustGate, known: Known) -> Iterator[Mistake]:
     part = f"gate {gate}"
     if gate.to not in SEVERITY:
-        yield part, f"there is no strain {gate.to!r}", _nearest(gate.to, SEVERITY)
+        yield part, f"there is no strain {gate.to!r}", nearest(gate.to, SEVERITY)
     elif not gate.severity > 0 or (gate.to in ("missing", "unseen") and gate.severity > 1):
         yield part, f"a severity of {gate.severity:g}", "a share of rows for missing and unseen, else a number above 0"
     if gate.column and gate.column not in known.features:
-        yield part, f"feature {gate.column!r} does not exist", _nearest(gate.column, known.features)
+        yield part, f"feature {gate.column!r} does not exist", nearest(gate.column, known.features)
     if gate.bound not in ("value", "bound"):
         yield part, f"bound={gate.bound!r}", "choose of value, bound"
 
@@ -129,7 +126,7 @@ def _of_behaviour(gate: BehaviourGate, known: Known) -> Iterator[Mistake]:
     part = f"gate {gate}"
     yield from _of_share(gate, part)
     if gate.column not in known.features:
-        yield part, f"feature {gate.column!r} does not exist", _nearest(gate.column, known.features)
+        yield part, f"feature {gate.column!r} does not exist", nearest(gate.column, known.features)
     elif gate.test == "monotone" and known.columns.get(gate.column) in (Kind.TEXT, Kind.TIME):
         yield part, f"{gate.column!r} holds {known.columns[gate.column]}, which has no up and down here", "name a number"
     if gate.test == "monotone" and gate.direction not in ("up", "down"):
@@ -149,7 +146,7 @@ def _of_cases(gate: BehaviourGate, loop: Loop, known: Known) -> Iterator[Mistake
     inputs = {name for feature in loop.features if isinstance(feature, OnDemand) for name in feature.inputs}
     words = {*EXPECTED, "name", "of", *known.features, *inputs}
     for name in sorted({str(name) for case in cases for name in case} - words)[:10]:
-        yield part, f"feature {name!r} of a case does not exist", _nearest(name, words)
+        yield part, f"feature {name!r} of a case does not exist", nearest(name, words)
 
 
 def _of_share(gate: BehaviourGate, part: str) -> Iterator[Mistake]:
@@ -157,8 +154,3 @@ def _of_share(gate: BehaviourGate, part: str) -> Iterator[Mistake]:
         yield part, f"a share of {gate.share:g}", "keep it between 0 and 1"
     if gate.tolerance is not None and gate.tolerance < 0:
         yield part, f"a tolerance of {gate.tolerance:g}", "0 or more"
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    near = get_close_matches(name, list(known), 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known)[:20]) or 'none'}"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from difflib import get_close_matches
 
 from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Columns
@@ -16,11 +15,9 @@ from noria.core.declaration.watch import DATA_QUALITY, STATISTICS, Watch
 from noria.core.moments import spoken
 from noria.core.turning import Cause
 from noria.loop.beside import MAKERS, name_of
+from noria.loop.mistakes import Mistake, nearest
 from noria.stages.monitoring.alarms import ALARMS
 from noria.stages.monitoring.sudden import DETECTORS, STREAMS
-
-Mistake = tuple[str, str, str]
-"""The part of the declaration, what is wrong there, and how to mend it."""
 
 
 def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
@@ -30,7 +27,7 @@ def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
     yield from _of_alerts(loop.alerts)
     for cause in loop.retrain.on:
         if cause not in tuple(Cause):
-            yield "retrain", f"signal {cause!r} does not exist", _nearest(cause, [known.value for known in Cause])
+            yield "retrain", f"signal {cause!r} does not exist", nearest(cause, [known.value for known in Cause])
     for name, times in Counter(name_of(watch) for watch in loop.watch if watch.check in MAKERS).items():
         if times > 1:
             yield "watch", f"{times} watches are {name}", "keep one of them"
@@ -61,7 +58,7 @@ def _of_content(loop: Loop) -> Iterator[Mistake]:
             yield (
                 f"watch {watch.check}",
                 f"no feature reads {watch.column!r}, so no request carries it",
-                _nearest(watch.column, sorted(asked)),
+                nearest(watch.column, sorted(asked)),
             )
         if watch.check in ("embedding-drift", "image-drift") and not callable(watch.convert):
             yield f"watch {watch.check}", f"{watch.convert!r} is no function", "name the function that takes the column's values"
@@ -102,20 +99,20 @@ def _of_watch(watch: Watch) -> Iterator[Mistake]:
         if share is not None and not 0 < share < 1:
             yield part, f"{name}={share:g} is no share", "keep it between 0 and 1"
     if watch.statistic not in STATISTICS:
-        yield part, f"statistic {watch.statistic!r} does not exist", _nearest(watch.statistic, STATISTICS)
+        yield part, f"statistic {watch.statistic!r} does not exist", nearest(watch.statistic, STATISTICS)
     for name in watch.monitors:
         if name not in DATA_QUALITY:
-            yield part, f"monitor {name!r} does not exist", _nearest(name, DATA_QUALITY)
+            yield part, f"monitor {name!r} does not exist", nearest(name, DATA_QUALITY)
     if watch.season is not None and (watch.season <= watch.every or watch.season % watch.every):
         yield part, f"a season of {spoken(watch.season)} in chunks of {spoken(watch.every)}", "let it be two or more whole chunks"
 
 
 def _of_sudden(watch: Watch, part: str) -> Iterator[Mistake]:
     if watch.statistic not in DETECTORS:
-        yield part, f"detector {watch.statistic!r} does not exist", _nearest(watch.statistic, DETECTORS)
+        yield part, f"detector {watch.statistic!r} does not exist", nearest(watch.statistic, DETECTORS)
     for name in watch.monitors:
         if name not in STREAMS:
-            yield part, f"stream {name!r} does not exist", _nearest(name, STREAMS)
+            yield part, f"stream {name!r} does not exist", nearest(name, STREAMS)
 
 
 def _of_alerts(alerts: Alerts) -> Iterator[Mistake]:
@@ -125,12 +122,6 @@ def _of_alerts(alerts: Alerts) -> Iterator[Mistake]:
         yield "alerts", "a digest every no time", 'write for example digest="1d"'
     for quiet in alerts.quiet:
         if quiet.monitor and quiet.monitor not in ALARMS:
-            yield "alerts", f"monitor {quiet.monitor!r} does not exist", _nearest(quiet.monitor, ALARMS)
+            yield "alerts", f"monitor {quiet.monitor!r} does not exist", nearest(quiet.monitor, ALARMS)
         if quiet.length <= timedelta(0):
             yield "alerts", f"a quiet time at {quiet.at!r} of no length", 'write for example nr.Quiet("sat 22:00", "8h")'
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    near = get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
