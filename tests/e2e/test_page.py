@@ -109,7 +109,9 @@ def test_pages_draw_their_charts_without_a_word_in_the_console(page, path, chart
     assert page.wrong == []
 
 
-@pytest.mark.parametrize("path", ["/why/late-arrival", "/events", "/incidents", "/loops/taxi-demand"])
+@pytest.mark.parametrize(
+    "path", ["/why/late-arrival", "/events", "/incidents", "/loops/taxi-demand", "/anomalies", "/anomalies/late-arrival-2"]
+)
 def test_other_pages_load_without_a_word_in_the_console(page, path):
     page.goto(path)
     page.locator("h1").wait_for()
@@ -219,6 +221,9 @@ def test_a_silence_goes_with_the_fields_of_its_form(page, site):
         "/events",
         "/incidents",
         "/incidents/incident_2winter",
+        "/anomalies",
+        "/anomalies/late-arrival-2",
+        "/loops/late-arrival/requests/f-1%3Cb%3E",
     ],
 )
 def test_nothing_sticks_out_on_a_telephone(page, path):

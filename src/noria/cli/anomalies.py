@@ -33,9 +33,13 @@ def anomalies(
 ) -> None:
     """Show single requests that are far from all that the champion was trained on, newest first.
 
-    noria anomalies orders --open orders-17
+    [bold]noria anomalies late-arrival[/]
 
-    They are queued where the loop file says `watch=[nr.anomalies()]`; the queue keeps the newest 1,000 of a loop.
+    [bold]noria anomalies --open late-arrival-17[/]
+
+    [bold]noria anomalies --dismiss late-arrival-17 --because "a charter flight"[/]
+
+    They are queued where the loop file says `watch=\\[nr.anomalies()]`; the queue keeps the newest 1,000 of a loop.
     """
     home_ = Opened(home)
     documents, ledger = home_.world.documents, home_.world.ledger
@@ -65,7 +69,7 @@ def anomalies(
 
 def _list(many: list[AnomalousRequest]) -> None:
     if not many:
-        console.print("no anomalous request waits · they are queued where the loop file says `watch=[nr.anomalies()]`")
+        console.print("no anomalous request waits · they are queued where the loop file says `watch=\\[nr.anomalies()]`")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for head in ("state", "when", "id", "distance", "far in"):

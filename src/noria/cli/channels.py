@@ -47,9 +47,9 @@ def channels(
 ) -> None:
     """Add, list, test and remove the ways to people.
 
-    noria channels add ops --kind slack --url env:SLACK_URL --takes page
+    [bold]noria channels add ops --kind slack --url env:SLACK_URL --takes page[/]
 
-    noria channels add desk --kind email --host smtp.example.com --user noria --password env:SMTP_PASSWORD --from noria@example.com --to ada@example.com
+    [bold]noria channels add desk --kind email --host smtp.example.com --user noria --password env:SMTP_PASSWORD --from noria@example.com --to ada@example.com[/]
 
     They are kept in channels.json in the home, readable by its owner alone. Running processes see a change at once.
     """

@@ -72,7 +72,8 @@ def plainly(command: Callable[P, R]) -> Callable[P, R]:
                 complaints.print(f"[red bold]{type(error).__name__}[/]: ", end="")
                 complaints.print(error.message, markup=False, soft_wrap=True)
                 if error.fix:
-                    complaints.print(f"  [dim]→[/] {error.fix}", soft_wrap=True)
+                    complaints.print("  [dim]→[/] ", end="")
+                    complaints.print(error.fix, markup=False, soft_wrap=True)
             raise typer.Exit(1) from None
 
     return run

@@ -26,6 +26,8 @@ Id = Annotated[str, typer.Argument(help="The request's id.")]
 def explain(loop: Loop, request_id: Id, home: Home = None, as_json: AsJson = False) -> None:
     """Say why a request was answered so: each feature's part, on the scale on which the model adds up.
 
+    [bold]noria explain late-arrival f-20131227-0412[/]
+
     Trees and linear models are explained exactly, all others by sampling. Parts and base add up to the answer.
     """
     opened = Opened(home)
@@ -51,7 +53,10 @@ def counterfactual(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find what would have changed an answer: the smallest plausible changes, and the nearest real row."""
+    """Find what would have changed an answer: the smallest plausible changes, and the nearest real row.
+
+    [bold]noria counterfactual late-arrival f-20131227-0412 --keep carrier --down dep_delay[/]
+    """
     opened = Opened(home)
     allowed = Constraints(
         keep=frozenset(keep or ()), up=frozenset(up or ()), down=frozenset(down or ()), step=_units(step or []), most=most

@@ -22,8 +22,8 @@ NEWEST = 20
 def incident(
     id: Annotated[str | None, typer.Argument(help="The incident; the newest are listed when left out.")] = None,
     useful: Annotated[bool, typer.Option("--useful", help="Say that it was worth it.")] = False,
-    noise: Annotated[bool, typer.Option("--noise", help="Say that it was not.")] = False,
-    ack: Annotated[bool, typer.Option("--ack", help="Say that you look at it; who was paged is told.")] = False,
+    noise: Annotated[bool, typer.Option("--noise", help="Say that it was not worth it.")] = False,
+    ack: Annotated[bool, typer.Option("--ack", help="Take it on: say that you look at it; who was paged is told.")] = False,
     close: Annotated[bool, typer.Option("--close", help="End it; its monitors begin anew.")] = False,
     home: Home = None,
     by: By = "",
@@ -32,7 +32,9 @@ def incident(
 ) -> None:
     """Show an incident: its likely cause with evidence, what it joins, what happened and who was told.
 
-    noria incident incident_01… --noise --because "the strike was announced"
+    [bold]noria incident[/]
+
+    [bold]noria incident incident_01… --noise --because "the strike was announced"[/]
 
     What people say tunes nothing by itself: where it speaks for another limit, one is proposed, see `noria tune-alerts`.
     """

@@ -78,7 +78,7 @@ def drill(
     loop: LoopName = None,
     home: Home = None,
     by: By = "",
-    because: Because = "fire drill",
+    because: Because = "a drill",
     as_json: AsJson = False,
 ) -> None:
     """Let the next challenger answer wrong, slow or not at all, to see that the rollout catches it."""

@@ -30,9 +30,11 @@ def silence(
 ) -> None:
     """Let monitors open and page nothing for a while; they still read, and are recorded.
 
-    noria silence late-arrival --for 2h --monitor drift --because "the weather feed is being moved"
+    [bold]noria silence late-arrival --for 2h --monitor drift --because "the weather feed is being moved"[/]
 
-    A chunk of time that has any moment in common with a silence is covered by it. Trouble that comes every week belongs into the loop file: `alerts=nr.Alerts(quiet=[nr.Quiet("sat 22:00", "8h")])`.
+    [bold]noria silence --list[/]
+
+    A chunk of time that has any moment in common with a silence is covered by it. Trouble that comes every week belongs into the loop file: `alerts=nr.Alerts(quiet=\\[nr.Quiet("sat 22:00", "8h")])`.
     """
     opened = Opened(home)
     if end:

@@ -93,7 +93,7 @@ def _again(one: FoundSlice) -> str:
 def _baselines(found: Baselines) -> Figure:
     rows = [Named(name=one.name, mark=one.versus, tone=toned(one.versus), tip=one.says) for one in found.marks]
     text = f"Gain in {found.metric} over simple models: " + "; ".join(f"{one.name} {one.versus.value:+.4f}" for one in found.marks) + "."
-    chart = intervals_chart(text, rows, x_title=f"gain in {found.metric}: right is better than the simple model")
+    chart = intervals_chart(text, rows, x_title=f"gain in {found.metric}: right is better")
     return Figure(name="baselines", section="baselines", title="Against simple models", chart=chart, note=found.note)
 
 

@@ -9,6 +9,7 @@ from sample import LOOP, REQUEST, FixedClock, SampleServices, write_sample
 from noria.core.turning import Rollout
 from noria.ledger.documents import Documents
 from noria.server.application import create_app
+from noria.server.page.render import coded
 from noria.testing.memory import MemoryRecords
 
 PAGES = [
@@ -178,8 +179,8 @@ def test_a_request_opens_with_its_reasons_and_what_would_have_changed_it(ask):
     page = ask.get(address).text
     assert "f-1&lt;b&gt;" in page and "U&lt;i&gt;A" in page and "<i>A" not in page
     assert parsed(page).open == []
-    assert "9.0" not in page
-    assert "31.0 → <b>9.0</b>" in ask.get(address, params={"search": "true", "keep": "carrier"}).text
+    assert "→ <b>9" not in page
+    assert "31 → <b>9</b>" in ask.get(address, params={"search": "true", "keep": "carrier"}).text
     chart = ask.get("/charts/parts.json", params={"loop": LOOP, "request": REQUEST}).json()
     assert "wind raises it most" in chart["text"]
     assert ask.get(f"/loops/{LOOP}/requests/nobody").status_code == 404
@@ -193,3 +194,21 @@ def test_a_loop_page_draws_how_outcomes_come_in_where_that_is_watched(ask):
     drawn = ask.get(f"/charts/maturity.json?loop={LOOP}").json()
     assert drawn["text"].startswith("94.5% of 54,210 predictions get their outcome") and drawn["spec"]["layer"]
     assert ask.get("/charts/maturity.json?loop=taxi-demand").json()["spec"] == {}
+
+
+def test_names_in_backticks_are_set_as_code_and_stay_escaped():
+    assert coded("`wind<i>` is late") == "<code>wind&lt;i&gt;</code> is late"
+    assert coded("one ` alone") == "one ` alone"
+
+
+def test_the_loop_leads_to_its_champions_scorecard(ask):
+    to = ask.get(f"/loops/{LOOP}/scorecard", follow_redirects=False)
+    assert to.status_code == 307
+    assert "Scorecard of late-arrival v2" in ask.get(to.headers["location"]).text
+    assert f'href="/loops/{LOOP}/scorecard"' in ask.get(f"/loops/{LOOP}").text
+    assert ask.get("/loops/taxi-demand/scorecard").status_code == 404
+    assert "/loops/taxi-demand/scorecard" not in ask.get("/loops/taxi-demand").text
+
+
+def test_the_head_counts_the_anomalous_requests_that_nobody_has_seen(ask):
+    assert '<span class="count calm" title="Nobody has looked at them yet">2</span>' in ask.get("/").text

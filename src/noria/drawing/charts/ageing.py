@@ -10,7 +10,7 @@ from noria.core.schema import Estimate
 from noria.drawing.theme import ACCENT, BAD, MUTED, SERIES, SOFT, Chart, chart, ms, nothing_yet
 
 HEIGHT = 200
-RECIPE, CHAMPION = "this recipe, trained just before", "today's champion"
+RECIPE, CHAMPION = "this recipe, just trained", "today's champion"
 
 
 def backtest_chart(backtest: Backtest) -> Chart:
@@ -76,7 +76,7 @@ def staleness_chart(staleness: Staleness) -> Chart:
             "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
         },
         {
-            "mark": {"type": "line", "color": SERIES[1], "strokeWidth": 1.75, "point": {"size": 40}},
+            "mark": {"type": "line", "color": SERIES[1], "strokeWidth": 1.75, "point": {"size": 40, "color": SERIES[1]}},
             "encoding": {"x": x, "y": y, "tooltip": tips},
         },
     ]

@@ -15,6 +15,10 @@ HEIGHT, STRIP = 260, 5
 """Pixels of the drawing, and of the strip at its foot that tells when incidents were open."""
 
 
+LATE = 0.6
+"""Share of the time shown after which a mark is named to its left, so that no name runs over the edge."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A moment to annotate; `kind` is "promoted" or "rolled-back"."""
@@ -56,7 +60,7 @@ def quality_chart(
         _limit(known),
         _estimate(metric, estimates),
         *_value(metric, known),
-        *_marks([mark for mark in marks if first <= mark.at <= last]),
+        *_marks([mark for mark in marks if first <= mark.at <= last], late=first + LATE * (last - first)),
     ]
     told = _said(f"Realised {metric}", known) + _said("Estimated before outcomes", estimates)
     said = f"From {first:%-d %B %Y} to {last:%-d %B %Y}. {told}"
@@ -176,15 +180,25 @@ def _incidents(incidents: Sequence[Incident], first: datetime, last: datetime) -
     ]
 
 
-def _marks(marks: Sequence[Mark]) -> list[dict[str, Any]]:
+def _marks(marks: Sequence[Mark], *, late: datetime) -> list[dict[str, Any]]:
     rows = [{"t": ms(mark.at), "label": mark.label, "kind": mark.kind} for mark in marks]
     colour = {"field": "kind", "type": "nominal", "scale": {"domain": ["promoted", "rolled-back"], "range": [SOFT, BAD]}, "legend": None}
     at = {"data": {"values": rows}}
     return [
         {**at, "mark": {"type": "rule", "strokeWidth": 1, "strokeDash": [1, 2]}, "encoding": {"x": time_axis(), "color": colour}},
-        {
-            **at,
-            "mark": {"type": "text", "align": "left", "baseline": "top", "dx": 5, "y": 0, "fontWeight": 600},
-            "encoding": {"x": time_axis(), "text": {"field": "label"}, "color": colour},
-        },
+        *(
+            {
+                "data": {"values": [row for row, mark in zip(rows, marks, strict=True) if (mark.at > late) is left]},
+                "mark": {
+                    "type": "text",
+                    "align": "right" if left else "left",
+                    "baseline": "top",
+                    "dx": -5 if left else 5,
+                    "y": 0,
+                    "fontWeight": 600,
+                },
+                "encoding": {"x": time_axis(), "text": {"field": "label"}, "color": colour},
+            }
+            for left in (False, True)
+        ),
     ]

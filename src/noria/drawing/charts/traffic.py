@@ -31,7 +31,12 @@ def traffic_chart(points: Sequence[TrafficPoint]) -> Chart:
         mark={"type": "area", "interpolate": "step-after" if len(moments) < 40 else "monotone", "opacity": 0.85, "line": False},
         encoding={
             "x": time_axis(),
-            "y": {"field": "n", "type": "quantitative", "stack": "zero", "axis": {"tickCount": 4, "format": "~s"}},
+            "y": {
+                "field": "n",
+                "type": "quantitative",
+                "stack": "zero",
+                "axis": {"tickCount": 4, "labelExpr": "format(datum.value, '~s')"},
+            },
             "color": {
                 "field": "version",
                 "type": "nominal",

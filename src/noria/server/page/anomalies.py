@@ -25,4 +25,11 @@ def anomaly_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
     @router.get("/anomalies/{id}")
     def opened(request: Request, id: str) -> Response:
         found = reads.anomaly(id)
-        return pages.page(request, "anomaly.html", found=found, names=list(found.features))
+        rows = (found.features, *(one.features for one in found.neighbours))
+        numeric = {name for name in found.features if all(_countable(row.get(name)) for row in rows)}
+        return pages.page(request, "anomaly.html", found=found, names=list(found.features), numeric=numeric)
+
+
+def _countable(value: object) -> bool:
+    """Whether a value may stand in a column of numbers: a number, or nothing."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
+from noria.core.anomalies import AnomalousRequest
 from noria.core.errors import NoriaError
 from noria.drawing.words import FILTERS, ago
 from noria.ledger.why import headline
@@ -19,6 +22,8 @@ from noria.server.services import Services
 
 ROOM = Path(__file__).parent
 THEMES = ("light", "dark")
+MANY = 100
+"""Open anomalous requests beyond which the page counts no further."""
 
 
 @cache
@@ -27,9 +32,18 @@ def templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOM / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(FILTERS, headline=headline)
+    environment.filters.update(FILTERS, headline=headline, coded=coded)
     environment.globals["static"] = static_address
     return environment
+
+
+def coded(text: str) -> Markup:
+    """A sentence whose names in backticks are set as code; everything in it is escaped.
+
+    >>> coded("`wind<i>` is late")
+    Markup('<code>wind&lt;i&gt;</code> is late')
+    """
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 @cache
@@ -52,6 +66,7 @@ class Pages:
         common = {
             "loops": self._reads.loops(),
             "open_incidents": len(self._reads.incidents(state="open")),
+            "open_anomalies": len(self._reads.find(AnomalousRequest, state="open", limit=MANY)),
             "now": now,
             "ago": ago(now),
             "path": request.url.path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, RedirectResponse, Response
 from markupsafe import Markup, escape
 
 from noria.core.errors import NotFound
@@ -42,13 +42,24 @@ class Cards:
             title=title, card=found.scorecard, examination=self._services.examination(digest) if digest else None, verdict=found.verdict
         )
 
+    def champions_turn(self, loop: str) -> str:
+        """The turn that made a loop's champion.
+
+        Raises:
+            NotFound: no loop has the name, or it has no champion yet.
+        """
+        state = self._reads.loop(loop)
+        if state.champion is None:
+            raise NotFound(f"{loop} has no champion yet", fix="its first turn makes one")
+        return self._reads.version(loop, state.champion).turn
+
     def figure(self, turn: str, name: str) -> Chart:
         """One figure of the examination; words where there is none of the name."""
         return next((one.chart for one in figures(self.of_turn(turn)) if one.name == name), nothing_yet("This was not looked at."))
 
 
 def scorecard_router(pages: Pages, reads: Reads, cards: Cards) -> APIRouter:
-    """`/turns/ID/scorecard`, and `.html`, `.md`, `.json` beside it."""
+    """`/turns/ID/scorecard`, and `.html`, `.md`, `.json` beside it; `/loops/NAME/scorecard` leads to the champion's."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/turns/{id}/scorecard")
@@ -56,6 +67,10 @@ def scorecard_router(pages: Pages, reads: Reads, cards: Cards) -> APIRouter:
         shown = cards.of_turn(id)
         places = {one.name: _place(id, one.name) for one in figures(shown)}
         return pages.page(request, "scorecard.html", turn=reads.turn(id), title=shown.title, sections=to_sections(shown, places))
+
+    @router.get("/loops/{name}/scorecard")
+    def champion(name: str) -> Response:
+        return RedirectResponse(f"/turns/{cards.champions_turn(name)}/scorecard", status_code=307)
 
     @router.get("/turns/{id}/scorecard.{form}")
     def file(id: str, form: str) -> Response:

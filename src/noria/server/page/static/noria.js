@@ -77,7 +77,7 @@ function theme() {
 
 // --- keys -----------------------------------------------------------------------------------
 
-const places = { h: "/", i: "/incidents", e: "/events" };
+const places = { h: "/", i: "/incidents", a: "/anomalies", e: "/events" };
 let pending = "";
 let forget = null;
 
@@ -85,7 +85,7 @@ function go(letter) {
   const here = location.pathname.match(/^\/(?:loops|why)\/([^/]+)/)?.[1];
   const first = document.querySelector('main a[href^="/loops/"], .crumbs a[href^="/loops/"]')?.getAttribute("href").split("/")[2];
   const loop = here ?? first;
-  const address = places[letter] ?? (loop && { l: `/loops/${loop}`, d: `/loops/${loop}/deployment`, w: `/why/${loop}` }[letter]);
+  const address = places[letter] ?? (loop && { l: `/loops/${loop}`, d: `/loops/${loop}/deployment`, s: `/loops/${loop}/scorecard`, w: `/why/${loop}` }[letter]);
   if (address) location.assign(address);
 }
 
