@@ -61,7 +61,7 @@ def nothing_yet(text: str) -> Chart:
 
 
 def printed(spec: Any) -> Any:
-    """The spec with CSS variables replaced by the colours of the light theme."""
+    """The spec with CSS variables replaced by the colours of `PRINTED`."""
     if isinstance(spec, dict):
         return {key: printed(value) for key, value in spec.items()}
     if isinstance(spec, (list, tuple)):

@@ -72,15 +72,12 @@ class HttpReceiver:
 
         receiver_pause = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        _serve(self._server)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-            server.server_close()
+        _stop(server)
 
     @property
     def url(self) -> str:
@@ -157,18 +154,26 @@ class MailReceiver:
                 self.wfile.write(f"{text}\r\n".encode())
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        _serve(self._server)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-            server.server_close()
+        _stop(server)
 
     @property
     def port(self) -> int:
         """Where it listens."""
         assert self._server is not None
         return int(self._server.server_address[1])
+
+
+def _serve(server: ThreadingHTTPServer | socketserver.ThreadingTCPServer) -> None:
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+
+def _stop(server: socketserver.BaseServer | None) -> None:
+    if server is not None:
+        server.shutdown()
+        server.server_close()
