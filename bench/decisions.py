@@ -61,6 +61,10 @@ def report(played: list[Played], best: dict[str, float], seeds: int) -> str:
     lines = [
         "# Decisions, measured",
         "",
+        "Whose alerts can be acted on? A rule that cries each day teaches people to look away; one that is silent lets users bear the loss. "
+        "Here Noria and the usual rules watch the same streams. The one to copy is `watch=[nr.drift(), nr.joint_drift(), nr.quality(…)]` with "
+        '`nr.Retrain(probe=True, ask="14d")`: it is what `noria init` writes.',
+        "",
         f"Made by `python bench/decisions.py {seeds} --write`: {seeds} seeds of each simulated stream (90 days of reference, 120 of production, "
         "300 rows a day; a change comes on day 40), and one real year. Each alert asks for a retraining under one cooldown (14 days, "
         "10 days of new outcomes). The streams and rules are in `bench/deciding`; rules of other tools are their documented defaults.",

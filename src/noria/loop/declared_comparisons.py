@@ -18,7 +18,7 @@ def mistakes_of_comparing(loop: Loop) -> Iterator[Mistake]:
     """Every mistake in gates that compare, `retrain=`, `backtest=` and `lofo=`."""
     for gate in loop.gates:
         yield from _of_gate(gate)
-    if loop.retrain.probe and not loop.retrain.min_gain > 0:
+    if loop.retrain.probe and loop.retrain.min_gain is not None and not loop.retrain.min_gain > 0:
         yield "retrain", f"min_gain={loop.retrain.min_gain:g} is worth no turn", "say which gain in the loop's metric is worth one, above 0"
     if loop.retrain.ask is not None and not loop.retrain.probe:
         yield "retrain", f"ask={spoken(loop.retrain.ask)} asks nobody", "write probe=True too: it is the judge that is asked"

@@ -159,7 +159,9 @@ def _probe_words(retrain: Retrain) -> str:
     if not retrain.probe:
         return ""
     cost = f", or {retrain.cost:g} over the predictions of 30 days" if retrain.cost else ""
-    return f"; only when a probe expects a gain of {retrain.min_gain:g}{cost}"
+    wanted = "a gain" if retrain.min_gain is None else f"a gain of {retrain.min_gain:g}"
+    asked = f", asked every {spoken(retrain.ask)}" if retrain.ask is not None else ""
+    return f"; only when a probe expects {wanted}{cost}{asked}"
 
 
 def _backtest_words(loop: Loop) -> str:

@@ -29,12 +29,16 @@ from noria.loop.world import Declared, World
 from noria.ports import wire
 from noria.ports.records import Write
 from noria.stages.evaluation.expected_gain import expected
+from noria.stages.evaluation.metrics import METRICS
 from noria.stages.serving import log
 
 T = TypeVar("T")
 
 SURE = 0.8
 """Retrain now from this chance on that the gain is worth it."""
+
+USUAL_GAIN, USUAL_SHARE = 0.005, 0.01
+"""What is worth a turn where nobody said: so much of a share, or so much of the champion's mark."""
 
 HOPELESS = 0.05
 """Below this chance, do not ask again soon."""
@@ -76,7 +80,7 @@ def judge(retrain: Retrain, probe: Probe, past: Sequence[PastGain], *, volume: i
     span = max(timedelta(days=1), (probe.end - probe.start) / 2)
     if missing or probe.gain is None:
         return _answer(Answer.LATER, (f"not enough data to tell: {missing}",), probe, None, now + span, now, volume)
-    worth = max(retrain.min_gain, retrain.cost / volume if volume else math.inf if retrain.cost else 0.0)
+    worth = max(gain_wanted(retrain, probe), retrain.cost / volume if volume else math.inf if retrain.cost else 0.0)
     if not math.isfinite(worth):
         return _answer(Answer.NEVER, ("nobody asked for a prediction in the last 30 days",), probe, None, now + span, now, volume)
     found = expected(probe.gain, past, worth=worth)
@@ -86,6 +90,16 @@ def judge(retrain: Retrain, probe: Probe, past: Sequence[PastGain], *, volume: i
     if found.chance < HOPELESS:
         return _answer(Answer.NEVER, reasons, probe, found, now + max(retrain.cooldown, 2 * span), now, volume)
     return _answer(Answer.LATER, reasons, probe, found, now + span, now, volume)
+
+
+def gain_wanted(retrain: Retrain, probe: Probe) -> float:
+    """The gain that is worth a turn, in units of the metric: as declared, else what is usual on its scale."""
+    if retrain.min_gain is not None:
+        return retrain.min_gain
+    known = METRICS.get(probe.metric)
+    if (known is not None and known.bounds == (0.0, 1.0)) or probe.champion is None or not probe.champion.value:
+        return USUAL_GAIN
+    return USUAL_SHARE * abs(probe.champion.value)
 
 
 def newest_judgement(documents: Documents, loop: str) -> Judgement | None:

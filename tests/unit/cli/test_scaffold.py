@@ -68,8 +68,8 @@ def test_a_number_to_predict_makes_a_regression_and_several_words_a_choice(tmp_p
     rides(outcome=["won", "lost", "drawn"] * 20).write_parquet(tmp_path / "games.parquet")
     (priced,) = check(write_project(tmp_path / "p", data=tmp_path / "prices.parquet")[0])
     (played,) = check(write_project(tmp_path / "g", data=tmp_path / "games.parquet")[0])
-    assert (priced.label.column, priced.label.task, priced.watch[2].metric) == ("price", "regression", "mae")
-    assert (played.label.column, played.label.task, played.watch[2].metric) == ("outcome", "multiclass", "log_loss")
+    assert (priced.label.column, priced.label.task, priced.watch[3].metric) == ("price", "regression", "mae")
+    assert (played.label.column, played.label.task, played.watch[3].metric) == ("outcome", "multiclass", "log_loss")
 
 
 def test_what_nothing_points_at_is_guessed_and_marked(tmp_path: Path) -> None:

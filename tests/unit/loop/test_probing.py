@@ -52,6 +52,13 @@ def test_a_gain_that_is_worth_it_is_an_answer_of_now_with_its_numbers():
     assert "0 past turns" in found.reasons[1]
 
 
+@pytest.mark.parametrize(("metric", "mark_of_champion", "worth"), [("roc_auc", 0.72, 0.005), ("mae", 120.0, 1.2), ("ae_90", 250.0, 2.5)])
+def test_where_nobody_says_what_is_worth_a_turn_the_scale_of_the_metric_does(metric, mark_of_champion, worth):
+    found = judged(mark(4.0 * worth, worth / 2), policy=Retrain(probe=True), metric=metric, champion=mark(mark_of_champion, worth))
+    assert found.numbers["worth"] == pytest.approx(worth)
+    assert found.answer is Answer.NOW
+
+
 def test_no_gain_is_never_and_asked_again_after_a_cooldown():
     found = judged(mark(0.0, 0.003))
     assert found.answer is Answer.NEVER

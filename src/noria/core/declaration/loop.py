@@ -33,7 +33,8 @@ class Retrain:
         on: Signals that may start a turn.
         probe: First measure, in a job, what retraining would gain on the newest rows, and turn only when
             that is worth it (see docs/comparing.md). A birth and a person's order are never held up by it.
-        min_gain: The gain that is worth a turn, in units of the loop's metric, > 0.
+        min_gain: The gain that is worth a turn, in units of the loop's metric, > 0; when left out 0.005 where the
+            metric is a share (as ROC AUC is), else 1 % of the champion's mark.
         cost: What a turn costs, in units of the metric times predictions: a gain is worth it when, over the
             predictions of 30 days, it adds up to more. The larger of both counts.
         ask: With `probe`: ask that also when nothing was alerted for so long. A model that was made from
@@ -47,7 +48,7 @@ class Retrain:
     per: timedelta
     on: tuple[str, ...]
     probe: bool
-    min_gain: float
+    min_gain: float | None
     cost: float
     ask: timedelta | None
 
@@ -61,7 +62,7 @@ class Retrain:
         per: str | timedelta = "365d",
         on: Sequence[str] = ("drift", "quality", "schedule"),
         probe: bool = False,
-        min_gain: float = 0.005,
+        min_gain: float | None = None,
         cost: float = 0.0,
         ask: str | timedelta | None = None,
     ) -> None:
