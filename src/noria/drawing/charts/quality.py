@@ -16,7 +16,7 @@ HEIGHT, STRIP = 260, 5
 
 
 LATE = 0.6
-"""Share of the time shown after which a mark is named to its left, so that no name runs over the edge."""
+"""Share of the time shown after which a mark is named to its left, a line lower, so that no name runs over the edge or another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
