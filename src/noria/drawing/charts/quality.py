@@ -194,7 +194,7 @@ def _marks(marks: Sequence[Mark], *, late: datetime) -> list[dict[str, Any]]:
                     "align": "right" if left else "left",
                     "baseline": "top",
                     "dx": -5 if left else 5,
-                    "y": 0,
+                    "y": 14 if left else 0,
                     "fontWeight": 600,
                 },
                 "encoding": {"x": time_axis(), "text": {"field": "label"}, "color": colour},
