@@ -1,5 +1,6 @@
 """The page in a real browser: no error in the console, charts drawn, alive, dark when asked, usable by keyboard."""
 
+import contextlib
 import importlib.util
 import socket
 import threading
@@ -160,11 +161,21 @@ def test_the_theme_follows_the_system_and_the_toggle_and_is_kept(page):
     assert page.evaluate(background) == light
 
 
+def go(page, letter, where):
+    """Press g and a letter, and again as a person would when the machine was too slow to see them as a pair."""
+    too_slow = pytest.importorskip("playwright.sync_api").TimeoutError
+    for _ in range(5):
+        page.keyboard.press("g")
+        page.keyboard.press(letter)
+        with contextlib.suppress(too_slow):
+            page.wait_for_url(where, timeout=3_000)
+            return
+    raise AssertionError(f"g {letter} does not lead to {where}")
+
+
 def test_the_keyboard_leads_everywhere(page, site):
     page.goto("/")
-    page.keyboard.press("g")
-    page.keyboard.press("i")
-    page.wait_for_url("**/incidents")
+    go(page, "i", "**/incidents")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url("**/incidents/incident_2winter")
@@ -172,9 +183,7 @@ def test_the_keyboard_leads_everywhere(page, site):
     page.get_by_role("heading", name="Keyboard").wait_for()
     page.keyboard.press("Escape")
     page.locator("#help").wait_for(state="hidden")
-    page.keyboard.press("g")
-    page.keyboard.press("e")
-    page.wait_for_url("**/events")
+    go(page, "e", "**/events")
     page.keyboard.press("/")
     page.keyboard.type("alias.moved")
     page.keyboard.press("Enter")

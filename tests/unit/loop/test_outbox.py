@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -187,11 +188,9 @@ def test_two_processes_do_not_both_tell():
     ops = Scripted()
     home = Home(ops=ops)
     home.put(notice())
-    started = [threading.Thread(target=home.another().once) for _ in range(8)]
-    for thread in started:
-        thread.start()
-    for thread in started:
-        thread.join()
+    with ThreadPoolExecutor(8) as processes:
+        passes = [processes.submit(home.another().once) for _ in range(8)]
+    assert [one.exception() for one in passes] == [None] * 8
     assert len(ops.told) == 1
 
 
