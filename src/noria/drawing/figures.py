@@ -9,15 +9,21 @@ from math import isfinite
 from noria.core.examination.baselines import Baselines
 from noria.core.examination.curves import CurveKind
 from noria.core.examination.examination import Examination
+from noria.core.examination.explaining import Explained
 from noria.core.examination.importance import Importance
 from noria.core.examination.slices import FoundSlice, SliceSearch
 from noria.core.examination.stress import Strain, Stress
 from noria.drawing.charts.ageing import backtest_chart, staleness_chart
 from noria.drawing.charts.curves import TITLES, confusion_chart, curve_chart
+from noria.drawing.charts.explaining import beeswarm_chart, partial_chart
 from noria.drawing.charts.intervals import Named, intervals_chart, toned
 from noria.drawing.theme import Chart
 
 CURVES_FIRST = (CurveKind.ROC, CurveKind.PR, CurveKind.CALIBRATION, CurveKind.SCORES, CurveKind.GAIN, CurveKind.LIFT, CurveKind.COST)
+
+
+PARTIAL_DRAWN = 4
+"""Features whose dependence is drawn, those that move answers most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +32,7 @@ class Figure:
 
     Attributes:
         name: Stable within a scorecard: part of the chart's address.
-        section: "curves", "slices", "baselines", "leans", "time" or "stress".
+        section: "curves", "slices", "baselines", "leans", "moves", "time" or "stress".
         note: One sentence below the title.
     """
 
@@ -51,6 +57,8 @@ def _all(seen: Examination) -> Iterator[Figure]:
     for name, importance in (("importance", seen.importance), ("lofo", seen.lofo)):
         if importance is not None:
             yield _importance(name, importance)
+    if seen.explained is not None:
+        yield from _explained(seen.explained)
     if seen.backtest is not None:
         yield Figure(
             name="backtest", section="time", title="On recent windows", chart=backtest_chart(seen.backtest), note=seen.backtest.left_out
@@ -108,6 +116,15 @@ def _importance(name: str, found: Importance) -> Figure:
     chart = intervals_chart(text, rows, x_title=f"{found.metric} lost when {how}")
     title = "What it leans on" if found.method == "permutation" else "What training needs"
     return Figure(name=name, section="leans", title=title, chart=chart, note=found.note or f"each feature {how}, {found.rows:,} rows")
+
+
+def _explained(found: Explained) -> Iterator[Figure]:
+    swarm = beeswarm_chart([(one.feature, one.points) for one in found.features], found.scale)
+    note = f"parts of {found.rows:,} answers by {found.method}; each dot is one row, redder where the value is higher"
+    yield Figure(name="parts", section="leans", title="What moves answers", chart=swarm, note=note)
+    for place, one in enumerate(sorted(found.partial, key=lambda one: -one.reach)[:PARTIAL_DRAWN], 1):
+        note = "the mean answer, and thin lines of single rows, all other features as they are"
+        yield Figure(name=f"partial-{place}", section="moves", title=f"With {one.feature}", chart=partial_chart(one), note=note)
 
 
 def _stress(found: Stress) -> Figure:

@@ -8,12 +8,14 @@ from noria.core.examination.baselines import BaselineMark, Baselines
 from noria.core.examination.comparing import Claim, Comparison, Rivalry
 from noria.core.examination.curves import Confusion, Curve, CurveKind, Curves, Line, Point
 from noria.core.examination.examination import Examination
+from noria.core.examination.explaining import Explained, FeatureParts
 from noria.core.examination.fairness import FairnessReport, Gap, GroupMark
 from noria.core.examination.importance import FeatureImportance, Importance
 from noria.core.examination.leakage import Finding, LeakageReport
 from noria.core.examination.slices import Condition, FoundSlice, SliceSearch
 from noria.core.examination.stress import Behaviour, Example, Strain, Stress
 from noria.core.examination.threshold import CostMark, ThresholdChoice
+from noria.core.explaining import PartialDependence
 from noria.core.judging import GateResult, Outcome, Scorecard, SliceMark, Verdict
 from noria.core.schema import Estimate, Task
 
@@ -89,6 +91,44 @@ def curves():
     return Curves(curves=found, confusion=Confusion(classes=("on time", "late"), counts=((13_200, 1_340), (1_600, 2_100))))
 
 
+def explained():
+    parts = tuple(
+        FeatureParts(
+            feature=name,
+            size=0.5 / (1 + k),
+            mean=0.0,
+            points=tuple((n / 59, round(0.5 / (1 + k) * math.sin(7 * n + k) + (n / 59 - 0.5) / (1 + k), 4)) for n in range(60)),
+        )
+        for k, name in enumerate(FEATURES)
+    )
+    grid = tuple(float(5 * k) for k in range(12))
+    moving = PartialDependence(
+        feature="dep_delay",
+        grid=grid,
+        mean=tuple(round(0.15 + 0.5 / (1 + math.exp(3 - x / 8)), 4) for x in grid),
+        single=tuple(tuple(round(0.1 + 0.02 * row + 0.5 / (1 + math.exp(3 - x / (6 + row))), 4) for x in grid) for row in range(12)),
+        share=(1 / 12,) * 12,
+        subject="late",
+    )
+    named = PartialDependence(
+        feature="<b>carrier</b>",
+        grid=("<i>AA</i>", "UA", "WN"),
+        mean=(0.2, 0.24, 0.31),
+        single=((0.1, 0.2, 0.2),),
+        share=(0.3, 0.4, 0.3),
+        subject="late",
+    )
+    return Explained(
+        method="tree-shap",
+        scale="log-odds",
+        subject="late",
+        background="sha256:" + "b9" * 32,
+        rows=60,
+        features=parts,
+        partial=(moving, named),
+    )
+
+
 def examination(**more):
     when = [DAY - timedelta(days=30 * k) for k in range(6, 0, -1)]
     windows = tuple(
@@ -102,6 +142,7 @@ def examination(**more):
     values = {
         "made_from": ("sha256:" + "a1" * 32,),
         "curves": curves(),
+        "explained": explained(),
         "threshold": ThresholdChoice(
             threshold=0.31, cost=mark(0.21), low=0.25, high=0.36, calibrated=0.3, rows=9_000, reason="At 0.31 a row costs least: 0.21.",
             judged=tuple(CostMark(name=name, threshold=at, cost=mark(cost), alerts=share) for name, at, cost, share in (("chosen", 0.31, 0.21, 0.22), ("half", 0.5, 0.26, 0.09), ("never", 1.01, 0.31, 0.0), ("always", 0.0, 0.8, 1.0))),

@@ -23,7 +23,19 @@ NAN = float("nan")
 def test_every_subject_has_its_figure_under_a_name_of_its_own():
     names = [one.name for one in figures_of(examination())]
     assert len(names) == len(set(names))
-    assert {"roc", "calibration", "confusion", "slices", "baselines", "importance", "backtest", "staleness", "stress"} <= set(names)
+    assert {
+        "roc",
+        "calibration",
+        "confusion",
+        "slices",
+        "baselines",
+        "importance",
+        "backtest",
+        "staleness",
+        "stress",
+        "parts",
+        "partial-1",
+    } <= set(names)
 
 
 def test_an_examination_of_nothing_has_no_figure():

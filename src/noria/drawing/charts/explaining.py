@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from noria.core.explaining import Explanation, PartialDependence
-from noria.drawing.theme import ACCENT, BAD, INK, LINE, MUTED, SOFT, Chart, chart, nothing_yet
+from noria.drawing.theme import ACCENT, BAD, HEAT, INK, MUTED, SOFT, Chart, chart, nothing_yet
 
 MOST_PARTS = 12
 ROW = 24
@@ -105,7 +105,7 @@ def beeswarm_chart(features: Sequence[tuple[str, Sequence[tuple[float, float]]]]
         return nothing_yet("What a candidate goes by appears here when it was examined.")
     order = [name for name, _ in features[:MOST_PARTS]]
     return chart(
-        f"{order[0]} moves answers most; each dot is one row, darker where the feature's value is higher.",
+        f"{order[0]} moves answers most; each dot is one row, redder where the feature's value is higher.",
         height=ROW * len(order) + 20,
         data={"values": dots},
         mark={"type": "circle", "size": 18, "opacity": 0.75},
@@ -115,7 +115,7 @@ def beeswarm_chart(features: Sequence[tuple[str, Sequence[tuple[float, float]]]]
             "x": {"field": "part", "type": "quantitative", "axis": {"title": f"part of the answer, {scale}", "grid": True}},
             "color": {
                 "field": "rank", "type": "quantitative", "legend": None,
-                "scale": {"domain": [0, 1], "range": [LINE, ACCENT]},
+                "scale": {"type": "threshold", "domain": [0.2, 0.4, 0.6, 0.8], "range": [HEAT[1], ACCENT, HEAT[3], HEAT[4], HEAT[5]]},
             },
             "tooltip": [{"field": "feature"}, {"field": "part", "format": "+.3g"}],
         },
