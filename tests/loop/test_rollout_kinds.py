@@ -27,7 +27,7 @@ def turned(noria, declaration: str, rollout: str):
     one.days(9, parts=2)
     with suppress(NotAllowed):
         one.verbs.turn("orders", by="test", reason="customers have changed their minds")
-    for _ in range(14):
+    for _ in range(40):  # which keys fall on the challenger, and so how soon there is enough data, is another draw each time
         one.day(parts=2)
         if aliases.current(one.world.records, "orders", "champion") != 1:
             break
