@@ -10,6 +10,7 @@ from noria.core.examination.examination import Examination
 from noria.core.explaining import Constraints, Search
 from noria.loop.explaining import explain_request
 from noria.ports import wire
+from noria.stages.evaluation.reasons import reasons
 from noria.stages.registry import versions
 from noria.stages.serving import log
 
@@ -44,6 +45,15 @@ def test_a_logged_answer_is_explained_by_the_version_that_gave_it_to_the_last_di
     assert found.outcome in (True, False, 0, 1)
     assert found.counterfactuals[0].answer >= 0.5
     assert all(change.feature != "ab" for one in found.counterfactuals for change in one.changes)
+
+
+def test_its_principal_reasons_are_the_features_that_pushed_the_wrong_way_and_may_be_named(traded):
+    rows = log.predictions(traded.world.log_folder, "orders", roles=["champion"])
+    found = explain_request(traded.world, "orders", rows.sort("answer")["request_id"][0])
+    why = reasons(found.explanation, against=found.against, wrong_way=-1, never=("ab",))
+    assert 1 <= len(why) <= 4
+    assert all(one.part < 0 and "ab" not in one.features for one in why)
+    assert abs(why[0].part) == max(abs(one.part) for one in why)
 
 
 def test_a_request_that_is_not_in_the_log_is_said_to_be_missing(traded):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -11,10 +12,12 @@ from rich.table import Table
 from noria.cli.console import AsJson, Home, answer, console, plainly
 from noria.cli.opened import Opened
 from noria.core.errors import RequestInvalid
-from noria.core.explaining import Constraints, Counterfactual, ExplainedRequest, Search
+from noria.core.explaining import Constraints, Counterfactual, ExplainedRequest, Reason, Search
 from noria.core.traffic import Scalar
 from noria.loop.explaining import explain_request
+from noria.stages.evaluation.reasons import reasons
 
+WAYS = {"": 0, "higher": 1, "lower": -1}
 WIDTH = 24
 SHOWN = 12
 
@@ -23,19 +26,37 @@ Id = Annotated[str, typer.Argument(help="The request's id.")]
 
 
 @plainly
-def explain(loop: Loop, request_id: Id, home: Home = None, as_json: AsJson = False) -> None:
+def explain(
+    loop: Loop,
+    request_id: Id,
+    adverse: Annotated[
+        str, typer.Option(help="higher or lower: which answers are the unwelcome ones; names the principal reasons, at most four.")
+    ] = "",
+    never: Annotated[
+        list[str] | None, typer.Option("--never", help="A feature that may not be named as a reason; may be given often.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Say why a request was answered so: each feature's part, on the scale on which the model adds up.
 
     [bold]noria explain late-arrival f-20131227-0412[/]
 
+    [bold]noria explain credit a-17 --adverse lower --never age[/]
+
     Trees and linear models are explained exactly, all others by sampling. Parts and base add up to the answer.
     """
+    if adverse not in WAYS:
+        raise RequestInvalid(f"{adverse!r} is no way for an answer to be adverse", fix="write --adverse higher, or --adverse lower")
     opened = Opened(home)
     found = explain_request(opened.world, opened.loop(loop), request_id)
+    why = reasons(found.explanation, against=found.against, wrong_way=WAYS[adverse], never=never or ()) if adverse else ()
     if as_json:
-        answer(found, as_json=True)
+        answer({"request": found, "reasons": why} if adverse else found, as_json=True)
         return
     _show(found)
+    if adverse:
+        _show_reasons(why, found, adverse)
 
 
 @plainly
@@ -116,6 +137,14 @@ def _show_other(one: Counterfactual) -> None:
     doubt = "" if one.plausible else " [yellow](unlike real rows)[/]"
     with_ = "as a real row was:" if one.found == "row" else "with"
     console.print(f"  [bold]{one.answer:.4g}[/] {with_} {changes}{doubt}")
+
+
+def _show_reasons(why: Sequence[Reason], found: ExplainedRequest, adverse: str) -> None:
+    console.print(f"principal reasons, where {adverse} is adverse, against the average of held-out rows:")
+    if not why:
+        console.print("  none: every part helped")
+    for place, one in enumerate(why, 1):
+        console.print(f"  {place}. {escape(one.text)} [dim]{one.part:+.3f} {found.explanation.scale}[/]")
 
 
 def _answered(found: ExplainedRequest) -> str:
