@@ -63,7 +63,9 @@ def explain(
 def counterfactual(
     loop: Loop,
     request_id: Id,
-    target: Annotated[float | None, typer.Option(help="The answer to reach; 0.5, or the median value, when left out.")] = None,
+    target: Annotated[
+        float | None, typer.Option(help="The answer to reach; the version's threshold, or the median value, when left out.")
+    ] = None,
     above: Annotated[bool | None, typer.Option("--above/--below", help="Which side of the target; the other one, when left out.")] = None,
     keep: Annotated[list[str] | None, typer.Option("--keep", help="A feature that must stay as it is; may be given often.")] = None,
     up: Annotated[list[str] | None, typer.Option("--up", help="A feature that may only rise.")] = None,

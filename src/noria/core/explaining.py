@@ -141,7 +141,8 @@ class Search:
     """What other answer is looked for.
 
     Attributes:
-        target: The answer to reach; for a probability 0.5, for a value its median over held-out rows, when left out.
+        target: The answer to reach; for two classes the version's threshold, for several 0.5, for a value its median
+            over held-out rows, when left out.
         up: Whether to reach it from below; the other side of where the answer is, when left out.
     """
 

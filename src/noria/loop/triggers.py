@@ -49,7 +49,7 @@ def ask_regularly(world: World, declared: Declared, since: datetime, now: dateti
         since: When the champion began to reign.
     """
     name, every = declared.loop.name, declared.loop.retrain.ask
-    if every is None or open_turns(world.documents, name):
+    if every is None or now - since < every or open_turns(world.documents, name):
         return
     asked = newest_judgement(world.documents, name)
     last = since if asked is None else max(since, asked.at)

@@ -13,7 +13,7 @@ from noria.server.reads import Reads
 from noria.server.services import Services
 
 Names = Annotated[list[str], Query(max_length=200, description="Features, each given once.")]
-Target = Annotated[float | None, Query(description="The answer to reach; 0.5, or the median value, when left out.")]
+Target = Annotated[float | None, Query(description="The answer to reach; the version's threshold, or the median value, when left out.")]
 Above = Annotated[bool | None, Query(description="Which side of the target; the other one, when left out.")]
 Most = Annotated[int, Query(ge=1, le=5, description="Features that may change at once.")]
 
