@@ -13,7 +13,7 @@ from noria.core.turning import Rollout, RolloutPhase, TurnState
 from noria.stages.registry import aliases
 
 AB = 'rollout=nr.AB(share=50, metric="roc_auc", min_rows=100, max_rows=3_000, shadow_rows=100),'
-BANDIT = 'rollout=nr.Bandit(metric="roc_auc", floor=0.2, step=0.3, min_rows=100, max_rows=3_000, shadow_rows=100),'
+BANDIT = 'rollout=nr.Bandit(metric="roc_auc", floor=0.2, step=0.3, min_rows=500, max_rows=3_000, shadow_rows=100),'
 
 
 def turned(noria, declaration: str, rollout: str):
@@ -25,12 +25,13 @@ def turned(noria, declaration: str, rollout: str):
     one.days(2, parts=2)
     one.shop.weights = np.array([-1.2, 1.0])
     one.days(9, parts=2)
-    with suppress(NotAllowed):
-        one.verbs.turn("orders", by="test", reason="customers have changed their minds")
-    for _ in range(40):  # which keys fall on the challenger, and so how soon there is enough data, is another draw each time
-        one.day(parts=2)
+    for day in range(40):  # which keys fall on the challenger, and so how soon there is enough data, is another draw each time
         if aliases.current(one.world.records, "orders", "champion") != 1:
             break
+        if day == 0:
+            with suppress(NotAllowed):
+                one.verbs.turn("orders", by="test", reason="customers have changed their minds")
+        one.day(parts=2)
     return one
 
 
