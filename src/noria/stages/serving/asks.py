@@ -11,6 +11,20 @@ from noria.core.traffic import Role, Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How one call wants to be answered.
+
+    Attributes:
+        version: The number of the version that shall answer, of those at work; None leaves it to the route.
+    """
+
+    version: int | None = None
+
+
+PLAIN = Asking()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """One row's answer as its caller reads it.
 

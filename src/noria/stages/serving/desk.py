@@ -11,10 +11,11 @@ from typing import Any
 from noria.core.errors import NotFound, RequestInvalid, Unavailable
 from noria.core.ids import new_id
 from noria.core.moments import to_ms
+from noria.core.schema import Signature
 from noria.core.traffic import Answer, Feedback, Plan, Role, Route, Scalar, ServedVersion
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
-from noria.stages.serving.asks import Answered, Ask, Request
+from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, Request
 from noria.stages.serving.computed import reason
 from noria.stages.serving.frames import told
 from noria.stages.serving.lanes import Books, Challenger, ChallengerLane, ChampionLane, Contender
@@ -30,6 +31,22 @@ ID_LIMIT = 200
 
 Item = tuple[str | None, object]
 """A row as it arrives: its id, if the caller gave one, and its fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """A deployment as a caller may know it.
+
+    Attributes:
+        version: The champion's number.
+        versions: All that answer, the champion's first.
+        signature: The champion's.
+    """
+
+    name: str
+    version: int
+    versions: tuple[int, ...]
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,15 +127,32 @@ class Desk:
             for name, at_work in self._open.items()
         }
 
-    async def predict(self, deployment: str, items: Sequence[Item]) -> list[Answered]:
-        """Answers in the order of `items`, journalled before they are returned.
+    def deployed(self, deployment: str) -> Deployed:
+        """What is at work under a name.
 
         Raises:
             NotFound: there is no such deployment.
+            Unavailable: no plan yet, or the deployment did not load.
+        """
+        at_work = self._at_work(deployment)
+        route = at_work.route
+        return Deployed(
+            name=deployment,
+            version=route.champion.number,
+            versions=self.versions()[deployment],
+            signature=route.champion.signature,
+        )
+
+    async def predict(self, deployment: str, items: Sequence[Item], asking: Asking = PLAIN) -> list[Answered]:
+        """Answers in the order of `items`, journalled before they are returned.
+
+        Raises:
+            NotFound: there is no such deployment, or no such version of it is at work.
             RequestInvalid: a row does not fit; no row was computed.
             Unavailable: no plan yet, the deployment did not load, or the champion failed on a row.
         """
         at_work = self._at_work(deployment)
+        only = _only(at_work, asking)
         time_ms = to_ms(self._clock.now())
         request = Request(len(items), time_ms=time_ms, arrived_s=perf_counter(), done=asyncio.get_running_loop().create_future())
         try:
@@ -127,7 +161,7 @@ class Desk:
             self._counters.invalid += 1
             raise
         for place, ((given, _), row) in enumerate(zip(items, rows, strict=True)):
-            self._place(at_work, request, place, given or new_id("req", time_ms), row)
+            self._place(at_work, request, place, given or new_id("req", time_ms), row, only)
         return await request.done if rows else []
 
     async def feedback(self, deployment: str, outcomes: Sequence[Feedback]) -> int:
@@ -195,7 +229,7 @@ class Desk:
         raise NotFound(f"there is no deployment {deployment[:100]!r}; there are: {known}")
 
     @staticmethod
-    def _place(at_work: OpenRoute, request: Request, place: int, request_id: str, row: dict[str, Scalar]) -> None:
+    def _place(at_work: OpenRoute, request: Request, place: int, request_id: str, row: dict[str, Scalar], only: Role | None) -> None:
         route = at_work.route
         field = route.champion.signature.key
         value = row.get(field) if field else None
@@ -203,7 +237,7 @@ class Desk:
         keep = kept(route, request_id)
         ask = Ask(request, place, id=request_id, key=key, inputs=row, kept=keep, role=Role.CHAMPION)
         challenger = at_work.challenger
-        if challenger is not None and lane(route, key):
+        if challenger is not None and (only is Role.CHALLENGER or (only is None and lane(route, key))):
             ask.role = Role.CHALLENGER
             challenger.take(ask)
             return
@@ -262,6 +296,21 @@ class Absent:
 
     async def close(self) -> None:
         """There is nothing to end."""
+
+
+def _only(at_work: OpenRoute, asking: Asking) -> Role | None:
+    """The one lane that a call wants, or None where the route decides.
+
+    Raises:
+        NotFound: no version of that number is at work.
+    """
+    if asking.version is None:
+        return None
+    if asking.version == at_work.route.champion.number:
+        return Role.CHAMPION
+    if at_work.challenger is not None and asking.version == at_work.challenger.contender.version.number:
+        return Role.CHALLENGER
+    raise NotFound(f"version {asking.version} of {at_work.route.deployment!r} is not at work")
 
 
 def _same(at_work: ServedVersion, wanted: ServedVersion) -> bool:

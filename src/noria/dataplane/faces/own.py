@@ -1,0 +1,133 @@
+"""Noria's own protocol: predictions, feedback, and how the data plane is doing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from noria.core.errors import NoriaError, RequestInvalid
+from noria.core.moments import to_ms
+from noria.dataplane.exchange import Call, Endpoint, Face, Reply, document, said
+from noria.dataplane.metrics import CONTENT_TYPE, DeskMetrics
+from noria.stages.serving.asks import Answered
+from noria.stages.serving.desk import Desk, Item
+
+ROW_LIMIT = 1_000
+OUTCOME_LIMIT = 10_000
+
+
+def face(desk: Desk) -> Face:
+    """The protocol over a desk."""
+    own = _Own(desk)
+    return Face(
+        name="Noria",
+        prefixes=("/",),
+        endpoints=(
+            Endpoint(method="POST", pattern="/predict/{name}", handler=own.predict, summary="Answers to one row or to many"),
+            Endpoint(method="POST", pattern="/feedback/{name}", handler=own.feedback, summary="What came of earlier requests"),
+            Endpoint(method="GET", pattern="/health/live", handler=own.live, open=True, summary="Whether the process runs"),
+            Endpoint(method="GET", pattern="/health/ready", handler=own.ready, open=True, summary="Whether requests can be answered"),
+            Endpoint(method="GET", pattern="/plan", handler=own.plan, summary="What is served, and what is wrong"),
+            Endpoint(method="GET", pattern="/metrics", handler=own.metrics, summary="Prometheus metrics"),
+        ),
+        refusal=refusal,
+    )
+
+
+class _Own:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._metrics = DeskMetrics(desk)
+
+    async def predict(self, call: Call) -> Reply:
+        asked = document(call.body)
+        deployment = call.names["name"]
+        if "rows" not in asked:
+            (answered,) = await self._desk.predict(deployment, [_item(asked)])
+            return Reply(body=orjson.dumps(spoken(answered)))
+        rows = asked["rows"]
+        if not isinstance(rows, list) or len(asked) > 1:
+            raise RequestInvalid(
+                "rows is not a list, or not alone", fields={"rows": 'must be a list of {"id", "inputs"}, and the only field'}
+            )
+        if len(rows) > ROW_LIMIT:
+            raise RequestInvalid(f"{len(rows):,} rows in one request", fields={"rows": f"must be at most {ROW_LIMIT:,}"})
+        answers = await self._desk.predict(deployment, [_item(row) for row in rows])
+        return Reply(body=orjson.dumps({"rows": [spoken(answered) for answered in answers]}))
+
+    async def feedback(self, call: Call) -> Reply:
+        deployment, told = call.names["name"], document(call.body).get("outcomes")
+        if not isinstance(told, list):
+            raise RequestInvalid("there is no list of outcomes", fields={"outcomes": 'must be a list of {"id", "value", "time"?}'})
+        if len(told) > OUTCOME_LIMIT:
+            raise RequestInvalid(f"{len(told):,} outcomes in one request", fields={"outcomes": f"must be at most {OUTCOME_LIMIT:,}"})
+        outcomes = []
+        for place, one in enumerate(told):
+            try:
+                if not isinstance(one, dict):
+                    raise RequestInvalid("is not an object", fields={"outcome": "must be an object"})
+                outcomes.append(self._desk.outcome(deployment, one.get("id"), one.get("value"), _moment(one.get("time"))))
+            except RequestInvalid as error:
+                fields = {f"outcomes[{place}].{name}": why for name, why in error.fields.items()}
+                raise RequestInvalid(f"outcome {place}: {error.message}", fields=fields) from None
+        return said({"accepted": await self._desk.feedback(deployment, outcomes)})
+
+    async def live(self, call: Call) -> Reply:
+        return Reply(body=b'{"status":"live"}')
+
+    async def ready(self, call: Call) -> Reply:
+        if self._desk.ready:
+            return Reply(body=b'{"status":"ready"}')
+        return Reply(status=503, body=b'{"status":"waiting for a routing plan"}')
+
+    async def plan(self, call: Call) -> Reply:
+        return said(
+            {
+                "revision": self._desk.revision,
+                "versions": self._desk.versions(),
+                "problems": self._desk.problems(),
+                "counters": asdict(self._desk.counters()),
+            }
+        )
+
+    async def metrics(self, call: Call) -> Reply:
+        return Reply(body=self._metrics.text(), content_type=CONTENT_TYPE)
+
+
+def refusal(error: NoriaError, status: int) -> Reply:
+    """An error as this protocol says it."""
+    told: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.fix:
+        told["fix"] = error.fix
+    if isinstance(error, RequestInvalid):
+        told["fields"] = error.fields
+    return said({"error": told}, status)
+
+
+def spoken(answered: Answered) -> dict[str, Any]:
+    """One answer as this protocol says it."""
+    told = {"id": answered.id, "version": answered.version, "prediction": answered.prediction, "role": answered.role}
+    if answered.label is not None:
+        told["label"] = answered.label
+    return told
+
+
+def _item(row: object) -> Item:
+    if not isinstance(row, dict) or "inputs" not in row:
+        raise RequestInvalid("there are no inputs", fields={"inputs": 'is missing; send {"inputs": {…}} or {"rows": [{"inputs": {…}}, …]}'})
+    if len(row) > 2 or (len(row) == 2 and "id" not in row):
+        unknown = ", ".join(sorted(set(row) - {"id", "inputs"}))[:200]
+        raise RequestInvalid(f"unknown: {unknown}", fields={unknown: "is not part of a request; fields of the model go into inputs"})
+    return row.get("id"), row["inputs"]
+
+
+def _moment(time: object) -> int | None:
+    if time is None:
+        return None
+    try:
+        return to_ms(datetime.fromisoformat(time))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise RequestInvalid("time is not ISO 8601", fields={"time": "write it such as '2026-03-01T12:30:00Z'"}) from None

@@ -1,0 +1,83 @@
+"""Finds who answers a call, and answers whatever goes wrong on the way in the right protocol's form."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from noria.core.errors import NoriaError
+from noria.dataplane.exchange import STATUS, Call, Endpoint, Face, Refused, Reply
+
+_log = logging.getLogger("noria.dataplane")
+
+_FAILED = "the server failed on this request; its log says why"
+
+
+class Router:
+    """All faces of one data plane.
+
+    Args:
+        token: With one, every endpoint that is not open wants `Authorization: Bearer <token>`.
+    """
+
+    def __init__(self, faces: Sequence[Face], *, token: str = "") -> None:
+        self._authorization = f"Bearer {token}" if token else ""
+        self._exact: dict[str, dict[str, tuple[Face, Endpoint]]] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, tuple[Face, Endpoint]]]] = {}
+        for face in faces:
+            for endpoint in face.endpoints:
+                self._add(face, endpoint)
+        self._prefixes = sorted(((prefix, face) for face in faces for prefix in face.prefixes), key=lambda pair: -len(pair[0]))
+
+    async def answer(self, call: Call) -> Reply:
+        """The reply to any call; never raises but when it is cancelled."""
+        face = self._face(call.path)
+        try:
+            face, endpoint, names = self._found(call, face)
+            if self._authorization and not endpoint.open:
+                self._admit(call)
+            return await endpoint.handler(replace(call, names=names) if names else call)
+        except NoriaError as error:
+            return face.refusal(error, STATUS.get(error.code, 500))
+        except Exception:  # noqa: BLE001 - no traceback leaves the server; its log keeps it
+            _log.exception("a request failed")
+            return face.refusal(NoriaError(_FAILED), 500)
+
+    def refused(self, path: str, error: NoriaError) -> Reply:
+        """An error that came up before a call was whole, as its path's protocol says it."""
+        return self._face(path).refusal(error, STATUS.get(error.code, 500))
+
+    def _add(self, face: Face, endpoint: Endpoint) -> None:
+        if "{" not in endpoint.pattern:
+            self._exact.setdefault(endpoint.pattern, {})[endpoint.method] = (face, endpoint)
+            return
+        pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+?)", re.escape(endpoint.pattern)))
+        self._patterns.setdefault(endpoint.pattern, (pattern, {}))[1][endpoint.method] = (face, endpoint)
+
+    def _face(self, path: str) -> Face:
+        return next(face for prefix, face in self._prefixes if path.startswith(prefix))
+
+    def _found(self, call: Call, face: Face) -> tuple[Face, Endpoint, dict[str, str]]:
+        allowed: set[str] = set()
+        for methods, names in self._candidates(call.path):
+            found = methods.get(call.method)
+            if found is not None:
+                return (*found, names)
+            allowed |= set(methods)
+        if allowed:
+            raise Refused("method-not-allowed", f"{call.path[:100]} wants {' or '.join(sorted(allowed))}")
+        known = ", ".join(dict.fromkeys(endpoint.pattern for endpoint in face.endpoints))
+        raise Refused("not-found", f"there is no {call.path[:100]!r}; there are {known}")
+
+    def _candidates(self, path: str) -> list[tuple[dict[str, tuple[Face, Endpoint]], dict[str, str]]]:
+        if path in self._exact:
+            return [(self._exact[path], {})]
+        matches = ((pattern.fullmatch(path), methods) for pattern, methods in self._patterns.values())
+        return [(methods, match.groupdict()) for match, methods in matches if match is not None]
+
+    def _admit(self, call: Call) -> None:
+        if not hmac.compare_digest(call.headers.get("authorization", "").encode(), self._authorization.encode()):
+            raise Refused("unauthorized", "a bearer token is needed", fix="send the header `Authorization: Bearer <token>`")
