@@ -86,6 +86,11 @@ def outputs(signature: Signature, answers: Sequence[Answered]) -> tuple[Output, 
     found = []
     for name, width, text in shape(signature):
         values = [one.label if name == LABEL else one.prediction for one in answers]
-        spread = [list(value.values()) if isinstance(value, dict) else value for value in values]
+        spread = [_in_order(signature, value) if isinstance(value, dict) else value for value in values]
         found.append(Output(name=name, values=spread, width=width, text=text))
     return tuple(found)
+
+
+def _in_order(signature: Signature, shares: Mapping[str, float]) -> list[float]:
+    """Probabilities in the signature's order of classes: a challenger that knows others is brought to it."""
+    return [shares.get(name, 0.0) for name in signature.classes] if signature.classes else list(shares.values())
