@@ -14,6 +14,13 @@ class Kind(StrEnum):
     FLOAT = "float"
     TEXT = "text"
     TIME = "time"
+    TENSOR = "tensor"
+    BYTES = "bytes"
+
+    @property
+    def whole(self) -> bool:
+        """Whether a value is a thing of its own, an array or a file, that has no place in a matrix of numbers."""
+        return self in (Kind.TENSOR, Kind.BYTES)
 
 
 class Task(StrEnum):
@@ -28,6 +35,7 @@ class Task(StrEnum):
     QUANTILE = "quantile"
     CLUSTERING = "clustering"
     ANOMALY = "anomaly"
+    VECTOR = "vector"
 
     @property
     def numeric(self) -> bool:
@@ -50,12 +58,16 @@ class Field:
         categories: For TEXT features: the values seen in training, in code order; anything
             else is encoded as missing.
         required: Whether a request must carry it; a missing optional field is NaN.
+        dtype: Of a TENSOR: the NumPy name of its numbers, such as "float32".
+        shape: Of a TENSOR: what one row's array looks like, without the rows; -1 is any length.
     """
 
     name: str
     kind: Kind
     required: bool = True
     categories: tuple[str, ...] = ()
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +78,13 @@ class Signature:
         inputs: Fields of a request, raw, as a caller sends them (key, time and on-demand inputs included).
         features: Columns of the model's matrix, in order; TEXT ones carry their categories.
         task: What it answers.
-        classes: Class labels in the order of the probabilities; binary: (negative, positive).
+        classes: Class labels in the order of the probabilities; binary: (negative, positive). Of quantiles:
+            their levels, rising, such as "0.1"; of a vector: the names of its numbers, or none.
         key: The request field that names the entity, for sticky routing.
         time: The request field that holds the row's own time, if any.
         threshold: Of a binary task: from this probability on, the label is the positive class.
         group: The request field that says which rows belong together: the query of a ranking, the series of a forecast.
+        width: Of a vector: how many numbers; 0 of every other task, and where it is not known.
     """
 
     inputs: tuple[Field, ...]
@@ -81,6 +95,7 @@ class Signature:
     time: str = ""
     threshold: float = THRESHOLD
     group: str = ""
+    width: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

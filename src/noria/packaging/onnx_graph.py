@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
-from noria.core.errors import ArtifactRejected
+from noria.core.errors import ArtifactRejected, RequestInvalid
 from noria.core.schema import Signature, Task
-from noria.packaging.audit import audit
+from noria.packaging.onnx_session import DTYPES, answer_of, open_session, takes_matrix
 
-_FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64}
+_WIDE = (Task.MULTICLASS, Task.QUANTILE, Task.VECTOR)
 
 
 def dump(model: Any) -> bytes:
@@ -22,8 +22,11 @@ def dump(model: Any) -> bytes:
 class OnnxScorer:
     """Scores through ONNX Runtime, one thread per call. Thread-safe.
 
+    A graph of one float matrix takes that; any other takes columns: each of its inputs is a field of
+    the signature.
+
     Raises:
-        ArtifactRejected: ONNX Runtime cannot open it, or it does not take one float matrix and give floats.
+        ArtifactRejected: ONNX Runtime cannot open it, it gives no floats, or its inputs are not the signature's fields.
     """
 
     format = "onnx"
@@ -31,27 +34,25 @@ class OnnxScorer:
 
     def __init__(self, content: bytes, signature: Signature) -> None:
         self.signature = signature
-        audit(content)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ArtifactRejected(f"ONNX Runtime cannot open the graph: {error}") from error
+        self._session = open_session(content)
         inputs = self._session.get_inputs()
-        if len(inputs) != 1 or inputs[0].type not in _FLOATS:
-            raise ArtifactRejected(
-                f"the graph takes {', '.join(f'{i.name}: {i.type}' for i in inputs)[:300]}",
-                fix="give it one float tensor of shape (rows, features)",
-            )
-        self._input, self._dtype = inputs[0].name, _FLOATS[inputs[0].type]
-        self._outputs = [_answer_of(self._session)]
+        self.takes = "matrix" if takes_matrix(self._session) and not _holds_whole(signature) else "columns"
+        self._input = inputs[0].name if inputs else ""
+        self._dtype = DTYPES.get(inputs[0].type, "float32") if inputs else ""
+        self._outputs = [answer_of(self._session)]
+        if self.takes == "columns":
+            _fit(inputs, signature)
 
-    def score(self, X: np.ndarray) -> np.ndarray:
-        """Answers for float64 rows, shape (n, features): (n,), or (n, classes) for multi-class."""
-        answers = self._session.run(self._outputs, {self._input: X.astype(self._dtype)})[0]
-        if answers.ndim == 2 and self.signature.task is not Task.MULTICLASS:
+    def score(self, X: Any) -> np.ndarray:
+        """Answers for float64 rows, shape (n, features), or for columns: (n,), or (n, width) where a row has several numbers.
+
+        Raises:
+            RequestInvalid: the graph refuses the columns, and says why.
+        """
+        answers = self._session.run(self._outputs, {self._input: X.astype(self._dtype)} if self.takes == "matrix" else self._feed(X))[0]
+        if self.signature.task in _WIDE:
+            answers = answers.reshape(len(answers), -1)
+        elif answers.ndim == 2:
             answers = answers[:, -1] if answers.shape[1] <= 2 else answers
         return answers.astype(np.float64)
 
@@ -62,11 +63,29 @@ class OnnxScorer:
     def contributions(self, X: np.ndarray, background: np.ndarray) -> None:
         """None: a graph does not say."""
 
+    def _feed(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        feed = {}
+        for one in self._session.get_inputs():
+            column, dtype = columns[one.name], DTYPES[one.type]
+            if dtype == "str":
+                column = np.array(["" if text is None else text for text in column], dtype=object)
+            try:
+                cast = column if dtype == "str" else column.astype(dtype, copy=False)
+            except (TypeError, ValueError) as error:
+                raise RequestInvalid(f"{one.name} is not {dtype}: {error}", fields={one.name: f"must be {dtype}"}) from error
+            feed[one.name] = cast.reshape(-1, 1) if len(one.shape) == 2 and cast.ndim == 1 else cast
+        return feed
 
-def _answer_of(session: Any) -> str:
-    """The last float output: classifiers give their label first, then the probabilities."""
-    floats = [output.name for output in session.get_outputs() if output.type in _FLOATS]
-    if not floats:
-        said = ", ".join(f"{output.name}: {output.type}" for output in session.get_outputs())
-        raise ArtifactRejected(f"the graph gives {said[:300]}", fix="turn zipmap off, so that probabilities come as a tensor")
-    return str(floats[-1])
+
+def _holds_whole(signature: Signature) -> bool:
+    return any(field.kind.whole for field in signature.features)
+
+
+def _fit(inputs: Any, signature: Signature) -> None:
+    wanted, given = {one.name for one in inputs}, {field.name for field in signature.features}
+    strange = sorted(one.type for one in inputs if one.type not in DTYPES)
+    if strange or not wanted <= given:
+        said = ", ".join(f"{one.name}: {one.type}" for one in inputs)
+        raise ArtifactRejected(
+            f"the graph takes {said[:300]}", fix="name the signature's fields as the graph's inputs, or give it one float matrix"
+        )

@@ -103,8 +103,16 @@ def load(artifact: str, *, blobs: Blobs, form: str = "serving") -> Scorer:
         ArtifactRejected: a file is not what its digest says, or may not be opened.
     """
     package = manifests.read(artifact, blobs=blobs)
-    content = manifests.verified(package.file(form), blobs=blobs)
-    return _open(audit(content), content, package.signature)
+    return scorer_of(manifests.verified(package.file(form), blobs=blobs), package.signature)
+
+
+def scorer_of(content: bytes, signature: Signature) -> Scorer:
+    """A model file opened to score with.
+
+    Raises:
+        ArtifactRejected: it may not be opened, or does not fit the signature.
+    """
+    return _open(audit(content), content, signature)
 
 
 def importance(artifact: str, *, blobs: Blobs) -> dict[str, float]:

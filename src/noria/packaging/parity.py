@@ -10,6 +10,9 @@ from noria.core.schema import THRESHOLD, Signature, Task
 TOLERANCE = 1e-5
 """Largest difference between the answers of two forms; for regressions, relative to the value as well."""
 
+_SEVERAL = (Task.MULTICLASS, Task.QUANTILE, Task.VECTOR)
+_CHANCES = (Task.BINARY, Task.MULTICLASS)
+
 
 def fit_signature(answers: np.ndarray, signature: Signature) -> None:
     """Check that answers have the shape and range that the signature promises.
@@ -19,13 +22,8 @@ def fit_signature(answers: np.ndarray, signature: Signature) -> None:
     """
     if not len(answers):
         return
-    if signature.task is Task.MULTICLASS:
-        wanted = len(signature.classes)
-        if answers.ndim != 2 or answers.shape[1] != wanted:
-            raise ArtifactRejected(
-                f"the model's answers have shape {answers.shape} for {wanted} classes",
-                fix="train on rows of every class, with a classifier",
-            )
+    if signature.task in _SEVERAL:
+        _fit_width(answers, signature)
     elif answers.ndim != 1:
         raise ArtifactRejected(f"the model gives {answers.shape[1:]} answers per row, a {signature.task} model gives one")
     if not np.isfinite(answers).all():
@@ -33,13 +31,24 @@ def fit_signature(answers: np.ndarray, signature: Signature) -> None:
             f"the model has no answer to {np.count_nonzero(~np.isfinite(answers))} of {answers.size} real rows",
             fix="let it take missing values (NaN): put a SimpleImputer in front, or use a model that handles them",
         )
-    if not signature.task.numeric and not (answers.min() >= 0 and answers.max() <= 1):
+    if signature.task in _CHANCES and not (answers.min() >= 0 and answers.max() <= 1):
         raise ArtifactRejected("the model's answers are not probabilities", fix="use a classifier, with a probability objective")
+
+
+def _fit_width(answers: np.ndarray, signature: Signature) -> None:
+    wanted = len(signature.classes) or signature.width
+    if answers.ndim == 2 and (answers.shape[1] == wanted or not wanted):
+        return
+    what, fix = {
+        Task.MULTICLASS: ("classes", "train on rows of every class, with a classifier"),
+        Task.QUANTILE: ("quantiles", "let the model give one number per quantile, in the order of the signature's classes"),
+    }.get(signature.task, ("numbers", "sign the model with the width that it has"))
+    raise ArtifactRejected(f"the model's answers have shape {answers.shape} for {wanted} {what}", fix=fix)
 
 
 def alike(one: np.ndarray, other: np.ndarray, task: Task, threshold: float = THRESHOLD) -> bool:
     """Whether two forms answer alike: within the tolerance, with no decision flipped."""
-    relative = TOLERANCE if task.numeric else 0.0
+    relative = 0.0 if task in _CHANCES else TOLERANCE
     if one.shape != other.shape or not np.allclose(one, other, rtol=relative, atol=TOLERANCE):
         return False
     if task is Task.BINARY:

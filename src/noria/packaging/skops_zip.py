@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,8 @@ class SkopsScorer:
         self.explained_by = "linear" if linear.is_linear(self.model) else ""
         self._threads = ThreadpoolController()
         self._keep_to_one_job()
+        # Columns come in the signature's order, without the names that a model fitted on a data frame remembers.
+        warnings.filterwarnings("ignore", message="X does not have valid feature names", category=UserWarning)
 
     def score(self, X: np.ndarray) -> np.ndarray:
         """Answers for float64 rows, shape (n, features): (n,), or (n, classes) for multi-class."""
