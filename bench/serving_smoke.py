@@ -84,7 +84,7 @@ class Logistic:
 class Weather:
     def served(self, rows, now_ms):
         n = len(rows)
-        return {"wind": [7.5] * n, "visibility": [10.0] * n, "hour": [float(row["scheduled_at"][11:13]) for row in rows]}
+        return {"wind": [7.5] * n, "visibility": [10.0] * n, "hour": [float(at[11:13]) for at in rows.column("scheduled_at")]}
 
 
 class WallClock:

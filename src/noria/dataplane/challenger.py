@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from noria.core.rows import Rows
 from noria.core.traffic import ServedVersion
 from noria.dataplane.messages import Question, Reply, Unpacker, packed, question
 from noria.stages.serving.computed import reason
@@ -40,7 +41,7 @@ def _answer(version: Faulty, asked: Question) -> Reply:
     if time.monotonic() > asked.deadline_s:
         return Reply(asked.number, error="was asked too late to answer")
     try:
-        answers, served = version.answer(asked.rows, asked.now_ms, asked.timeout_ms)
+        answers, served = version.answer(Rows(asked.names, asked.rows), asked.now_ms, asked.timeout_ms)
     except Exception as error:  # noqa: BLE001 - user code and models raise anything; the data plane records it
         return Reply(asked.number, error=reason(error))
     return Reply(asked.number, list(answers), served)

@@ -7,11 +7,12 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from noria.core.errors import Unavailable, bounded
+from noria.core.rows import Rows
 from noria.core.traffic import Answer, ServedVersion
 from noria.dataplane.messages import Question, Reply, Unpacker, packed, reply
 from noria.ports import wire
@@ -75,7 +76,9 @@ class HiredChallenger:
         await self._spawn()
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
-    async def answer(self, rows: Sequence[Row], now_ms: int, timeout_ms: float) -> tuple[list[Answer | None], dict[str, list[Any]]]:
+    async def answer(
+        self, rows: Sequence[Row], now_ms: int, timeout_ms: float
+    ) -> tuple[Sequence[Answer | None], Mapping[str, Sequence[Any]]]:
         """Ask the process.
 
         Raises:
@@ -86,7 +89,8 @@ class HiredChallenger:
             raise Unavailable("its process is down")
         self._asked += 1
         deadline_s = time.monotonic() + timeout_ms / 1000
-        said = await line.ask(Question(self._asked, [dict(row) for row in rows], now_ms, timeout_ms, deadline_s))
+        batch = Rows.of(rows)
+        said = await line.ask(Question(self._asked, batch.names, batch.values, now_ms, timeout_ms, deadline_s))
         if said.error:
             raise Unavailable(said.error)
         return said.answers, said.served

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from noria.core.rows import Values
 from noria.core.traffic import Scalar
 
 _LENGTH = struct.Struct("<I")
@@ -17,7 +18,8 @@ class Question(msgspec.Struct, array_like=True):
     """Rows to compute; after `deadline_s` of the machine's monotonic clock nobody waits for them any more."""
 
     number: int
-    rows: list[dict[str, Scalar]]
+    names: Sequence[str]
+    rows: Sequence[Values]
     now_ms: int
     timeout_ms: float
     deadline_s: float
@@ -27,8 +29,8 @@ class Reply(msgspec.Struct, array_like=True):
     """The answers to one question, or `error`."""
 
     number: int
-    answers: list[float | tuple[float, ...] | None] = []
-    served: dict[str, list[Any]] = {}
+    answers: Sequence[float | tuple[float, ...] | None] = []
+    served: Mapping[str, Sequence[Any]] = {}
     error: str = ""
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from noria.core.errors import DataInvalid, RequestInvalid
+from noria.core.rows import Rows
 from noria.core.schema import Field, Kind
 from noria.core.traffic import Scalar
 
@@ -20,6 +22,7 @@ CATEGORY_LIMIT = 1_000
 _NAN = float("nan")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_Take = Callable[[Sequence[Scalar]], Sequence[Scalar]]
 _Convert = Callable[[Sequence[Scalar]], Sequence[Any]]
 
 
@@ -105,10 +108,33 @@ def _column(frame: pl.DataFrame, name: str) -> pl.Series:
 class RowEncoder:
     """`encode` for the request path: plain Python columns in, the same bits out. Thread-safe."""
 
-    __slots__ = ("_plan",)
+    __slots__ = ("_plain", "_plan", "_taken")
 
     def __init__(self, features: Sequence[Field]) -> None:
         self._plan = tuple((feature.name, _converter(feature)) for feature in features)
+        self._plain = all(feature.kind not in (Kind.TEXT, Kind.TIME) for feature in features)
+        self._taken: tuple[Sequence[str], _Take | None] = ((), None)
+
+    def encode_rows(self, rows: Rows) -> np.ndarray:
+        """As `encode`; numbers that need no converting go straight from the rows into the matrix."""
+        take = self._take_from(rows.names) if self._plain else None
+        if take is None:
+            return self.encode(rows.columns, len(rows))
+        cells: list[Any] = []
+        for values in rows.values:
+            cells += take(values)
+        try:
+            return np.frombuffer(_array(cells)).reshape(len(rows), len(self._plan))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._misfit(rows.columns, error) from error
+
+    def _take_from(self, names: Sequence[str]) -> _Take | None:
+        """Takes the features out of one row, in order; None where one is missing."""
+        known, take = self._taken
+        if known is not names:
+            take = _taking([name for name, _ in self._plan], names)
+            self._taken = (names, take)
+        return take
 
     def encode(self, columns: Mapping[str, Sequence[Scalar]], rows: int) -> np.ndarray:
         """The matrix of `rows` rows: float64, shape (rows, features), C-contiguous.
@@ -143,6 +169,22 @@ class RowEncoder:
             except (TypeError, ValueError, OverflowError) as reason:
                 fields[name] = f"{reason}"[:200]
         return RequestInvalid(f"{', '.join(map(repr, fields))} cannot be a feature: {error}", fields=fields)
+
+
+def _taking(wanted: Sequence[str], names: Sequence[str]) -> _Take | None:
+    places = {name: place for place, name in enumerate(names)}
+    if not wanted or not all(name in places for name in wanted):
+        return None
+    if list(names) == list(wanted):
+        return _all
+    if len(wanted) == 1:
+        only = places[wanted[0]]
+        return lambda values: values[only : only + 1]
+    return itemgetter(*(places[name] for name in wanted))
+
+
+def _all(values: Sequence[Scalar]) -> Sequence[Scalar]:
+    return values
 
 
 def _array(cells: Sequence[Any]) -> array[float]:

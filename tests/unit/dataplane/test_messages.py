@@ -12,7 +12,8 @@ values = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.float
 questions = st.builds(
     Question,
     number=st.integers(0, 2**40),
-    rows=st.lists(st.dictionaries(st.text(max_size=5), values, max_size=3), max_size=3),
+    names=st.lists(st.text(max_size=5), max_size=3),
+    rows=st.lists(st.lists(values, max_size=3), max_size=3),
     now_ms=st.integers(0, 2**42),
     timeout_ms=st.floats(0, 1e6),
     deadline_s=st.floats(0, 1e9),

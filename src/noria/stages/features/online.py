@@ -9,6 +9,7 @@ import polars as pl
 
 from noria.core.declaration.dataset import Columns
 from noria.core.declaration.features import Feature, FeatureView, OnDemand
+from noria.core.rows import Rows
 from noria.core.schema import Field, Kind
 from noria.core.traffic import Scalar
 from noria.ports.online import Online
@@ -44,7 +45,7 @@ class Lookup:
         self._expected = [field.name for field in fields if field.name not in plain]
         self.defaulted = {view.name: 0 for view in self._views}
 
-    def served(self, rows: Sequence[Row], now_ms: int) -> dict[str, list[Scalar]]:
+    def served(self, rows: Sequence[Row], now_ms: int) -> dict[str, Sequence[Scalar]]:
         """Looked-up and on-demand features of a batch, one plain value per row; a missing one is None.
 
         Views come first, then transforms, each in the order declared. Times are ISO 8601 text.
@@ -55,11 +56,14 @@ class Lookup:
             rows: Validated request inputs; times as ISO 8601 text or epoch ms.
             now_ms: The moment that ages are held against.
         """
-        found: dict[str, list[Scalar]] = {}
+        found: dict[str, Sequence[Scalar]] = {}
+        if not (self._views or self._transforms or self._expected):
+            return found
+        batch = Rows.of(rows)
         for view in self._views:
-            self.defaulted[view.name] += view.look_up(rows, now_ms, found)
+            self.defaulted[view.name] += view.look_up(batch, now_ms, found)
         if self._transforms:
-            asked = {field.name: _column(rows, field) for field in self._inputs}
+            asked = {field.name: _column(batch, field) for field in self._inputs}
             for transform in self._transforms:
                 # Not one frame and `select`: a Polars query costs 25 µs, more than all else here.
                 for column in computed(transform, pl.DataFrame([asked[name] for name in transform.inputs])):
@@ -82,9 +86,9 @@ class _View:
         self._ttl_ms = math.inf if view.ttl is None else view.ttl.total_seconds() * 1000
         self._columns: tuple[str, ...] = ()
 
-    def look_up(self, rows: Sequence[Row], now_ms: int, found: dict[str, list[Scalar]]) -> int:
+    def look_up(self, rows: Rows, now_ms: int, found: dict[str, Sequence[Scalar]]) -> int:
         """Add the view's columns to `found`; returns how many rows got nothing."""
-        keys = [row.get(self._key) for row in rows]
+        keys = rows.column(self._key)
         asked = {key: _entity(key) for key in keys if key is not None}
         fresh: dict[Scalar, Mapping[str, Scalar]] = {}
         for key, row in zip(asked, self._online.read(self.name, list(asked.values())), strict=True):
@@ -107,9 +111,8 @@ def _entity(key: Scalar) -> str:
     return str(key).lower() if isinstance(key, bool) else str(key)
 
 
-def _column(rows: Sequence[Row], field: Field) -> pl.Series:
-    name = field.name
-    values = [row.get(name) for row in rows]
+def _column(rows: Rows, field: Field) -> pl.Series:
+    name, values = field.name, rows.column(field.name)
     if field.kind is Kind.TIME:
         moments = [moment_ms(value) if isinstance(value, str) else value for value in values]
         return pl.Series(name, moments, dtype=pl.Int64).cast(TIME)

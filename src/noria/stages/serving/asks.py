@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from noria.core.errors import Unavailable
-from noria.core.traffic import Role, Scalar
+from noria.core.rows import Values
+from noria.core.traffic import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +27,7 @@ class Asking:
 PLAIN = Asking()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One row's answer as its caller reads it.
 
     Attributes:
@@ -35,42 +37,43 @@ class Answered:
 
     id: str
     version: int
-    role: Role
     prediction: float | dict[str, float]
-    label: str | None
+    role: Role
+    label: str | None = None
+
+
+Ended = Callable[[Sequence[Answered] | Unavailable], None]
+"""Gets a call's answers in the order that they were asked, or why there are none; called once, in the event loop."""
 
 
 class Request:
-    """Waits for all rows of one call; `done` gives their answers in the order that they were asked."""
+    """Waits for all rows of one call."""
 
-    __slots__ = ("_answers", "_failure", "_left", "arrived_s", "done", "time_ms")
+    __slots__ = ("_answers", "_ended", "_failure", "_left", "arrived_s", "time_ms")
 
-    def __init__(self, rows: int, *, time_ms: int, arrived_s: float, done: asyncio.Future[list[Answered]]) -> None:
+    def __init__(self, rows: int, *, time_ms: int, arrived_s: float, ended: Ended) -> None:
         self.time_ms = time_ms
         self.arrived_s = arrived_s
-        self.done = done
+        self._ended = ended
         self._answers: list[Answered | None] = [None] * rows
         self._left = rows
         self._failure: Unavailable | None = None
 
     def settle(self, place: int, outcome: Answered | Unavailable) -> None:
         """Take one row's end; the last one ends the request. One failed row fails the call."""
-        if isinstance(outcome, Unavailable):
-            self._failure = self._failure or outcome
-        else:
+        if isinstance(outcome, Answered):
             self._answers[place] = outcome
-        self._left -= 1
-        if self._left or self.done.done():
-            return
-        if self._failure is not None:
-            self.done.set_exception(self._failure)
         else:
-            self.done.set_result([answer for answer in self._answers if answer is not None])
+            self._failure = self._failure or outcome
+        self._left -= 1
+        if self._left == 0:
+            self._ended(self._failure or [answer for answer in self._answers if answer is not None])
 
     def fail(self, error: BaseException) -> None:
         """End it now: the desk itself is at fault, and nobody shall wait for ever."""
-        if not self.done.done():
-            self.done.set_exception(Unavailable(f"the desk failed: {type(error).__name__}: {error}"))
+        if self._left > 0:
+            self._left = -1
+            self._ended(Unavailable(f"the desk failed: {type(error).__name__}: {error}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,18 +89,19 @@ class Ask:
     """One row for one version.
 
     Attributes:
+        row: Its values, in the order of the route's fields.
         kept: Whether the prediction log keeps it.
         tried: Set when a challenger failed on it.
     """
 
-    __slots__ = ("id", "inputs", "kept", "key", "place", "request", "role", "tried")
+    __slots__ = ("id", "kept", "key", "place", "request", "role", "row", "tried")
 
-    def __init__(self, request: Request, place: int, *, id: str, key: str, inputs: dict[str, Scalar], kept: bool, role: Role) -> None:
+    def __init__(self, request: Request, place: int, id: str, key: str, row: Values, kept: bool, role: Role) -> None:
         self.request = request
         self.place = place
         self.id = id
         self.key = key
-        self.inputs = inputs
+        self.row = row
         self.kept = kept
         self.role = role
         self.tried: Tried | None = None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from noria.core.errors import NoriaError, bounded
+from noria.core.rows import Rows
 from noria.core.traffic import Answer, Role
 from noria.stages.serving.asks import Ask
-from noria.stages.serving.frames import Column, Predictions, columns
-from noria.stages.serving.model import finite
+from noria.stages.serving.frames import Predictions
+from noria.stages.serving.model import all_finite, finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,22 +19,25 @@ class Computed:
     """Rows that one version computed together; `error` is "" where there is an answer."""
 
     asks: Sequence[Ask]
+    rows: Rows
     answers: Sequence[Answer | None]
-    served: dict[str, Column] = field(default_factory=dict)
+    served: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     errors: Sequence[str] = ()
 
 
-def checked(asks: Sequence[Ask], answers: Sequence[Answer | None], served: dict[str, Column]) -> Computed:
+def checked(asks: Sequence[Ask], rows: Rows, answers: Sequence[Answer | None], served: Mapping[str, Sequence[Any]]) -> Computed:
     """A computation with every answer that is not a finite number taken out."""
     if len(answers) != len(asks):
-        return failed(asks, f"gave {len(answers)} answers to {len(asks)} rows")
+        return failed(asks, rows, f"gave {len(answers)} answers to {len(asks)} rows")
+    if all_finite(answers):
+        return Computed(asks, rows, answers, served, [""] * len(asks))
     errors = ["" if finite(answer) else f"answered {answer}" for answer in answers]
-    return Computed(asks, [None if error else answer for answer, error in zip(answers, errors, strict=True)], served, errors)
+    return Computed(asks, rows, [None if error else answer for answer, error in zip(answers, errors, strict=True)], served, errors)
 
 
-def failed(asks: Sequence[Ask], error: str) -> Computed:
+def failed(asks: Sequence[Ask], rows: Rows, error: str) -> Computed:
     """A computation that gave nothing."""
-    return Computed(asks, [None] * len(asks), {}, [error] * len(asks))
+    return Computed(asks, rows, [None] * len(asks), {}, [error] * len(asks))
 
 
 def picked(computed: Computed, places: Sequence[int]) -> Computed:
@@ -41,6 +46,7 @@ def picked(computed: Computed, places: Sequence[int]) -> Computed:
         return computed
     return Computed(
         [computed.asks[p] for p in places],
+        computed.rows.picked(places),
         [computed.answers[p] for p in places],
         {name: [column[p] for p in places] for name, column in computed.served.items()},
         [computed.errors[p] for p in places],
@@ -49,7 +55,8 @@ def picked(computed: Computed, places: Sequence[int]) -> Computed:
 
 def frame(deployment: str, version: int, computed: Computed, now_s: float) -> Predictions:
     """A computation as the journal keeps it: the rows that the log's sample holds."""
-    kept = picked(computed, [place for place, ask in enumerate(computed.asks) if ask.kept])
+    whole = all(ask.kept for ask in computed.asks)
+    kept = computed if whole else picked(computed, [place for place, ask in enumerate(computed.asks) if ask.kept])
     asks = kept.asks
     return Predictions(
         deployment,
@@ -58,10 +65,10 @@ def frame(deployment: str, version: int, computed: Computed, now_s: float) -> Pr
         [ask.role for ask in asks],
         [ask.request.time_ms for ask in asks],
         [ask.key for ask in asks],
-        columns([ask.inputs for ask in asks]),
+        kept.rows.columns,
         kept.served,
-        list(kept.answers),
-        [ask.latency_us(now_s) for ask in asks],
+        kept.answers,
+        [int((now_s - ask.request.arrived_s) * 1e6) for ask in asks],
         [
             f"challenger v{ask.tried.version}: {ask.tried.error}" if ask.tried and not error else error
             for ask, error in zip(asks, kept.errors, strict=True)
@@ -69,7 +76,7 @@ def frame(deployment: str, version: int, computed: Computed, now_s: float) -> Pr
     )
 
 
-def failed_tries(deployment: str, asks: Sequence[Ask]) -> Iterator[Predictions]:
+def failed_tries(deployment: str, names: Sequence[str], asks: Sequence[Ask]) -> Iterator[Predictions]:
     """The challenger's side of rows that the champion had to answer."""
     for ask in asks:
         if ask.tried is not None and ask.kept:
@@ -80,7 +87,7 @@ def failed_tries(deployment: str, asks: Sequence[Ask]) -> Iterator[Predictions]:
                 [Role.CHALLENGER],
                 [ask.request.time_ms],
                 [ask.key],
-                columns([ask.inputs]),
+                Rows(names, [ask.row]).columns,
                 {},
                 [None],
                 [ask.tried.latency_us],

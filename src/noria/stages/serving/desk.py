@@ -9,25 +9,24 @@ from time import perf_counter
 from typing import Any
 
 from noria.core.errors import NotFound, RequestInvalid, Unavailable
-from noria.core.ids import new_id
 from noria.core.moments import to_ms
+from noria.core.rows import Rows, Values
 from noria.core.schema import Signature
-from noria.core.traffic import Answer, Feedback, Plan, Role, Route, Scalar, ServedVersion
+from noria.core.traffic import Answer, Feedback, Plan, Role, Route, ServedVersion
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
-from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, Request
+from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, Ended, Request
 from noria.stages.serving.computed import reason
 from noria.stages.serving.frames import told
+from noria.stages.serving.ids import RequestIds
 from noria.stages.serving.lanes import Books, Challenger, ChallengerLane, ChampionLane, Contender
-from noria.stages.serving.model import Row, Served
+from noria.stages.serving.model import Served
 from noria.stages.serving.outcome import fitting
+from noria.stages.serving.quick import ID_LIMIT, Quick
 from noria.stages.serving.routing import kept, lane
 from noria.stages.serving.scribe import Scribe
 from noria.stages.serving.tallies import Counters, Tallies
 from noria.stages.serving.validation import RequestCheck
-
-ID_LIMIT = 200
-"""Most characters of a request id."""
 
 Item = tuple[str | None, object]
 """A row as it arrives: its id, if the caller gave one, and its fields."""
@@ -55,8 +54,10 @@ class OpenRoute:
 
     route: Route
     check: RequestCheck
+    quick: Quick
     champion: ChampionLane
     challenger: ChallengerLane | None
+    key_place: int
 
 
 class Desk:
@@ -86,6 +87,8 @@ class Desk:
         self._load = load
         self._hire = hire
         self._clock = clock
+        self._moment_ms = 0
+        self._ids = RequestIds()
         self._counters = Counters()
         self._scribe = Scribe(journal, self._counters, sync_every_s=sync_every_s)
         self._open: dict[str, OpenRoute] = {}
@@ -153,16 +156,28 @@ class Desk:
         """
         at_work = self._at_work(deployment)
         only = _only(at_work, asking)
-        time_ms = to_ms(self._clock.now())
-        request = Request(len(items), time_ms=time_ms, arrived_s=perf_counter(), done=asyncio.get_running_loop().create_future())
+        arrived_s = perf_counter()
         try:
             rows = _checked(at_work.check, items)
         except RequestInvalid:
             self._counters.invalid += 1
             raise
+        if not rows:
+            return []
+        done: asyncio.Future[Sequence[Answered]] = asyncio.get_running_loop().create_future()
+        request = Request(len(items), time_ms=self._now_ms(), arrived_s=arrived_s, ended=lambda how: _end(done, how))
         for place, ((given, _), row) in enumerate(zip(items, rows, strict=True)):
-            self._place(at_work, request, place, given or new_id("req", time_ms), row, only)
-        return await request.done if rows else []
+            self._place(at_work, request, place, given, row, only)
+        return list(await done)
+
+    def at_work(self, deployment: str) -> OpenRoute | None:
+        """The open route of a deployment, for `take`."""
+        return self._open.get(deployment)
+
+    def take(self, at_work: OpenRoute, given: str | None, row: Values, ended: Ended) -> None:
+        """One row that `at_work.quick` has read; `ended` is called within this tick of the loop, unless a challenger answers."""
+        request = Request(1, time_ms=self._now_ms(), arrived_s=perf_counter(), ended=ended)
+        self._place(at_work, request, 0, given, row, None)
 
     async def feedback(self, deployment: str, outcomes: Sequence[Feedback]) -> int:
         """Journal outcomes and return their number when they survive a power cut; no model needs to be loaded.
@@ -217,6 +232,16 @@ class Desk:
         await asyncio.sleep(0)
         self._scribe.close()
 
+    def _now_ms(self) -> int:
+        """The clock's moment, read once in a tick of the loop."""
+        if not self._moment_ms:
+            self._moment_ms = to_ms(self._clock.now())
+            asyncio.get_running_loop().call_soon(self._tick_over)
+        return self._moment_ms
+
+    def _tick_over(self) -> None:
+        self._moment_ms = 0
+
     def _at_work(self, deployment: str) -> OpenRoute:
         at_work = self._open.get(deployment)
         if at_work is not None:
@@ -228,14 +253,13 @@ class Desk:
         known = ", ".join(sorted(self._open)[:20]) or "none yet"
         raise NotFound(f"there is no deployment {deployment[:100]!r}; there are: {known}")
 
-    @staticmethod
-    def _place(at_work: OpenRoute, request: Request, place: int, request_id: str, row: dict[str, Scalar], only: Role | None) -> None:
+    def _place(self, at_work: OpenRoute, request: Request, place: int, given: str | None, row: Values, only: Role | None) -> None:
         route = at_work.route
-        field = route.champion.signature.key
-        value = row.get(field) if field else None
+        request_id = given or self._ids.next(request.time_ms)
+        value = row[at_work.key_place] if at_work.key_place >= 0 else None
         key = request_id if value is None else str(value)
-        keep = kept(route, request_id)
-        ask = Ask(request, place, id=request_id, key=key, inputs=row, kept=keep, role=Role.CHAMPION)
+        keep = route.sample >= 1.0 or kept(route, request_id)
+        ask = Ask(request, place, request_id, key, row, keep, Role.CHAMPION)
         challenger = at_work.challenger
         if challenger is not None and (only is Role.CHALLENGER or (only is None and lane(route, key))):
             ask.role = Role.CHALLENGER
@@ -243,13 +267,15 @@ class Desk:
             return
         at_work.champion.take(ask)
         if challenger is not None and route.shadow:
-            challenger.shadow(Ask(request, place, id=request_id, key=key, inputs=row, kept=keep, role=Role.SHADOW))
+            challenger.shadow(Ask(request, place, request_id, key, row, keep, Role.SHADOW))
 
     async def _opened(self, name: str, route: Route, problems: dict[str, str]) -> OpenRoute:
         books = Books(deployment=name, scribe=self._scribe, counters=self._counters, tallies=self.tallies)
         before = self._open.get(name)
         stays = before is not None and _same(before.champion.served.version, route.champion)
-        champion = before.champion if before and stays else ChampionLane(await asyncio.to_thread(self._load, route.champion), books)
+        served = before.champion.served if before and stays else await asyncio.to_thread(self._load, route.champion)
+        check = RequestCheck(route.champion.signature, also=route.challenger.signature.inputs if route.challenger else ())
+        champion = ChampionLane(served, books, check.names)
         challenger = None
         if route.challenger is not None:
             try:
@@ -259,9 +285,16 @@ class Desk:
                 if before and stays:
                     return before
                 contender = Contender(version=route.challenger, client=Absent(problems[name]))
-            challenger = ChallengerLane(contender, champion.take, books, timeout_ms=route.timeout_ms)
-        also = route.challenger.signature.inputs if route.challenger else ()
-        return OpenRoute(route=route, check=RequestCheck(route.champion.signature, also=also), champion=champion, challenger=challenger)
+            challenger = ChallengerLane(contender, champion.take, books, check.names, timeout_ms=route.timeout_ms)
+        key = route.champion.signature.key
+        return OpenRoute(
+            route=route,
+            check=check,
+            quick=Quick(check.fields),
+            champion=champion,
+            challenger=challenger,
+            key_place=check.names.index(key) if key in check.names else -1,
+        )
 
     async def _contender(self, before: OpenRoute | None, version: ServedVersion) -> Contender:
         if before and before.challenger and before.challenger.contender.version == version:
@@ -286,7 +319,7 @@ class Absent:
     def __init__(self, why: str) -> None:
         self._why = why
 
-    async def answer(self, rows: Sequence[Row], now_ms: int, timeout_ms: float) -> tuple[list[Answer | None], dict[str, list[Any]]]:
+    async def answer(self, rows: Rows, now_ms: int, timeout_ms: float) -> tuple[Sequence[Answer | None], Mapping[str, Sequence[Any]]]:
         """Fail.
 
         Raises:
@@ -318,8 +351,8 @@ def _same(at_work: ServedVersion, wanted: ServedVersion) -> bool:
     return replace(at_work, fault="") == replace(wanted, fault="")
 
 
-def _checked(check: RequestCheck, items: Sequence[Item]) -> list[dict[str, Scalar]]:
-    rows: list[dict[str, Scalar]] = []
+def _checked(check: RequestCheck, items: Sequence[Item]) -> list[Values]:
+    rows: list[Values] = []
     for place, (given, inputs) in enumerate(items):
         try:
             if given is not None:
@@ -331,6 +364,15 @@ def _checked(check: RequestCheck, items: Sequence[Item]) -> list[dict[str, Scala
             fields = {f"rows[{place}].{name}": why for name, why in error.fields.items()}
             raise RequestInvalid(f"row {place}: {error.message}", fields=fields) from None
     return rows
+
+
+def _end(done: asyncio.Future[Sequence[Answered]], how: Sequence[Answered] | Unavailable) -> None:
+    if done.done():
+        return
+    if isinstance(how, Unavailable):
+        done.set_exception(how)
+    else:
+        done.set_result(how)
 
 
 def _request_id(given: object) -> str:

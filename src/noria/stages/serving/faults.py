@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from noria.core.errors import DeclarationInvalid
@@ -34,7 +34,7 @@ class Faulty:
         self._end = end
         self._seen = 0
 
-    def answer(self, rows: Sequence[Row], now_ms: int, timeout_ms: float) -> tuple[list[Answer], dict[str, list[Any]]]:
+    def answer(self, rows: Sequence[Row], now_ms: int, timeout_ms: float) -> tuple[list[Answer], Mapping[str, Sequence[Any]]]:
         """As `Served.answer`; "slow" sleeps twice the timeout, "crash" ends the process at every twentieth row."""
         self._seen += len(rows)
         if self._fault == "crash" and self._seen >= CRASH_EVERY:

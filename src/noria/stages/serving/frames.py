@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 from noria.core.errors import DataInvalid
 from noria.core.traffic import Feedback, Prediction, Role, Scalar
 
-Column = list[Any]
+Column = Sequence[Any]
 """One value per row of a frame: scalars, or lists of probabilities."""
 
 
@@ -24,8 +24,8 @@ class Predictions(msgspec.Struct, array_like=True, tag="p1"):
     roles: list[Role]
     times: list[int]
     keys: list[str]
-    inputs: dict[str, Column]
-    served: dict[str, Column]
+    inputs: Mapping[str, Column]
+    served: Mapping[str, Column]
     answers: Column
     latencies: list[int]
     errors: list[str]

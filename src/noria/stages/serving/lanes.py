@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
 from noria.core.errors import Unavailable
+from noria.core.rows import Rows
 from noria.core.traffic import Answer, Role, ServedVersion
 from noria.stages.serving.asks import Answered, Ask, Tick, Tried
 from noria.stages.serving.breaker import Breaker, Gate
 from noria.stages.serving.computed import Computed, checked, failed, failed_tries, frame, picked, reason
-from noria.stages.serving.frames import Predictions
-from noria.stages.serving.model import Row, Served, spoken
+from noria.stages.serving.model import Served, speaking
 from noria.stages.serving.scribe import Scribe
 from noria.stages.serving.tallies import Counters, Tallies
 
@@ -25,7 +25,7 @@ SHADOW_LIMIT = 10_000
 class Challenger(Protocol):
     """A version that answers from its own process."""
 
-    async def answer(self, rows: Sequence[Row], now_ms: int, timeout_ms: float) -> tuple[list[Answer | None], dict[str, list[Any]]]:
+    async def answer(self, rows: Rows, now_ms: int, timeout_ms: float) -> tuple[Sequence[Answer | None], Mapping[str, Sequence[Any]]]:
         """As `Served.answer`. May be cancelled: the caller keeps the time.
 
         Raises:
@@ -49,55 +49,65 @@ class Books:
 
 
 class ChampionLane:
-    """Answers in this process, all rows of one tick in one call."""
+    """Answers in this process, all rows of one tick in one call.
 
-    def __init__(self, served: Served, books: Books) -> None:
+    Args:
+        names: The fields of every row that it takes, in order.
+    """
+
+    def __init__(self, served: Served, books: Books, names: Sequence[str]) -> None:
         self.served = served
         self._books = books
+        self._names = names
+        self._spoken = speaking(served.version.signature)
         self._tick = Tick(self._answer)
         self.take = self._tick.add
 
     def _answer(self, asks: list[Ask]) -> None:
-        frames: list[Predictions] = []
-        ends: list[tuple[Ask, Answered | Unavailable]] = []
-        for computed in self._compute(asks):
-            now_s = perf_counter()
-            frames.append(frame(self._books.deployment, self.served.version.number, computed, now_s))
-            for ask, answer, error in zip(computed.asks, computed.answers, computed.errors, strict=True):
-                ends.append((ask, self._end(ask, answer, error)))
-                self._count(ask, now_s, failed=answer is None)
-        frames.extend(failed_tries(self._books.deployment, [ask for ask in asks if ask.tried]))
+        computed = list(self._compute(asks))
+        now_s = perf_counter()
+        frames = [frame(self._books.deployment, self.served.version.number, part, now_s) for part in computed]
+        tried = [ask for ask in asks if ask.tried is not None]
+        if tried:
+            frames.extend(failed_tries(self._books.deployment, self._names, tried))
         self._books.scribe.settle(asks, frames)
-        for ask, end in ends:
-            ask.request.settle(ask.place, end)
+        for part in computed:
+            self._count(part, now_s)
+            self._give(part)
 
     def _compute(self, asks: Sequence[Ask]) -> Iterator[Computed]:
         """One computation for all; when it fails, one for each row, so that no row fails its neighbours."""
+        rows = Rows(self._names, [ask.row for ask in asks])
         try:
-            answers, served = self.served.answer([ask.inputs for ask in asks], asks[-1].request.time_ms)
+            answers, served = self.served.answer(rows, asks[-1].request.time_ms)
         except Exception as error:  # noqa: BLE001 - user code and models raise anything; it is recorded with the row
             if len(asks) > 1:
                 for ask in asks:
                     yield from self._compute([ask])
             else:
-                yield Computed(asks, [None], {}, [reason(error)])
+                yield failed(asks, rows, reason(error))
             return
-        yield checked(asks, answers, served)
+        yield checked(asks, rows, answers, served)
 
-    def _end(self, ask: Ask, answer: Answer | None, error: str) -> Answered | Unavailable:
-        version = self.served.version
-        if answer is None:
-            return Unavailable(f"version {version.number} of {self._books.deployment!r} could not answer {ask.id!r}: {error}")
-        prediction, label = spoken(version.signature, answer)
-        return Answered(id=ask.id, version=version.number, role=ask.role, prediction=prediction, label=label)
+    def _give(self, computed: Computed) -> None:
+        number, say = self.served.version.number, self._spoken
+        for ask, answer, error in zip(computed.asks, computed.answers, computed.errors, strict=True):
+            if answer is None:
+                why = f"version {number} of {self._books.deployment!r} could not answer {ask.id!r}: {error}"
+                ask.request.settle(ask.place, Unavailable(why))
+            else:
+                prediction, label = say(answer)
+                ask.request.settle(ask.place, Answered(id=ask.id, version=number, role=ask.role, prediction=prediction, label=label))
 
-    def _count(self, ask: Ask, now_s: float, *, failed: bool) -> None:
-        books = self._books
-        books.tallies[books.deployment, self.served.version.number, ask.role].add(ask.latency_us(now_s), failed=failed)
-        books.counters.failed += failed
-        if ask.tried is not None:
-            books.counters.fallbacks += 1
-            books.tallies[books.deployment, ask.tried.version, Role.CHALLENGER].add(ask.tried.latency_us, failed=True)
+    def _count(self, computed: Computed, now_s: float) -> None:
+        books, number = self._books, self.served.version.number
+        for ask, answer in zip(computed.asks, computed.answers, strict=True):
+            books.tallies[books.deployment, number, ask.role].add(int((now_s - ask.request.arrived_s) * 1e6), failed=answer is None)
+            if answer is None:
+                books.counters.failed += 1
+            if ask.tried is not None:
+                books.counters.fallbacks += 1
+                books.tallies[books.deployment, ask.tried.version, Role.CHALLENGER].add(ask.tried.latency_us, failed=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +122,12 @@ class Contender:
 class ChallengerLane:
     """Asks a challenger in its own process; whatever happens there, every user's row is answered."""
 
-    def __init__(self, contender: Contender, champion: Callable[[Ask], None], books: Books, *, timeout_ms: float) -> None:
+    def __init__(
+        self, contender: Contender, champion: Callable[[Ask], None], books: Books, names: Sequence[str], *, timeout_ms: float
+    ) -> None:
         self.contender = contender
+        self._names = names
+        self._spoken = speaking(contender.version.signature)
         self._champion = champion
         self._books = books
         self._timeout_ms = timeout_ms
@@ -165,29 +179,32 @@ class ChallengerLane:
         if gate is Gate.SEND:
             self._finish(await self._ask(asks))
             return
-        self._finish(failed(asks, "spared after repeated timeouts"))
+        self._finish(failed(asks, self._rows(asks), "spared after repeated timeouts"))
         if gate is Gate.PROBE:
             await self._ask(asks)
 
     async def _ask(self, asks: Sequence[Ask]) -> Computed:
         breaker = self.contender.breaker
-        rows, now_ms = [ask.inputs for ask in asks], asks[-1].request.time_ms
+        rows, now_ms = self._rows(asks), asks[-1].request.time_ms
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
                 answers, served = await self.contender.client.answer(rows, now_ms, self._timeout_ms)
         except TimeoutError:
             breaker.failed(perf_counter(), timed_out=True)
-            return failed(asks, f"timed out after {self._timeout_ms:g} ms")
+            return failed(asks, rows, f"timed out after {self._timeout_ms:g} ms")
         except Exception as error:  # noqa: BLE001 - whatever a challenger does, the champion answers; it is recorded
             breaker.failed(perf_counter(), timed_out=False)
-            return failed(asks, reason(error))
+            return failed(asks, rows, reason(error))
         breaker.answered()
-        return checked(asks, answers, served)
+        return checked(asks, rows, answers, served)
+
+    def _rows(self, asks: Sequence[Ask]) -> Rows:
+        return Rows(self._names, [ask.row for ask in asks])
 
     def _finish(self, computed: Computed) -> None:
         """Record shadows, give users their answers, and hand the rows that failed to the champion."""
         now_s = perf_counter()
-        number, signature = self.contender.version.number, self.contender.version.signature
+        number = self.contender.version.number
         given: list[Ask] = []
         noted: list[int] = []
         for place, (ask, answer, error) in enumerate(zip(computed.asks, computed.answers, computed.errors, strict=True)):
@@ -204,7 +221,7 @@ class ChallengerLane:
         self._books.scribe.settle(given, [frame(self._books.deployment, number, picked(computed, noted), now_s)])
         for ask, answer in zip(computed.asks, computed.answers, strict=True):
             if ask.role is Role.CHALLENGER and answer is not None:
-                prediction, label = spoken(signature, answer)
+                prediction, label = self._spoken(answer)
                 ask.request.settle(ask.place, Answered(id=ask.id, version=number, role=Role.CHALLENGER, prediction=prediction, label=label))
 
     def _hand_over(self, ask: Ask, error: str, now_s: float) -> None:

@@ -71,7 +71,7 @@ def _as_moment() -> pl.Expr:
     return pl.from_epoch("time", time_unit="ms").dt.replace_time_zone("UTC").cast(MOMENT)
 
 
-def _joined(tables: Sequence[Mapping[str, list[Any]]], heights: Sequence[int], rows: int) -> Iterable[tuple[str, pl.Series]]:
+def _joined(tables: Sequence[Mapping[str, Sequence[Any]]], heights: Sequence[int], rows: int) -> Iterable[tuple[str, pl.Series]]:
     """Columns of all frames under each other; a frame without a column has nulls there."""
     gathered: dict[str, list[Any]] = {}
     above = 0

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from noria.core.rows import Rows
 from noria.core.schema import Signature, Task
 from noria.core.traffic import Answer, Scalar, ServedVersion
 from noria.packaging.encoding import RowEncoder
@@ -26,7 +27,7 @@ class Scorer(Protocol):
 class Lookup(Protocol):
     """Where features that are not in the request come from. Called from one thread at a time."""
 
-    def served(self, rows: Sequence[Row], now_ms: int, /) -> Mapping[str, list[Any]]:
+    def served(self, rows: Rows, now_ms: int, /) -> Mapping[str, Sequence[Any]]:
         """Feature name to one value per row: looked up as of `now_ms`, or computed from the row."""
         ...
 
@@ -34,7 +35,7 @@ class Lookup(Protocol):
 class PlainInputs:
     """The lookup of a model whose features are all fields of the request."""
 
-    def served(self, rows: Sequence[Row], now_ms: int) -> Mapping[str, list[Any]]:
+    def served(self, rows: Rows, now_ms: int) -> Mapping[str, Sequence[Any]]:
         """Nothing."""
         return {}
 
@@ -42,25 +43,23 @@ class PlainInputs:
 class Served:
     """A version ready to answer."""
 
-    __slots__ = ("_encode", "_lookup", "_named", "_scorer", "version")
+    __slots__ = ("_encoder", "_lookup", "_scorer", "version")
 
     def __init__(self, version: ServedVersion, *, scorer: Scorer, lookup: Lookup | None = None) -> None:
         self.version = version
         self._scorer = scorer
         self._lookup = lookup if lookup is not None else PlainInputs()
-        self._encode = RowEncoder(version.signature.features).encode
-        asked = {field.name for field in version.signature.inputs}
-        self._named = tuple(feature.name for feature in version.signature.features if feature.name in asked)
+        self._encoder = RowEncoder(version.signature.features)
 
-    def answer(self, rows: Sequence[Row], now_ms: int) -> tuple[list[Answer], dict[str, list[Any]]]:
+    def answer(self, rows: Sequence[Row], now_ms: int) -> tuple[list[Answer], Mapping[str, Sequence[Any]]]:
         """Answers in the order of `rows`, and the looked-up and on-demand columns that they were computed from.
 
         Raises whatever the user's transform or the model raises.
         """
-        served = dict(self._lookup.served(rows, now_ms))
-        table = {name: [row[name] for row in rows] for name in self._named if name not in served}
-        table.update(served)
-        scores = np.asarray(self._scorer.score(self._encode(table, len(rows))), dtype=np.float64).tolist()
+        batch = Rows.of(rows)
+        served = self._lookup.served(batch, now_ms)
+        matrix = self._encoder.encode({**batch.columns, **served}, len(batch)) if served else self._encoder.encode_rows(batch)
+        scores = np.asarray(self._scorer.score(matrix), dtype=np.float64).tolist()
         if scores and isinstance(scores[0], list):
             return [tuple(score) for score in scores], served
         return scores, served
@@ -77,6 +76,15 @@ def loader(
     return load
 
 
+def all_finite(answers: Sequence[Answer | None]) -> bool:
+    """Whether every answer may be given to a user; False may also mean that each must be looked at."""
+    try:
+        total = sum(answers)  # type: ignore[arg-type]
+    except TypeError:
+        return all(map(finite, answers))
+    return bool(total - total == 0.0)
+
+
 def finite(answer: Answer | None) -> bool:
     """Whether an answer may be given to a user."""
     if isinstance(answer, float):
@@ -84,7 +92,19 @@ def finite(answer: Answer | None) -> bool:
     return answer is not None and all(map(math.isfinite, answer))
 
 
-def spoken(signature: Signature, answer: Answer) -> tuple[float | dict[str, float], str | None]:
+Spoken = tuple[float | dict[str, float], str | None]
+"""An answer as its caller reads it: the prediction, and the label of a classifier."""
+
+
+def speaking(signature: Signature) -> Callable[[Answer], Spoken]:
+    """`spoken` for one signature."""
+    if signature.task is Task.BINARY and len(signature.classes) == 2:
+        (negative, positive), threshold = signature.classes, signature.threshold
+        return lambda answer: (answer, positive if answer >= threshold else negative)  # type: ignore[operator, return-value]
+    return lambda answer: spoken(signature, answer)
+
+
+def spoken(signature: Signature, answer: Answer) -> Spoken:
     """An answer as its caller reads it: the prediction, and the label of a classifier."""
     classes = signature.classes
     if isinstance(answer, tuple):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 
 from noria.core.errors import RequestInvalid
+from noria.core.rows import Values
 from noria.core.schema import Field, Kind, Signature
 from noria.core.traffic import Scalar
 
@@ -16,7 +18,7 @@ TEXT_LIMIT = 1_000
 FIELD_LIMIT = 20
 """Most wrong fields that one error names."""
 
-_INT_LOW, _INT_HIGH = -(2**63), 2**63 - 1
+INT_LOW, INT_HIGH = -(2**63), 2**63 - 1
 _ABSENT = object()
 
 
@@ -29,18 +31,24 @@ class RequestCheck:
 
     Args:
         also: Fields that another version wants of the same requests: taken, never required.
+
+    Attributes:
+        names: The fields of a row, in the order of its values.
+        fields: The same as the signature has them.
     """
 
-    __slots__ = ("_names", "_plan")
+    __slots__ = ("_known", "_plan", "fields", "names")
 
     def __init__(self, signature: Signature, *, also: Iterable[Field] = ()) -> None:
         own = {field.name: (field.name, _READERS[field.kind], field.required) for field in signature.inputs}
         others = {field.name: (field.name, _READERS[field.kind], False) for field in also if field.name not in own}
         self._plan = (*own.values(), *others.values())
-        self._names = frozenset(own) | frozenset(others)
+        self._known = frozenset(own) | frozenset(others)
+        self.names = tuple(name for name, _, _ in self._plan)
+        self.fields = (*signature.inputs, *(replace(field, required=False) for field in also if field.name not in own))
 
-    def row(self, inputs: object) -> dict[str, Scalar]:
-        """The fields in the signature's order, numbers as their kind; optional ones that were left out are None.
+    def row(self, inputs: object) -> Values:
+        """The values in the order of `names`, numbers as their kind; optional ones that were left out are None.
 
         Times stay ISO 8601 text. A whole number counts as float, and 3.0 as int; a bool counts as neither.
 
@@ -49,7 +57,7 @@ class RequestCheck:
         """
         if not isinstance(inputs, dict):
             raise RequestInvalid(f"inputs is {_named(inputs)}, not an object of fields", fields={"inputs": "must be an object"})
-        row: dict[str, Scalar] = {}
+        row: list[Scalar] = []
         seen = 0
         try:
             for name, read, required in self._plan:
@@ -58,20 +66,20 @@ class RequestCheck:
                     if required:
                         raise Misfit("is missing")
                     seen += value is None
-                    row[name] = None
+                    row.append(None)
                 else:
-                    row[name] = read(value)
+                    row.append(read(value))
                     seen += 1
         except Misfit:
             raise self._refusal(inputs) from None
         if seen != len(inputs):
             raise self._refusal(inputs)
-        return row
+        return tuple(row)
 
     def _refusal(self, inputs: Mapping[object, object]) -> RequestInvalid:
         wrong = {name: reason for name, read, required in self._plan if (reason := _reason(inputs.get(name, _ABSENT), read, required))}
         for name in inputs:
-            if name not in self._names:
+            if name not in self._known:
                 wrong[str(name)[:100]] = self._unknown(str(name))
         listed = dict(list(wrong.items())[:FIELD_LIMIT])
         left_out = f" and {len(wrong) - FIELD_LIMIT} more" if len(wrong) > FIELD_LIMIT else ""
@@ -79,7 +87,7 @@ class RequestCheck:
         return RequestInvalid(f"{said}{left_out}", fields=listed)
 
     def _unknown(self, name: str) -> str:
-        near = get_close_matches(name[:100], self._names, n=1)
+        near = get_close_matches(name[:100], self._known, n=1)
         return f"is not a field; did you mean {near[0]!r}?" if near else "is not a field"
 
 
@@ -112,7 +120,7 @@ def _int(value: object) -> int:
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is int:
-        if _INT_LOW <= value <= _INT_HIGH:
+        if INT_LOW <= value <= INT_HIGH:
             return value
         raise Misfit("is too large a whole number")
     if type(value) is float:

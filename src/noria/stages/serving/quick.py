@@ -1,0 +1,80 @@
+"""Reads a one-row request of Noria's own protocol in one step: decoded, checked and in order at once.
+
+It takes what most callers send. Whatever it does not take is read again by `validation`, which is
+exact about what is wrong and takes a little more: 3.0 for a whole number, many rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from noria.core.rows import Values
+from noria.core.schema import Field, Kind
+from noria.stages.serving.validation import INT_HIGH, INT_LOW, TEXT_LIMIT
+
+ID_LIMIT = 200
+"""Most characters of a request id."""
+
+_Text = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT)]
+_TYPES: dict[Kind, Any] = {
+    Kind.FLOAT: float,
+    Kind.INT: Annotated[int, msgspec.Meta(ge=INT_LOW, le=INT_HIGH)],
+    Kind.BOOL: bool,
+    Kind.TEXT: _Text,
+    Kind.TIME: _Text,
+}
+
+
+class Quick:
+    """A reader for rows of these fields; thread-safe.
+
+    Args:
+        fields: In the order that the values shall have.
+    """
+
+    __slots__ = ("_decode", "_times")
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._times = tuple(place for place, field in enumerate(fields) if field.kind is Kind.TIME)
+        self._decode = _decoder(fields) if all(field.kind in _TYPES for field in fields) else _never
+
+    def read(self, body: bytes) -> tuple[str | None, Values] | None:
+        """The id, if one was given, and the row; None when the request must be looked at closely."""
+        try:
+            asked = self._decode(body)
+            row = msgspec.structs.astuple(asked.inputs)
+            for place in self._times:
+                if row[place] is not None:
+                    datetime.fromisoformat(row[place])
+        except (msgspec.MsgspecError, ValueError):
+            return None
+        return asked.id, row
+
+
+def _decoder(fields: Sequence[Field]) -> Callable[[bytes], Any]:
+    inputs = msgspec.defstruct(
+        "inputs",
+        [
+            (f"f{place}", _TYPES[field.kind]) if field.required else (f"f{place}", _TYPES[field.kind] | None, None)
+            for place, field in enumerate(fields)
+        ],
+        rename={f"f{place}": field.name for place, field in enumerate(fields)},
+        forbid_unknown_fields=True,
+        kw_only=True,
+        gc=False,
+    )
+    asked = msgspec.defstruct(
+        "asked",
+        [("inputs", inputs), ("id", Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LIMIT)] | None, None)],
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return msgspec.json.Decoder(asked).decode
+
+
+def _never(body: bytes) -> Any:
+    raise msgspec.ValidationError("a field of another kind")
