@@ -36,6 +36,7 @@ class Settings:
         otlp: Base URL of an OpenTelemetry collector (OTLP over HTTP); "" tells nobody.
         otlp_requests: Share of requests that are told to it as spans, 0 to 1.
         lease_s: Wall seconds after which a silent process loses its turns.
+        deployment: Answers where a protocol's call names none, such as MLflow's; the only one when left out.
         page_url: Where people reach the page, for the links in notices; the bound address when left out.
     """
 
@@ -51,6 +52,7 @@ class Settings:
     otlp: str = ""
     otlp_requests: float = 0.0
     lease_s: float = 30.0
+    deployment: str = ""
     page_url: str = ""
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from noria.app.hosting import read_hosting
 from noria.app.prediction import data_plane_journal, lookups, scorers, stored_blobs
 from noria.app.processes import running
 from noria.app.settings import read, token
@@ -26,6 +27,7 @@ def main(arguments: list[str]) -> None:
         version = wire.load(Path(arguments[2]).read_bytes(), ServedVersion)
         run_challenger(Path(arguments[1]), version, load_scorer, make_lookup)
         return
+    hosting = read_hosting()
     with running(home, "dataplane"):
         run(
             Parts(
@@ -36,10 +38,12 @@ def main(arguments: list[str]) -> None:
                 journal=data_plane_journal(settings),
                 clock=open_clock(settings),
                 challenger_command=(sys.executable, "-m", "noria.dataplane", str(home)),
-                token="" if settings.on_loopback else token(settings),
+                token="" if settings.on_loopback and not hosting.platform else token(settings),
+                deployment=settings.deployment,
+                hosting=hosting,
             ),
-            settings.host,
-            settings.serve_port,
+            "0.0.0.0" if hosting.platform else settings.host,
+            hosting.port or settings.serve_port,
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from noria.app.hosting import Hosting
 from noria.dataplane.exchange import Call, Refused
-from noria.dataplane.faces import own
+from noria.dataplane.faces import mlflow_scoring, own
 from noria.dataplane.router import Router
 from noria.stages.serving.desk import Desk
 
@@ -22,14 +23,14 @@ class Disconnected(ConnectionError):
     """The caller left before its request was read."""
 
 
-def create_router(desk: Desk, *, token: str = "") -> Router:
-    """Every protocol over one desk."""
-    return Router([own.face(desk)], token=token)
+def create_router(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None) -> Router:
+    """Every protocol over one desk; `deployment` answers where a protocol's call names none."""
+    return Router([own.face(desk), mlflow_scoring.face(desk, deployment=deployment, hosting=hosting)], token=token)
 
 
-def create_app(desk: Desk, *, token: str = "") -> App:
+def create_app(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None) -> App:
     """The ASGI application over a desk; with a token, all but the open endpoints want `Authorization: Bearer <token>`."""
-    router = create_router(desk, token=token)
+    router = create_router(desk, token=token, deployment=deployment, hosting=hosting)
 
     async def app(scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":

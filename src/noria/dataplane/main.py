@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
 import uvloop
 
+from noria.app.hosting import Hosting
 from noria.core.traffic import ServedVersion
 from noria.dataplane.following import PlanFollower
 from noria.dataplane.hiring import hiring
@@ -40,6 +41,8 @@ class Parts:
         journal: This process's writer.
         challenger_command: Starts a challenger; gets the socket's path and the version's JSON file as arguments.
         token: Bearer token that callers must send, or "".
+        deployment: Answers where a protocol's call names none; "" = the only one.
+        hosting: The platform that runs this container, if one does.
         sync_every_s: How often the journal reaches the disk.
         poll_s: How often the plan file is looked at; SIGHUP looks at once.
     """
@@ -52,6 +55,8 @@ class Parts:
     clock: Clock
     challenger_command: Sequence[str]
     token: str = ""
+    deployment: str = ""
+    hosting: Hosting = field(default_factory=Hosting)
     sync_every_s: float = 0.05
     poll_s: float = 0.1
 
@@ -73,7 +78,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     follower = PlanFollower(desk, parts.plan_file, parts.cache_folder / "plan.json", poll_s=parts.poll_s)
     server = _Server(
         uvicorn.Config(
-            create_app(desk, token=parts.token),
+            create_app(desk, token=parts.token, deployment=parts.deployment, hosting=parts.hosting),
             host=host,
             port=port,
             http="httptools",
