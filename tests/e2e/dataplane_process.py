@@ -1,4 +1,4 @@
-"""A data plane with a small model of its own, as a real process: `plane <home> <port>` or `challenger <socket> <version>`."""
+"""A data plane with a small model of its own, as a real process: `plane <home> <port> [<grpc port>]` or `challenger <socket> <version>`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def scorers(home: Path):
     return lambda artifact: Logistic(json.loads(blobs.read(artifact)))
 
 
-def parts(home: Path) -> Parts:
+def parts(home: Path, grpc_port: int = 0) -> Parts:
     return Parts(
         plan_file=home / "plan" / "plan.json",
         cache_folder=home / "dataplane",
@@ -97,13 +97,14 @@ def parts(home: Path) -> Parts:
         clock=WallClock(),
         challenger_command=[sys.executable, __file__, "challenger", str(home)],
         poll_s=0.05,
+        grpc_port=grpc_port,
     )
 
 
 if __name__ == "__main__":
     role, home = sys.argv[1], Path(sys.argv[2])
     if role == "plane":
-        run(parts(home), "127.0.0.1", int(sys.argv[3]))
+        run(parts(home, *map(int, sys.argv[4:])), "127.0.0.1", int(sys.argv[3]))
     else:
         version = wire.load(Path(sys.argv[4]).read_bytes(), ServedVersion)
         run_challenger(Path(sys.argv[3]), version, scorers(home), lambda served: Weather())

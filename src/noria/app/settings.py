@@ -31,6 +31,7 @@ class Settings:
         host: Address that servers bind; anything but a loopback address asks for the token everywhere.
         port: Control plane and page.
         serve_port: Data plane.
+        grpc_port: Data plane over gRPC, with the extra `grpc`; 0 for none.
         clock: "system", or "turned" for a replay's event clock.
         compact_every, look_every, bucket: Durations in event time, see `noria.loop.world.Cadence`.
         otlp: Base URL of an OpenTelemetry collector (OTLP over HTTP); "" tells nobody.
@@ -45,6 +46,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 7700
     serve_port: int = 7701
+    grpc_port: int = 0
     clock: str = "system"
     compact_every: str = "10s"
     look_every: str = "15s"

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 
 import httpx
 
 from noria.app.processes import end, pid_of, running, start
 from noria.app.settings import Settings, read
-from noria.core.errors import Unavailable
+from noria.core.errors import SettingsInvalid, Unavailable
 
 MODULES = {"server": "noria.server", "dataplane": "noria.dataplane"}
 logger = logging.getLogger("noria.supervisor")
@@ -83,8 +84,8 @@ def free_ports(settings: Settings) -> None:
     Raises:
         Unavailable: another program listens on one, or nobody may.
     """
-    for name, port in (("server", settings.port), ("dataplane", settings.serve_port)):
-        if pid_of(settings.folder, name) is not None:
+    for name, port in (("server", settings.port), ("dataplane", settings.serve_port), ("dataplane", settings.grpc_port)):
+        if not port or pid_of(settings.folder, name) is not None:
             continue
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         try:
@@ -94,8 +95,18 @@ def free_ports(settings: Settings) -> None:
             why = "another program listens there, perhaps another Noria" if taken else error.strerror
             raise Unavailable(
                 f"the {name} cannot listen on {settings.host}:{port}: {why}",
-                fix="choose other ports: --port and --serve-port" + (", or end the other one" if taken else ""),
+                fix="choose other ports: --port, --serve-port and --grpc-port" + (", or end the other one" if taken else ""),
             ) from error
+
+
+def grpc_there(port: int) -> None:
+    """Make sure that a port for gRPC can be opened at all.
+
+    Raises:
+        SettingsInvalid: it is set, but the extra is not installed.
+    """
+    if port and not all(map(find_spec, ("grpc", "google", "google.protobuf"))):
+        raise SettingsInvalid(f"gRPC shall be served on port {port}, but its libraries are missing", fix='pip install "noria[grpc]"')
 
 
 def addresses(settings: Settings) -> dict[str, str]:

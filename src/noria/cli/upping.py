@@ -8,13 +8,13 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from noria.app.processes import NAMES, end, pid_of, running
 from noria.app.settings import Settings, find_home, keep, read
-from noria.app.supervisor import Supervisor, addresses, alive, free_ports
+from noria.app.supervisor import Supervisor, addresses, alive, free_ports, grpc_there
 from noria.app.wiring import build
 from noria.cli.console import AsJson, Home, answer, console, plainly
 from noria.cli.live import LiveView
@@ -25,6 +25,10 @@ from noria.loop.verbs import Verbs
 from noria.loop.world import World
 
 Ports = Annotated[int | None, typer.Option(help="Port of the control plane and its page.")]
+
+GrpcPort = Annotated[
+    int | None, typer.Option(help="Port of the data plane over gRPC (Open Inference Protocol); wants the extra grpc. 0 for none.")
+]
 
 
 @plainly
@@ -47,12 +51,13 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address to bind; beyond this machine, every caller needs the token.")] = None,
     port: Ports = None,
     serve_port: Annotated[int | None, typer.Option(help="Port of the data plane.")] = None,
+    grpc_port: GrpcPort = None,
     records: Annotated[str | None, typer.Option(help="A postgresql:// URL, to share the records between machines.")] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running in the background.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a loop file and run it: control plane, data plane, jobs. Ctrl-C ends all of it; nothing is lost."""
-    settings = _settings(file, home, host, port, serve_port, records)
+    settings = _settings(file, home, host=host, port=port, serve_port=serve_port, grpc_port=grpc_port, records=records)
     free_ports(settings)
     world = build(settings)
     states = Verbs(world).up(file)
@@ -79,9 +84,13 @@ def stop(home: Home = None, as_json: AsJson = False) -> None:
 
 
 @plainly
-def serve(home: Home = None) -> None:
+def serve(home: Home = None, grpc_port: GrpcPort = None) -> None:
     """Run the data plane alone: it answers from its own disk, with or without a control plane."""
-    _become("noria.dataplane", read(home or find_home()))
+    settings = read(home or find_home())
+    if grpc_port is not None:
+        grpc_there(grpc_port)
+        os.environ["NORIA_GRPC_PORT"] = str(grpc_port)
+    _become("noria.dataplane", settings)
 
 
 @plainly
@@ -90,15 +99,11 @@ def server(home: Home = None) -> None:
     _become("noria.server", read(home or find_home()))
 
 
-def _settings(file: Path, home: Path | None, host: str | None, port: int | None, serve_port: int | None, records: str | None) -> Settings:
+def _settings(file: Path, home: Path | None, *, grpc_port: int | None, **given: Any) -> Settings:
     settings = read(home or os.environ.get("NORIA_HOME") or file.resolve().parent / ".noria")
-    return replace(
-        settings,
-        host=host or settings.host,
-        port=port or settings.port,
-        serve_port=serve_port or settings.serve_port,
-        records=records or settings.records,
-    )
+    settings = replace(settings, grpc_port=settings.grpc_port if grpc_port is None else grpc_port)
+    grpc_there(settings.grpc_port)
+    return replace(settings, **{name: value for name, value in given.items() if value})
 
 
 def _in_background(settings: Settings) -> None:

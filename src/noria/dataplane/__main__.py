@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> None:
                 token="" if settings.on_loopback and not hosting.platform else token(settings),
                 deployment=settings.deployment,
                 hosting=hosting,
+                grpc_port=settings.grpc_port,
             ),
             "0.0.0.0" if hosting.platform else settings.host,
             hosting.port or settings.serve_port,

@@ -14,6 +14,7 @@ import uvloop
 
 from noria.app.hosting import Hosting
 from noria.core.traffic import ServedVersion
+from noria.dataplane.beside import grpc_beside
 from noria.dataplane.following import PlanFollower
 from noria.dataplane.hiring import hiring
 from noria.dataplane.http import create_app
@@ -43,6 +44,7 @@ class Parts:
         token: Bearer token that callers must send, or "".
         deployment: Answers where a protocol's call names none; "" = the only one.
         hosting: The platform that runs this container, if one does.
+        grpc_port: Where the Open Inference Protocol is spoken over gRPC; 0 for nowhere.
         sync_every_s: How often the journal reaches the disk.
         poll_s: How often the plan file is looked at; SIGHUP looks at once.
     """
@@ -57,6 +59,7 @@ class Parts:
     token: str = ""
     deployment: str = ""
     hosting: Hosting = field(default_factory=Hosting)
+    grpc_port: int = 0
     sync_every_s: float = 0.05
     poll_s: float = 0.1
 
@@ -97,7 +100,8 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     loop.add_signal_handler(signal.SIGHUP, follower.look_now)
     following = loop.create_task(follower.follow())
     try:
-        await server.serve()
+        async with grpc_beside(desk, host, parts.grpc_port, token=parts.token, grace_s=DRAIN_S):
+            await server.serve()
     finally:
         following.cancel()
         with contextlib.suppress(asyncio.CancelledError):
