@@ -1,70 +1,113 @@
-"""Starts challengers in processes of their own, starts them again when they die, and carries questions to them."""
+"""Keeps versions alive in processes of their own: challengers, and the processes of isolated champions."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from noria.core.errors import Unavailable, bounded
-from noria.core.rows import Rows
+from noria.core.errors import Unavailable
 from noria.core.traffic import Answer, ServedVersion
-from noria.dataplane.messages import Question, Reply, Unpacker, packed, reply
-from noria.ports import wire
+from noria.dataplane.model_process import ModelProcess
 from noria.stages.serving.model import Row
+from noria.stages.serving.processes import Hire, ProcessGone, Told, unheard
 
-START_S = 60.0
-"""A challenger must have loaded and called by then."""
+RESTART_S = (0.0, 0.2, 1.0, 5.0, 10.0)
+"""Pauses before a process that died is started again: at once the first time, then ever longer."""
 
-_RESTART_S = (0.2, 1.0, 5.0, 10.0)
+STEADY_S = 30.0
+"""A process that lived this long starts the pauses anew."""
+
+OFTEN = 3
+"""Ends within `OFTEN_WITHIN_S` that make a problem, though it answers at the moment."""
+
+OFTEN_WITHIN_S = 300.0
+
+OUTPUT_BYTES = 16 << 20
+"""What a process prints is kept up to here, then begun again: a talkative model fills no disk."""
 
 
-def hiring(command: Sequence[str], log_folder: Path, *, start_s: float = START_S) -> Callable[[ServedVersion], Awaitable[HiredChallenger]]:
-    """How the desk gets its challengers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a model's process may do before another takes its place.
+
+    Attributes:
+        start_s: It must have loaded and called by then.
+        silent_s: Longest time beyond a question's timeout that it may leave it unanswered.
+        memory_bytes: Resident memory; beyond it a fresh process takes over, and half as much again ends it at once. 0 = any.
+        every_s: How often it is looked at.
+    """
+
+    start_s: float = 60.0
+    silent_s: float = 10.0
+    memory_bytes: int = 0
+    every_s: float = 0.5
+
+
+def hiring(command: Sequence[str], log_folder: Path, *, limits: Limits | None = None) -> Hire:
+    """How the desk gets processes for versions.
 
     Args:
         command: Gets two arguments more: the socket's path and the version's JSON file; it ends in `run_challenger`.
         log_folder: Where what the processes print is kept.
     """
+    places: dict[str, int] = {}
 
-    async def hire(version: ServedVersion) -> HiredChallenger:
-        challenger = HiredChallenger(command, version, log_folder, start_s=start_s)
+    async def hire(version: ServedVersion, told: Told = unheard) -> Hired:
+        name = f"{version.loop}-v{version.number}" if version.loop else f"v{version.number}"
+        places[name] = places.get(name, 0) + 1
+        hired = Hired(command, version, log_folder / f"{name}.{places[name] % 16}.log", limits=limits, told=told)
         try:
-            await challenger.start()
+            await hired.start()
         except BaseException:
-            await challenger.close()
+            await hired.close()
             raise
-        return challenger
+        return hired
 
     return hire
 
 
-class HiredChallenger:
-    """One version in a process of its own. For the event loop's thread.
+class Hired:
+    """One version in a process of its own, kept alive. For the event loop's thread.
 
     While the process is down every `answer` fails at once; it is started again with growing pauses.
+    One that has grown too large goes on until a fresh one has loaded.
     """
 
-    def __init__(self, command: Sequence[str], version: ServedVersion, log_folder: Path, *, start_s: float = START_S) -> None:
+    def __init__(
+        self, command: Sequence[str], version: ServedVersion, output: Path, *, limits: Limits | None = None, told: Told = unheard
+    ) -> None:
         self._command = list(command)
         self._version = version
-        self._log = log_folder / f"v{version.number}.log"
-        self._start_s = start_s
-        self._process: asyncio.subprocess.Process | None = None
-        self._line: _Line | None = None
-        self._called = asyncio.Event()
+        self._output = output
+        self._limits = limits or Limits()
+        self._told = told
+        self._process: ModelProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._asked = 0
+        self._leaving: dict[asyncio.Task[None], ModelProcess] = {}
+        self._up = asyncio.Event()
+        self._ends_s: deque[float] = deque(maxlen=OFTEN)
+        self._last_end = ""
 
     @property
     def pid(self) -> int | None:
         """The process's id while it runs."""
-        return self._process.pid if self._process and self._process.returncode is None else None
+        return self._process.pid if self._process is not None and self._process.alive else None
+
+    @property
+    def problem(self) -> str:
+        """Why it does not answer now, or that it keeps dying; "" when all is well."""
+        if self._process is None or not self._process.alive:
+            return f"its process is down and is started again; it {self._last_end}" if self._last_end else "its process is down"
+        if len(self._ends_s) == OFTEN and time.monotonic() - self._ends_s[0] < OFTEN_WITHIN_S:
+            return f"its process keeps dying; the last one {self._last_end}"
+        return ""
 
     async def start(self) -> None:
         """Start the process and return when it has loaded the version.
@@ -72,9 +115,14 @@ class HiredChallenger:
         Raises:
             Unavailable: it ended, or did not call in time; the message holds the end of its output.
         """
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        await self._spawn()
+        await self._launch()
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    async def up(self) -> None:
+        """Return when it can be asked."""
+        while self._process is None or not self._process.alive:
+            self._up.clear()
+            await self._up.wait()
 
     async def answer(
         self, rows: Sequence[Row], now_ms: int, timeout_ms: float
@@ -82,132 +130,85 @@ class HiredChallenger:
         """Ask the process.
 
         Raises:
-            Unavailable: it is down, it died on these rows, or it says why it failed.
+            ProcessGone: it is down, or it died on these rows.
+            Unavailable: it says why it failed on them.
         """
-        line = self._line
-        if line is None or line.closed:
-            raise Unavailable("its process is down")
-        self._asked += 1
-        deadline_s = time.monotonic() + timeout_ms / 1000
-        batch = Rows.of(rows)
-        said = await line.ask(Question(self._asked, batch.names, batch.values, now_ms, timeout_ms, deadline_s))
-        if said.error:
-            raise Unavailable(said.error)
-        return said.answers, said.served
+        if self._process is None:
+            raise ProcessGone("its process is down")
+        return await self._process.answer(rows, now_ms, timeout_ms)
+
+    def recycle(self, why: str) -> None:
+        """End the process now, and start another."""
+        if self._process is not None:
+            self._process.kill(why)
 
     async def close(self) -> None:
         """End the process."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
-        await self._end()
+        leaving = dict(self._leaving)
+        for task in (self._keeper, *leaving):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        for process in (self._process, *leaving.values()):
+            if process is not None:
+                await process.end()
 
-    def _connected(self, line: _Line) -> None:
-        self._line = line
-        self._called.set()
-
-    async def _spawn(self) -> None:
-        """Start the process; its socket's file is there only until it has called."""
-        self._called.clear()
-        with tempfile.TemporaryDirectory(prefix="noria-") as folder:
-            line, version = Path(folder, "line"), Path(folder, "version.json")
-            version.write_bytes(wire.dump(self._version))
-            server = await asyncio.get_running_loop().create_unix_server(lambda: _Line(self._connected), str(line))
-            try:
-                await self._launch(line, version)
-            finally:
-                server.close()
-
-    async def _launch(self, line: Path, version: Path) -> None:
-        with self._log.open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                str(line),
-                str(version),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env={"OMP_NUM_THREADS": "1", **os.environ},
-            )
-        ended = asyncio.ensure_future(self._process.wait())
-        called = asyncio.ensure_future(self._called.wait())
-        done, waiting = await asyncio.wait({ended, called}, timeout=self._start_s, return_when=asyncio.FIRST_COMPLETED)
-        for left in waiting:
-            left.cancel()
-        if called not in done:
-            how = f"its process ended with {self._process.returncode}" if ended in done else f"it did not load within {self._start_s:g} s"
-            await self._end()
-            raise Unavailable(f"{how}: {self._tail()}", fix=f"read {self._log}")
+    async def _launch(self) -> None:
+        self._process = await ModelProcess.start(self._command, self._version, self._output, start_s=self._limits.start_s)
+        self._up.set()
 
     async def _keep(self) -> None:
-        """Start the process again whenever it ends, until this task is cancelled."""
+        """Start the process again whenever it ends or has grown too large, until this task is cancelled."""
         failures = 0
         while True:
-            began_s = time.monotonic()
-            if self._process is not None:
-                await self._process.wait()
-            if self._line is not None:
-                self._line.hang_up()
-            failures = 0 if time.monotonic() - began_s > _RESTART_S[-1] else failures + 1
-            await asyncio.sleep(_RESTART_S[min(failures, len(_RESTART_S)) - 1])
-            with contextlib.suppress(Unavailable, OSError):
-                await self._spawn()
+            began_s, process = time.monotonic(), self._process
+            grown = process is not None and await self._watched(process)
+            failures = 1 if time.monotonic() - began_s > STEADY_S else failures + 1
+            await asyncio.sleep(RESTART_S[min(failures, len(RESTART_S)) - 1])
+            try:
+                await self._launch()
+            except (Unavailable, OSError) as error:
+                self._last_end = f"did not start again: {error}"
+                self._ends_s.append(time.monotonic())
+                self._process = process if grown else None
+            else:
+                if grown and process is not None:
+                    self._let_go(process)
 
-    async def _end(self) -> None:
-        if self._line is not None:
-            self._line.hang_up()
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
-
-    def _tail(self) -> str:
-        printed = self._log.read_text(errors="replace").strip() if self._log.exists() else ""
-        return bounded(printed.rsplit("\n", 1)[-1], 300) or "it printed nothing"
-
-
-class _Line(asyncio.Protocol):
-    """The data plane's end of the socket."""
-
-    def __init__(self, connected: Callable[[_Line], None]) -> None:
-        self._connected = connected
-        self._transport: asyncio.Transport | None = None
-        self._unpacker = Unpacker()
-        self._open: dict[int, asyncio.Future[Reply]] = {}
-        self.closed = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._connected(self)
-
-    def data_received(self, data: bytes) -> None:
-        for body in self._unpacker.feed(data):
-            said = reply(body)
-            waiting = self._open.pop(said.number, None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(said)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.hang_up()
-
-    async def ask(self, asked: Question) -> Reply:
-        """Send it and wait; a caller that is cancelled leaves nothing behind."""
-        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._open[asked.number] = waiting
+    async def _watched(self, process: ModelProcess) -> bool:
+        """Wait until it ends (False), or has grown so much that another shall take over (True)."""
+        ending = asyncio.ensure_future(process.ended())
         try:
-            cast(asyncio.Transport, self._transport).write(packed(asked))
-            return await waiting
+            while not (await asyncio.wait({ending}, timeout=self._limits.every_s))[0]:
+                if self._look(process):
+                    self._note("memory", f"was replaced at {process.resident_bytes() >> 20:,} MB")
+                    return True
+            why = process.why_killed or ("killed" if process.killed else "exit")
+            self._note(why, ending.result())
+            return False
         finally:
-            self._open.pop(asked.number, None)
+            ending.cancel()
 
-    def hang_up(self) -> None:
-        """Close it; whoever waits for an answer hears that there will be none."""
-        self.closed = True
-        if self._transport is not None:
-            self._transport.abort()
-        for waiting in self._open.values():
-            if not waiting.done():
-                waiting.set_exception(Unavailable("its process died"))
-        self._open.clear()
+    def _look(self, process: ModelProcess) -> bool:
+        """End one that hangs or grows without a limit; whether it has grown beyond its own."""
+        with contextlib.suppress(OSError):
+            if self._output.stat().st_size > OUTPUT_BYTES:
+                os.truncate(self._output, 0)
+        if process.overdue_s() > self._limits.silent_s:
+            process.kill("hang")
+        held, limit = process.resident_bytes(), self._limits.memory_bytes
+        if limit and held > 1.5 * limit:
+            process.kill("memory")
+        return bool(limit) and held > limit and process.alive
+
+    def _note(self, why: str, how: str) -> None:
+        self._last_end = how
+        if why != "memory":
+            self._ends_s.append(time.monotonic())
+        self._told(why)
+
+    def _let_go(self, process: ModelProcess) -> None:
+        task = asyncio.get_running_loop().create_task(process.retire(self._limits.silent_s))
+        self._leaving[task] = process
+        task.add_done_callback(lambda done: self._leaving.pop(done, None))
