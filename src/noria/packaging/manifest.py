@@ -28,7 +28,7 @@ class Manifest:
         serving_form: The format that serves.
         files: File name to digest.
         libraries: Library to the version that wrote it.
-        parity_max_diff: Largest difference between the saved and the serving form, on sample rows.
+        parity_max_diff: Largest difference between the model as it was given and what serves, on sample rows.
         note: Why there is no compiled form, if one was tried.
     """
 

@@ -10,6 +10,7 @@ import numpy as np
 from noria.core.errors import ArtifactRejected, RequestInvalid
 from noria.core.schema import Signature, Task
 from noria.packaging.onnx_session import DTYPES, answer_of, open_session, takes_matrix
+from noria.packaging.scorer import COLUMNS, MATRIX
 
 _WIDE = (Task.MULTICLASS, Task.QUANTILE, Task.VECTOR)
 
@@ -36,11 +37,11 @@ class OnnxScorer:
         self.signature = signature
         self._session = open_session(content)
         inputs = self._session.get_inputs()
-        self.takes = "matrix" if takes_matrix(self._session) and not _holds_whole(signature) else "columns"
+        self.takes = MATRIX if takes_matrix(self._session) and not _holds_whole(signature) else COLUMNS
         self._input = inputs[0].name if inputs else ""
         self._dtype = DTYPES.get(inputs[0].type, "float32") if inputs else ""
         self._outputs = [answer_of(self._session)]
-        if self.takes == "columns":
+        if self.takes == COLUMNS:
             _fit(inputs, signature)
 
     def score(self, X: Any) -> np.ndarray:
@@ -49,7 +50,7 @@ class OnnxScorer:
         Raises:
             RequestInvalid: the graph refuses the columns, and says why.
         """
-        answers = self._session.run(self._outputs, {self._input: X.astype(self._dtype)} if self.takes == "matrix" else self._feed(X))[0]
+        answers = self._session.run(self._outputs, {self._input: X.astype(self._dtype)} if self.takes == MATRIX else self._feed(X))[0]
         if self.signature.task in _WIDE:
             answers = answers.reshape(len(answers), -1)
         elif answers.ndim == 2:

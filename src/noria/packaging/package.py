@@ -11,9 +11,11 @@ import numpy as np
 from noria.core.errors import ArtifactRejected, NoriaError
 from noria.core.schema import Signature
 from noria.packaging import manifest as manifests
+from noria.packaging import networks
 from noria.packaging.audit import audit
 from noria.packaging.manifest import FILES, Manifest
-from noria.packaging.parity import alike, fit_signature, largest_difference
+from noria.packaging.networks import Sample, export, is_network
+from noria.packaging.parity import TOLERANCE, alike, fit_signature, largest_difference
 from noria.packaging.scorer import Scorer
 from noria.ports import wire
 from noria.ports.blobs import Blobs
@@ -51,16 +53,20 @@ class _Written:
     content: bytes
     answers: np.ndarray | None = None
     compile: Callable[[], bytes] | None = None
+    tolerance: float = TOLERANCE
+    libraries: tuple[str, ...] = ()
 
 
-def save(model: object, signature: Signature, sample: np.ndarray, *, blobs: Blobs, scratch: Path) -> Packed:
+def save(model: object, signature: Signature, sample: Sample, *, blobs: Blobs, scratch: Path) -> Packed:
     """Keep a fitted model under its digest, with a compiled form if that answers alike on `sample`.
 
     Args:
         model: LightGBM (Booster, LGBMClassifier, LGBMRegressor), a scikit-learn estimator or
-            pipeline, an ONNX ModelProto, or the bytes of a LightGBM text, skops or ONNX file.
+            pipeline, a PyTorch module or Keras model (kept as the ONNX graph that it becomes), an ONNX
+            ModelProto, or the bytes of a LightGBM text, skops or ONNX file.
         signature: What it takes and gives.
-        sample: Real rows, float64, shape (n, features); the more, the better the parity check.
+        sample: Real rows, float64, shape (n, features), or for fields that are arrays one array per field;
+            the more, the better the parity check.
         scratch: For formats that can only be written through a file; none of today's is.
 
     Raises:
@@ -70,10 +76,12 @@ def save(model: object, signature: Signature, sample: np.ndarray, *, blobs: Blob
     native = _open(written.format, written.content, signature)
     answers = _answers(native, sample)
     fit_signature(answers, signature)
-    if written.answers is not None and not alike(written.answers, answers, signature.task, signature.threshold):
-        raise ArtifactRejected("the saved model answers differently from the one in memory", fix="save it as ONNX")
     forms, parity, note = {written.format: written.content}, 0.0, ""
-    if written.compile is not None:
+    if written.answers is not None:
+        if not alike(written.answers, answers, signature.task, signature.threshold, tolerance=written.tolerance):
+            raise ArtifactRejected("the saved model answers differently from the one in memory", fix="save it as ONNX")
+        parity = largest_difference(written.answers, answers)
+    if written.compile is not None and isinstance(sample, np.ndarray):
         compiled, parity, note = _compiled(written.compile, answers, signature, sample)
         forms |= {"onnx": compiled} if compiled else {}
     manifest = Manifest(
@@ -81,7 +89,7 @@ def save(model: object, signature: Signature, sample: np.ndarray, *, blobs: Blob
         serving_form="onnx" if "onnx" in forms else written.format,
         files={FILES[form]: blobs.put(content) for form, content in forms.items()},
         signature=signature,
-        libraries=manifests.versions(_LIBRARIES[written.format]),
+        libraries=manifests.versions((*_LIBRARIES[written.format], *written.libraries)),
         parity_max_diff=parity,
         note=note,
     )
@@ -136,14 +144,19 @@ def files(artifact: str, *, blobs: Blobs) -> tuple[str, ...]:
     return artifact, manifests.read(artifact, blobs=blobs).file("serving")
 
 
-def _write(model: object, signature: Signature, sample: np.ndarray) -> _Written:
+def _write(model: object, signature: Signature, sample: Sample) -> _Written:
     """Recognise the framework and write its own format; each framework's file is imported only here and in `_open`."""
+    if is_network(model):
+        made = export(model, signature, sample)
+        return _Written(format="onnx", content=made.content, answers=made.answers, tolerance=networks.TOLERANCE, libraries=made.libraries)
     if isinstance(model, (bytes, bytearray)):
         return _Written(format=audit(bytes(model)), content=bytes(model))
     if type(model).__module__.partition(".")[0] in ("onnx", "onnx_ml_pb2"):
         from noria.packaging import onnx_graph
 
         return _Written(format="onnx", content=onnx_graph.dump(model))
+    if not isinstance(sample, np.ndarray):
+        raise ArtifactRejected(f"a {type(model).__name__} takes a matrix of numbers, not columns", fix="give the sample as one matrix")
     from noria.packaging import lightgbm_text
 
     if lightgbm_text.is_lightgbm(model):
@@ -160,7 +173,7 @@ def _write(model: object, signature: Signature, sample: np.ndarray) -> _Written:
         )
     raise ArtifactRejected(
         f"`train` returned a {type(model).__module__}.{type(model).__qualname__}, which Noria cannot save without pickle",
-        fix="return a LightGBM or scikit-learn model, or the bytes of an ONNX graph",
+        fix="return a LightGBM or scikit-learn model, a PyTorch or Keras network, or the bytes of an ONNX graph",
     )
 
 
@@ -198,8 +211,9 @@ def _compiled(compile: Callable[[], bytes], answers: np.ndarray, signature: Sign
     return content, largest_difference(answers, compiled), ""
 
 
-def _answers(scorer: Scorer, sample: np.ndarray) -> np.ndarray:
-    return _asked(lambda: scorer.score(sample) if len(sample) else np.empty(0))
+def _answers(scorer: Scorer, sample: Sample) -> np.ndarray:
+    rows = sample if isinstance(sample, np.ndarray) else next(iter(sample.values()), ())
+    return _asked(lambda: scorer.score(sample) if len(rows) else np.empty(0))
 
 
 def _asked(ask: Callable[[], np.ndarray]) -> np.ndarray:

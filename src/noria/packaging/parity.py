@@ -13,6 +13,8 @@ TOLERANCE = 1e-5
 _SEVERAL = (Task.MULTICLASS, Task.QUANTILE, Task.VECTOR)
 _CHANCES = (Task.BINARY, Task.MULTICLASS)
 
+_CHANCES_WANTED = "use a classifier with a probability objective; let a network end in a sigmoid or softmax"
+
 
 def fit_signature(answers: np.ndarray, signature: Signature) -> None:
     """Check that answers have the shape and range that the signature promises.
@@ -29,10 +31,10 @@ def fit_signature(answers: np.ndarray, signature: Signature) -> None:
     if not np.isfinite(answers).all():
         raise ArtifactRejected(
             f"the model has no answer to {np.count_nonzero(~np.isfinite(answers))} of {answers.size} real rows",
-            fix="let it take missing values (NaN): put a SimpleImputer in front, or use a model that handles them",
+            fix="let it take missing values (NaN): put a SimpleImputer in front (a network: torch.nan_to_num), or use a model that handles them",
         )
     if signature.task in _CHANCES and not (answers.min() >= 0 and answers.max() <= 1):
-        raise ArtifactRejected("the model's answers are not probabilities", fix="use a classifier, with a probability objective")
+        raise ArtifactRejected("the model's answers are not probabilities", fix=_CHANCES_WANTED)
 
 
 def _fit_width(answers: np.ndarray, signature: Signature) -> None:
@@ -46,10 +48,10 @@ def _fit_width(answers: np.ndarray, signature: Signature) -> None:
     raise ArtifactRejected(f"the model's answers have shape {answers.shape} for {wanted} {what}", fix=fix)
 
 
-def alike(one: np.ndarray, other: np.ndarray, task: Task, threshold: float = THRESHOLD) -> bool:
+def alike(one: np.ndarray, other: np.ndarray, task: Task, threshold: float = THRESHOLD, *, tolerance: float = TOLERANCE) -> bool:
     """Whether two forms answer alike: within the tolerance, with no decision flipped."""
-    relative = 0.0 if task in _CHANCES else TOLERANCE
-    if one.shape != other.shape or not np.allclose(one, other, rtol=relative, atol=TOLERANCE):
+    relative = 0.0 if task in _CHANCES else tolerance
+    if one.shape != other.shape or not np.allclose(one, other, rtol=relative, atol=tolerance):
         return False
     if task is Task.BINARY:
         return bool(np.array_equal(one >= threshold, other >= threshold))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from noria.core.schema import Signature
+
+MATRIX, COLUMNS = "matrix", "columns"
+
+
+def takes(scorer: object) -> str:
+    """How a scorer wants its rows: MATRIX, unless its `takes` says COLUMNS, as it does where a row holds more than numbers."""
+    return getattr(scorer, "takes", MATRIX)
 
 
 class Scorer(Protocol):
@@ -20,11 +27,14 @@ class Scorer(Protocol):
     format: str
     explained_by: str
 
-    def score(self, X: np.ndarray) -> np.ndarray:
-        """Answers for a float64 matrix, shape (n, features), missing as NaN.
+    def score(self, X: Any) -> np.ndarray:
+        """Answers for a float64 matrix, shape (n, features), missing as NaN; or for columns, field name to array.
+
+        Columns are arrays whose first dimension is the rows: float64 for numbers and times, object for
+        text and bytes (None = missing), and a tensor's own type and shape.
 
         Binary: P(positive), shape (n,). Regression: values, shape (n,). Multi-class: probabilities,
-        shape (n, classes), in the order of the signature's classes.
+        shape (n, classes), in the order of the signature's classes. Quantiles and vectors: shape (n, width).
         """
         ...
 

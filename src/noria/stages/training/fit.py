@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ _NOT_THE_USERS = tuple(
 
 
 def fit(train: Callable[[Split, dict[str, Param]], Any], split: Split, params: Mapping[str, Param], *, seed: int) -> object:
-    """Call `train(split, params)` with `random` and NumPy seeded, and return its model.
+    """Call `train(split, params)` with `random`, NumPy and, where the loop's file imports it, PyTorch seeded, and return its model.
 
     String hashing has its seed from the start of the process: whoever starts it sets PYTHONHASHSEED.
 
@@ -34,6 +35,8 @@ def fit(train: Callable[[Split, dict[str, Param]], Any], split: Split, params: M
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
     try:
         model = train(split, dict(params))
     except Exception as error:
