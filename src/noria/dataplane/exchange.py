@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,8 +110,11 @@ def said(value: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = (
     return Reply(status=status, body=orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), headers=headers)
 
 
-def document(body: bytes) -> dict[str, Any]:
+def document(body: bytes, *, nan: bool = False) -> dict[str, Any]:
     """The JSON object in a body.
+
+    Args:
+        nan: Take NaN and Infinity too, which JSON has not and clients write.
 
     Raises:
         Refused: it is not JSON.
@@ -119,7 +123,19 @@ def document(body: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Refused("not-json", f"the body is not JSON: {error}") from None
+        value = _with_nan(body) if nan else None
+        if value is None:
+            raise Refused("not-json", f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise RequestInvalid("the body is not an object", fields={"body": "must be a JSON object"})
+    return value
+
+
+def _with_nan(body: bytes) -> Any:
+    """What Python's own reader makes of a body, if it can be said again; else None."""
+    try:
+        value = json.loads(body)
+        orjson.dumps(value)
+    except (ValueError, RecursionError, TypeError):
+        return None
     return value

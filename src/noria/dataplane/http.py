@@ -7,7 +7,7 @@ from typing import Any
 
 from noria.app.hosting import Hosting
 from noria.dataplane.exchange import Call, Refused
-from noria.dataplane.faces import mlflow_scoring, own
+from noria.dataplane.faces import mlflow_scoring, oip, own
 from noria.dataplane.router import Router
 from noria.stages.serving.desk import Desk
 
@@ -25,7 +25,7 @@ class Disconnected(ConnectionError):
 
 def create_router(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None) -> Router:
     """Every protocol over one desk; `deployment` answers where a protocol's call names none."""
-    return Router([own.face(desk), mlflow_scoring.face(desk, deployment=deployment, hosting=hosting)], token=token)
+    return Router([own.face(desk), oip.face(desk), mlflow_scoring.face(desk, deployment=deployment, hosting=hosting)], token=token)
 
 
 def create_app(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None) -> App:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,10 +82,13 @@ def rows_of(signature: Signature, tensors: Sequence[Tensor]) -> list[forms.Input
     return forms.of_columns({one.name: _column(fields.get(one.name), one) for one in tensors})
 
 
+def request_id(given: str) -> str:
+    """The caller's own id, or a fresh one, so that an outcome can be told for it."""
+    return given or f"req_{uuid.uuid4().hex}"
+
+
 def items_of(request_id: str, rows: Sequence[forms.Inputs]) -> list[Item]:
-    """Rows with their ids: the caller's own for one row, and behind it "-0", "-1", … for many; "" leaves it to the desk."""
-    if not request_id:
-        return [(None, row) for row in rows]
+    """Rows with their ids: the request's own for one row, and behind it "-0", "-1", … for many."""
     if len(rows) == 1:
         return [(request_id, rows[0])]
     return [(f"{request_id}-{place}", row) for place, row in enumerate(rows)]

@@ -16,6 +16,7 @@ from noria.dataplane.tensor_forms import (
     inputs_of,
     items_of,
     outputs_of,
+    request_id,
     rows_of,
     tensors_of,
     version_asked,
@@ -100,7 +101,9 @@ def test_what_makes_no_rows_says_why(signature, tensors, why) -> None:
 def test_ids_are_the_callers_own() -> None:
     assert items_of("mine", [{}]) == [("mine", {})]
     assert items_of("mine", [{}, {}]) == [("mine-0", {}), ("mine-1", {})]
-    assert items_of("", [{}]) == [(None, {})]
+    assert items_of("mine", []) == []
+    assert request_id("mine") == "mine"
+    assert request_id("") != request_id("")
 
 
 def test_answers_are_tensors() -> None:
