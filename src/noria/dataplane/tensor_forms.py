@@ -88,7 +88,9 @@ def request_id(given: str) -> str:
 
 
 def items_of(request_id: str, rows: Sequence[forms.Inputs]) -> list[Item]:
-    """Rows with their ids: the request's own for one row, and behind it "-0", "-1", … for many."""
+    """Rows with their ids: the request's own for one row, and behind it "-0", "-1", … for many; "" leaves it to the desk."""
+    if not request_id:
+        return [(None, row) for row in rows]
     if len(rows) == 1:
         return [(request_id, rows[0])]
     return [(f"{request_id}-{place}", row) for place, row in enumerate(rows)]

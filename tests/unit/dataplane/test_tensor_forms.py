@@ -102,6 +102,7 @@ def test_ids_are_the_callers_own() -> None:
     assert items_of("mine", [{}]) == [("mine", {})]
     assert items_of("mine", [{}, {}]) == [("mine-0", {}), ("mine-1", {})]
     assert items_of("mine", []) == []
+    assert items_of("", [{}]) == [(None, {})]
     assert request_id("mine") == "mine"
     assert request_id("") != request_id("")
 
