@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from noria.core.declaration.inspection import Fairness, Leakage
     from noria.core.declaration.loop import Loop, Retrain
-    from noria.core.declaration.rollout import AB, Bandit, Canary
+    from noria.core.declaration.rollout import AB, Bandit, BlueGreen, Canary, Interleave, Shadow
     from noria.core.declaration.service import errors, labels, prediction_bias, skew, slow, sudden
     from noria.core.declaration.training import Split, Tune, choice, integer, log, real
     from noria.core.declaration.watch import (
@@ -59,15 +59,18 @@ __all__ = [
     "Alerts",
     "Backtest",
     "Bandit",
+    "BlueGreen",
     "Canary",
     "Costs",
     "Dataset",
     "Fairness",
+    "Interleave",
     "Label",
     "Leakage",
     "Loop",
     "Quiet",
     "Retrain",
+    "Shadow",
     "Split",
     "Tune",
     "__version__",

@@ -16,14 +16,18 @@ Answer = float | tuple[float, ...]
 class Role(StrEnum):
     """Why a version computed an answer.
 
-    CHAMPION and CHALLENGER answers were given to a user; a SHADOW answer was only recorded.
-    FALLBACK is the champion's answer given because the challenger failed on this request.
+    CHAMPION and CHALLENGER answers were given to a user; a SHADOW answer of the challenger, and a
+    CONTROL answer of the champion, were only recorded. FALLBACK is the champion's answer given
+    because the challenger failed on this request. ASKED is the answer of a version that the caller
+    named: nobody dealt it, so it is evidence of nothing.
     """
 
     CHAMPION = "champion"
     CHALLENGER = "challenger"
     SHADOW = "shadow"
     FALLBACK = "fallback"
+    CONTROL = "control"
+    ASKED = "asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,9 @@ class Route:
         salt: Changes which keys fall on the challenger; a new one for every rollout.
         timeout_ms: The challenger has this long; then the champion answers.
         sample: Share of requests that the prediction log keeps.
+        control: Whether the champion also computes (unseen by users) on the challenger's requests.
+        interleave: Whether both versions draft one order for each query of a ranking.
+        before: The last good champion before this one, which a kill switch goes back to.
     """
 
     deployment: str
@@ -65,6 +72,9 @@ class Route:
     salt: str = ""
     timeout_ms: float = 250.0
     sample: float = 1.0
+    control: bool = False
+    interleave: bool = False
+    before: ServedVersion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +94,7 @@ class Prediction:
         inputs: The request's raw fields.
         served: Features that were looked up or computed on demand, as the model saw them.
         error: Why this version failed ("" when it answered).
+        propensity: The chance that this version was to answer, when the request was dealt; None where none was dealt.
     """
 
     request_id: str
@@ -97,13 +108,20 @@ class Prediction:
     answer: Answer | None
     latency_us: int
     error: str = ""
+    propensity: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """The outcome of one request, told later; the last one told for a request id counts."""
+    """The outcome of one request, told later; the last one told for a request id counts.
+
+    Attributes:
+        value: What happened; None where only numbers of the business are told.
+        metrics: Numbers of the business by name, such as revenue.
+    """
 
     request_id: str
     deployment: str
     value: Scalar
     time_ms: int
+    metrics: Mapping[str, float] = field(default_factory=dict)

@@ -142,9 +142,10 @@ class Rollout:
         touched: Requests that the challenger was asked to answer for a user.
         failed: Those in which the challenger failed and the champion answered.
         timeout_ms: The challenger has this long per request.
-        kind: "canary", "ab" or "bandit".
+        kind: "canary", "ab", "bandit", "shadow", "bluegreen" or "interleave".
         better: Of a bandit: the chance that the challenger is better, at the latest look.
         sure_since: Of a bandit: pairs at which that chance became as good as certain; 0 while it is not.
+        asks: Of a shadow: it is over, and a person decides.
     """
 
     id: str
@@ -167,6 +168,7 @@ class Rollout:
     kind: str = "canary"
     better: float | None = None
     sure_since: int = 0
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

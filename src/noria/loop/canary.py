@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from noria.core.declaration.rollout import Canary
 from noria.loop.guards import said
-from noria.loop.looks import Look, Standing, held_up, moved, promoted, taken_out, waiting
+from noria.loop.looks import Look, Standing, held_up, in_doubt, moved, promoted
 
 
 def decide(standing: Standing, canary: Canary) -> Look:
@@ -15,15 +15,10 @@ def decide(standing: Standing, canary: Canary) -> Look:
     A guard whose estimate lies beyond its margin holds the challenger where it is until the
     evidence is sure of one or the other: no more users meet what may be a bad model.
     """
-    held = held_up(standing, canary, canary.min_rows)
+    held = held_up(standing, canary, canary.min_rows) or in_doubt(standing, canary.max_rows)
     if held is not None:
         return held
     rollout, following = standing.rollout, standing.rollout.step + 1
-    doubted = [guard for guard in rollout.looks if guard.verdict == "undecided" and guard.difference.value > guard.margin]
-    if doubted and standing.rows < canary.max_rows:
-        return waiting(rollout, f"stays: it looks worse than is tolerated, though not surely yet; {said(doubted[0])}")
-    if doubted:
-        return taken_out(rollout, standing.now, [f"after {standing.rows:,} rows it still looks worse than is tolerated", said(doubted[0])])
     place = "shadow" if standing.in_shadow else f"{rollout.steps[rollout.step]:g} %"
     reasons = (f"{standing.rows:,} rows on {place} without harm", *(said(guard) for guard in rollout.looks))
     if canary.steps[following] >= 100:

@@ -18,6 +18,8 @@ from noria.stages.serving.routing import bucket
 SAMPLE_RATIO_ALPHA = 0.001
 GUARD_ROWS = 100
 """Rows per arm before a guard says anything."""
+INTERLEAVED, BLUE_GREEN = "interleave", "bluegreen"
+"""Kinds of rollout in which no key is dealt to one side: every request is answered by both, or by the challenger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Evidence:
         design_effect: Of each compared metric, from the scorecard (see `Scorecard`).
         agreement: Of challenger and champion on held-out rows, from the scorecard too; None = they cannot be compared.
         given: What metrics need to know of champion and challenger: thresholds, costs.
+        business: Numbers that came with feedback, one row per request: `request_id` and a column for each name.
+        past: The champion's answers on its last day before users met the challenger.
     """
 
     rows: pl.DataFrame
@@ -38,6 +42,15 @@ class Evidence:
     design_effect: Mapping[str, float] = field(default_factory=dict)
     agreement: Estimate | None = None
     given: Versions = (PLAIN, PLAIN)
+    business: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"request_id": pl.String}))
+    past: pl.DataFrame | None = None
+
+
+def on_same_requests(rows: pl.DataFrame) -> pl.DataFrame:
+    """Requests that both versions answered, one of them unseen; the challenger's columns end in " of challenger"."""
+    champion = rows.filter(pl.col("role").is_in([Role.CHAMPION, Role.CONTROL]))
+    challenger = rows.filter(pl.col("role").is_in([Role.SHADOW, Role.CHALLENGER]))
+    return champion.join(challenger, on="request_id", suffix=" of challenger")
 
 
 def in_force(rollout: Rollout, rows: pl.DataFrame, of: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -52,6 +65,9 @@ def in_force(rollout: Rollout, rows: pl.DataFrame, of: pl.DataFrame | None = Non
     of = rows if of is None else of
     if rollout.phase is RolloutPhase.SHADOW:
         return of.filter(pl.col("time") >= rollout.step_started_at)
+    if rollout.kind == INTERLEAVED:
+        drafted = rows.filter(pl.col("time") >= rollout.step_started_at, pl.col("role") == Role.CHALLENGER)["time"].min()
+        return of.head(0) if drafted is None else of.filter(pl.col("time") >= drafted)
     before = rollout.steps[rollout.step - 1] / 100 if rollout.step > 0 else 0.0
     grew = rollout.share > before
     tried = rows.filter(pl.col("time") >= rollout.step_started_at, pl.col("role") == (Role.CHALLENGER if grew else Role.CHAMPION))
@@ -68,7 +84,7 @@ def touched(rows: pl.DataFrame) -> tuple[int, int]:
 
 def skewed(rollout: Rollout, rows: pl.DataFrame) -> str:
     """Why the split is not what was planned, or ""; `rows` are those in force."""
-    if rollout.phase is not RolloutPhase.CANARY:
+    if rollout.phase is not RolloutPhase.CANARY or rollout.kind == INTERLEAVED:
         return ""
     challenger = rows.filter(pl.col("role") == Role.CHALLENGER)["key"].n_unique()
     champion = rows.filter(pl.col("role") == Role.CHAMPION)["key"].n_unique()

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from noria.core.declaration.rollout import Strategy
 from noria.core.turning import Rollout, RolloutPhase
+from noria.loop.guards import said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,17 @@ def held_up(standing: Standing, strategy: Strategy, min_rows: int) -> Look | Non
     if silent:
         return taken_out(standing.rollout, standing.now, [f"after {rows:,} rows there is still not enough data on {', '.join(silent)}"])
     return None
+
+
+def in_doubt(standing: Standing, max_rows: int) -> Look | None:
+    """Stay while a guard looks worse than is tolerated, though not surely; out after `max_rows`. None when none does."""
+    doubted = [guard for guard in standing.rollout.looks if guard.verdict == "undecided" and guard.difference.value > guard.margin]
+    if not doubted:
+        return None
+    if standing.rows < max_rows:
+        return waiting(standing.rollout, f"stays: it looks worse than is tolerated, though not surely yet; {said(doubted[0])}")
+    over = f"after {standing.rows:,} rows it still looks worse than is tolerated"
+    return taken_out(standing.rollout, standing.now, [over, said(doubted[0])])
 
 
 def waiting(rollout: Rollout, reason: str) -> Look:

@@ -88,7 +88,7 @@ class Loop:
         label: What to predict.
         train: Function of (Split, params) that returns a fitted scikit-learn or LightGBM model, or ONNX bytes.
         gates: What a candidate must show.
-        rollout: How a challenger comes in: `Canary`, `AB` or `Bandit`.
+        rollout: How a challenger comes in: `Canary`, `AB`, `Bandit`, `Shadow`, `BlueGreen` or `Interleave`.
         costs: What right and wrong answers of a binary task cost: chooses the threshold, and gives the metric expected_cost.
         alerts: How much people are told, and when trouble is expected.
         fairness: The groups whose answers are compared; None = none are.

@@ -1,141 +1,41 @@
-"""How a challenger may be brought in: step by step, by a fixed split, or by a share that follows the evidence."""
+"""The ways to bring a challenger in, what each compares versions by, and how a person would say it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from noria.core.declaration.at_once import BlueGreen, Interleave, Shadow
+from noria.core.declaration.gradual import AB, Bandit, Canary
+from noria.core.declaration.tolerance import BUSINESS, GUARDED, TOLERATED, TOLERATED_QUALITY, business_name
+from noria.core.moments import spoken
 
-TOLERATED = {"errors": 0.005, "latency": 1.0, "agreement": 0.3, "operations": 0.05}
-"""Harm that is tolerated where a declaration says nothing: half a per cent more errors, twice as slow, a rank
-correlation with the champion that is lower by 0.3 than it was on held-out rows, an operational score of 95 of 100."""
-GUARDED = ("errors", "latency", "agreement")
-"""What is guarded where a declaration says nothing."""
-TOLERATED_QUALITY = 0.02
-"""The same for every metric, in its own units."""
+__all__ = [
+    "AB",
+    "BUSINESS",
+    "GUARDED",
+    "TOLERATED",
+    "TOLERATED_QUALITY",
+    "Bandit",
+    "BlueGreen",
+    "Canary",
+    "Interleave",
+    "Shadow",
+    "Strategy",
+    "business_name",
+    "compared",
+    "deciding",
+    "in_words",
+]
 
-
-@dataclass(frozen=True, slots=True, init=False)
-class Canary:
-    """Bring a challenger in step by step, first unseen (shadow), then on a growing share of traffic.
-
-    Args:
-        steps: Percent of traffic per step, ascending; 100 means promote.
-        min_rows: Requests the challenger must have answered in a step before the next.
-        guard: What is compared at each look: "errors", "latency", "agreement" (with the champion, against
-            held-out rows: it needs no outcomes), "operations" (a score over all operational metrics that
-            holds a challenger, but never takes it out) and metrics of the task.
-        margin: Guard to the harm that is still tolerated (quality: 0.02, errors: 0.005, latency: 1.0 = may
-            be twice as slow, agreement: 0.3), defaults as said.
-        shadow_rows: Requests to shadow first; 0 for none.
-        confidence: Of each sequential test, before Bonferroni over the guards.
-        max_rows: Requests per step after which "undecided" ends in rollback (futility).
-        timeout_ms: The challenger has this long per request, then the champion answers.
-    """
-
-    steps: tuple[float, ...]
-    min_rows: int
-    guard: tuple[str, ...]
-    margin: Mapping[str, float]
-    shadow_rows: int
-    confidence: float
-    max_rows: int
-    timeout_ms: float
-
-    def __init__(
-        self,
-        steps: Sequence[float] = (1, 10, 50, 100),
-        *,
-        min_rows: int = 500,
-        guard: Sequence[str] = GUARDED,
-        margin: Mapping[str, float] | None = None,
-        shadow_rows: int = 500,
-        confidence: float = 0.95,
-        max_rows: int = 50_000,
-        timeout_ms: float = 250.0,
-    ) -> None:
-        object.__setattr__(self, "steps", tuple(float(s) for s in steps))
-        object.__setattr__(self, "min_rows", min_rows)
-        object.__setattr__(self, "guard", tuple(guard))
-        object.__setattr__(self, "margin", {**TOLERATED, **(margin or {})})
-        object.__setattr__(self, "shadow_rows", shadow_rows)
-        object.__setattr__(self, "confidence", confidence)
-        object.__setattr__(self, "max_rows", max_rows)
-        object.__setattr__(self, "timeout_ms", timeout_ms)
+Strategy = Canary | AB | Bandit | Shadow | BlueGreen | Interleave
 
 
-@dataclass(frozen=True, slots=True)
-class AB:
-    """Split traffic at a fixed share and promote the challenger only when it is shown to be better.
-
-    Each arm is judged on what it answered itself, so an answer may change the outcome. That costs
-    rows: a canary with a guard on the metric is far quicker where an answer changes nothing.
-
-    Args:
-        share: Percent of keys that the challenger answers, for as long as the test runs.
-        metric: What it must be better in; a smooth metric of the task.
-        min_effect: By how much at least, in units of the metric.
-        min_rows: Requests the challenger must have answered before it may win.
-        max_rows: The challenger's requests with outcomes after which no difference is given up (futility).
-        guard, margin, shadow_rows, confidence, timeout_ms: As for `Canary`; `margin[metric]` is the
-            harm in the metric that ends the test.
-    """
-
-    share: float = 50.0
-    _: KW_ONLY
-    metric: str
-    min_effect: float = 0.0
-    min_rows: int = 500
-    max_rows: int = 20_000
-    guard: Sequence[str] = GUARDED
-    margin: Mapping[str, float] = field(default_factory=dict)
-    shadow_rows: int = 500
-    confidence: float = 0.95
-    timeout_ms: float = 250.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "guard", tuple(self.guard))
-        object.__setattr__(self, "margin", {**TOLERATED, **self.margin})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bandit:
-    """Let traffic follow the evidence: the challenger's share is the chance that it is better.
-
-    It earns while it learns, and pays with proof: a bandit calls an equal challenger better more
-    often than an `AB` does. Not for decisions that must treat like people alike.
-
-    Args:
-        metric: What "better" means; a smooth metric of the task, compared in pairs.
-        floor: Least share of either version, between 0 and 0.5.
-        step: How far the share may move at one look.
-        min_rows: Pairs with outcomes before it may win; also the weight of the prior "no difference".
-        max_rows: Pairs with outcomes after which it leaves undecided (futility).
-        guard, margin, shadow_rows, confidence, timeout_ms: As for `Canary`.
-    """
-
-    metric: str
-    floor: float = 0.05
-    step: float = 0.1
-    min_rows: int = 500
-    max_rows: int = 20_000
-    guard: Sequence[str] = GUARDED
-    margin: Mapping[str, float] = field(default_factory=dict)
-    shadow_rows: int = 500
-    confidence: float = 0.95
-    timeout_ms: float = 250.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "guard", tuple(self.guard))
-        object.__setattr__(self, "margin", {**TOLERATED, **self.margin})
-
-
-Strategy = Canary | AB | Bandit
+def deciding(strategy: Strategy) -> str:
+    """The metric of the task by which the challenger must win, or "" where it must only do no harm."""
+    return strategy.metric if isinstance(strategy, AB | Bandit) else ""
 
 
 def compared(strategy: Strategy) -> tuple[str, ...]:
     """Everything that both versions are compared by: guards, and the metric that decides."""
-    deciding = () if isinstance(strategy, Canary) else (strategy.metric,)
-    return tuple(dict.fromkeys((*strategy.guard, *deciding)))
+    return tuple(dict.fromkeys((*strategy.guard, *filter(None, [deciding(strategy)]))))
 
 
 def in_words(strategy: Strategy) -> str:
@@ -153,6 +53,16 @@ def in_words(strategy: Strategy) -> str:
             path = f"A/B: {strategy.share:g} % of traffic until {strategy.metric} is shown to be better{by} ({_rows(strategy)})"
         case Bandit():
             path = f"bandit: {strategy.floor:.0%} to {1 - strategy.floor:.0%} of traffic, by the chance of a better {strategy.metric} ({_rows(strategy)})"
+        case Shadow():
+            path = {"ask": "a person decides", "promote": "it is champion", "leave": "it leaves"}[strategy.then]
+        case BlueGreen():
+            path = (
+                f"blue/green: all traffic at once; the old version stays ready for {spoken(strategy.bake)} (≥ {strategy.min_rows:,} rows)"
+            )
+        case Interleave():
+            by = f" by more than {strategy.min_effect:g}" * (strategy.min_effect > 0)
+            what = "its rows are chosen more often" if strategy.metric == "wins" else "its rows gain more"
+            path = f"interleaved with the champion until {what}{by} ({strategy.min_queries:,} to {strategy.max_queries:,} queries)"
     return shadow + path
 
 

@@ -13,6 +13,9 @@ from noria.stages.serving.asks import Ask
 from noria.stages.serving.frames import Predictions
 from noria.stages.serving.model import all_finite, finite
 
+NOT_FINITE = "answered "
+"""What the error of an answer that is no finite number starts with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Computed:
@@ -31,7 +34,7 @@ def checked(asks: Sequence[Ask], rows: Rows, answers: Sequence[Answer | None], s
         return failed(asks, rows, f"gave {len(answers)} answers to {len(asks)} rows")
     if all_finite(answers):
         return Computed(asks, rows, answers, served, [""] * len(asks))
-    errors = ["" if finite(answer) else f"answered {answer}" for answer in answers]
+    errors = ["" if finite(answer) else f"{NOT_FINITE}{answer}" for answer in answers]
     return Computed(asks, rows, [None if error else answer for answer, error in zip(answers, errors, strict=True)], served, errors)
 
 
