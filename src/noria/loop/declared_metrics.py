@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from noria.core.declaration.loop import Loop
 from noria.core.declaration.rollout import compared
 from noria.core.schema import Task
-from noria.loop.guards import WITHOUT_OUTCOMES
+from noria.loop.guards import is_metric
 from noria.loop.mistakes import Mistake, nearest
 from noria.stages.evaluation.metrics import metric, names_for, offers
 from noria.stages.evaluation.sequential_marks import can_be_guarded
@@ -51,7 +51,7 @@ def _metrics_named(loop: Loop) -> Iterator[tuple[str, str]]:
         if gate.check in ("at-least", "at-most"):
             yield from ((f"gate {gate}", name) for name in gate.limits)
     for guard in compared(loop.rollout):
-        if guard not in WITHOUT_OUTCOMES:
+        if is_metric(guard):
             yield "rollout", guard
     for watch in loop.watch:
         if watch.metric:

@@ -10,20 +10,27 @@ from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Columns
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop
-from noria.core.declaration.rollout import AB, Bandit, Canary, Strategy
+from noria.core.declaration.rollout import AB, Bandit, BlueGreen, Canary, Interleave, Shadow, Strategy
+from noria.core.declaration.tolerance import BUSINESS, business_name
 from noria.core.declaration.watch import DATA_QUALITY, STATISTICS, Watch
 from noria.core.moments import spoken
 from noria.core.turning import Cause
 from noria.loop.beside import MAKERS, name_of
+from noria.loop.guards import is_felt
 from noria.loop.mistakes import Mistake, nearest
 from noria.stages.monitoring.alarms import ALARMS
 from noria.stages.monitoring.sudden import DETECTORS, STREAMS
+from noria.stages.serving.outcome import NAME
+
+WARM = 100
+"""Rows that a version must have computed unseen before it gets all traffic at once."""
 
 
 def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
     """Every mistake in `rollout=`, `retrain=`, `watch=`, `alerts=` and `test=`."""
     yield from _of_strategy(loop.rollout)
     yield from _of_rollout(loop.rollout)
+    yield from _of_guards(loop)
     yield from _of_alerts(loop.alerts)
     for cause in loop.retrain.on:
         if cause not in tuple(Cause):
@@ -79,6 +86,23 @@ def _of_strategy(strategy: Strategy) -> Iterator[Mistake]:
                 yield "rollout", f"a floor of {strategy.floor:g} leaves no room", "keep it between 0 and 0.5"
             if not 0 < strategy.step <= 1:
                 yield "rollout", f"step={strategy.step:g}", "let the share move by more than 0 and at most 1"
+        case Shadow():
+            if strategy.then not in ("ask", "promote", "leave"):
+                yield "rollout", f"then={strategy.then!r} is unknown", "write then='ask', 'promote' or 'leave'"
+        case BlueGreen():
+            if strategy.shadow_rows < WARM:
+                yield (
+                    "rollout",
+                    f"{strategy.shadow_rows:,} shadow rows do not warm a version that gets all traffic",
+                    f"ask for {WARM} or more",
+                )
+            if strategy.bake <= timedelta(0):
+                yield "rollout", "a bake of no time", 'write for example bake="2h"'
+        case Interleave():
+            if strategy.metric not in ("wins", "gain"):
+                yield "rollout", f"metric={strategy.metric!r} is no way to count queries", "write metric='wins' or metric='gain'"
+            if strategy.min_effect < 0:
+                yield "rollout", f"min_effect={strategy.min_effect:g}", "ask for 0 or more: the challenger must be better"
 
 
 def _of_rollout(strategy: Strategy) -> Iterator[Mistake]:
@@ -86,6 +110,23 @@ def _of_rollout(strategy: Strategy) -> Iterator[Mistake]:
         yield "rollout", f"min_rows={strategy.min_rows:,} of max_rows={strategy.max_rows:,}", "1 ≤ min_rows ≤ max_rows"
     if not 0.5 < strategy.confidence < 1:
         yield "rollout", f"a confidence of {strategy.confidence:g}", "keep it between 0.5 and 1"
+
+
+def _of_guards(loop: Loop) -> Iterator[Mistake]:
+    """Guards that a strategy can never hear, and interleaving of what is no ranking."""
+    strategy = loop.rollout
+    if isinstance(strategy, Interleave) and loop.label.task != "ranking":
+        yield "rollout", "only rankings can be interleaved", 'write nr.Label(…, task="ranking", group=…), or choose another rollout'
+    for guard in strategy.guard:
+        business = guard.startswith(BUSINESS)
+        if isinstance(strategy, Shadow) and is_felt(guard):
+            yield "rollout", f"{guard!r} says nothing of a shadow: no user meets it", "leave it out"
+        elif business and isinstance(strategy, BlueGreen | Interleave):
+            yield "rollout", f"{guard!r} has nothing to be held against where all requests meet both or one", "use nr.Canary or nr.AB"
+        elif business and guard not in strategy.margin:
+            yield "rollout", f"{guard!r} has no margin", f'say how much harm is tolerated: margin={{"{guard}": …}}'
+        if business and not NAME.fullmatch(business_name(guard)[0]):
+            yield "rollout", f"{guard!r} names no number", 'write for example "business:revenue"'
 
 
 def _of_watch(watch: Watch) -> Iterator[Mistake]:

@@ -10,6 +10,7 @@ from noria.core.traffic import Plan, Route, ServedVersion
 from noria.core.turning import Rollout, RolloutPhase
 from noria.ledger.documents import Documents
 from noria.loop.drills import armed
+from noria.loop.evidence import BLUE_GREEN, INTERLEAVED
 from noria.loop.world import World
 from noria.stages.registry import aliases, versions
 from noria.stages.serving.plans import publish, read_plan
@@ -45,17 +46,24 @@ def _route(world: World, name: str) -> Route | None:
     number = aliases.current(world.records, name, CHAMPION)
     if number is None:
         return None
-    champion = _served(versions.get(world.records, name, number))
-    route = Route(deployment=name, champion=champion)
+    before = aliases.previous(world.records, name, CHAMPION)
+    route = Route(
+        deployment=name,
+        champion=_served(versions.get(world.records, name, number)),
+        before=None if before is None else _served(versions.get(world.records, name, before)),
+    )
     rollout = open_rollout(world.documents, name)
     if rollout is None or rollout.champion != number:
         return route
+    interleave = rollout.kind == INTERLEAVED and rollout.phase is RolloutPhase.CANARY
     challenger = _served(versions.get(world.records, name, rollout.challenger))
     return replace(
         route,
         challenger=replace(challenger, fault=armed(world.records, name, rollout.challenger)),
-        challenger_share=rollout.share,
+        challenger_share=0.0 if interleave else rollout.share,
         shadow=True,
+        control=rollout.kind == BLUE_GREEN,
+        interleave=interleave,
         salt=rollout.id,
         timeout_ms=rollout.timeout_ms,
     )

@@ -64,18 +64,18 @@ def floor(moment: datetime, width: timedelta) -> datetime:
 
 def _point(loop: str, start: object, width: timedelta, rows: pl.DataFrame) -> TrafficPoint:
     assert isinstance(start, datetime)
-    given = rows.filter(pl.col("role").is_in([Role.CHAMPION, Role.CHALLENGER, Role.FALLBACK]) & (pl.col("error") == ""))
+    given = rows.filter(pl.col("role").is_in([Role.CHAMPION, Role.CHALLENGER, Role.FALLBACK, Role.ASKED]) & (pl.col("error") == ""))
     fallbacks = rows.filter(pl.col("role") == Role.FALLBACK)
     answered = pl.concat([given, fallbacks]).unique("request_id")
     latency = answered["latency_us"]
     by_version = answered.group_by("version").agg(pl.len().alias("n"), pl.col("answer").mean().alias("mean"))
-    asked = rows.filter(pl.col("role") != Role.SHADOW)["request_id"].n_unique()
+    asked = rows.filter(~pl.col("role").is_in([Role.SHADOW, Role.CONTROL]))["request_id"].n_unique()
     return TrafficPoint(
         loop=loop,
         start=start,
         seconds=width.total_seconds(),
         requests={str(version): n for version, n in by_version.select("version", "n").sort("version").iter_rows()},
-        shadowed=rows.filter(pl.col("role") == Role.SHADOW).height,
+        shadowed=rows.filter(pl.col("role").is_in([Role.SHADOW, Role.CONTROL])).height,
         fallbacks=fallbacks.height,
         failed=asked - answered.height,
         latency_p50_us=float(latency.quantile(0.5) or 0.0),

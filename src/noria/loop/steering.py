@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+
+import polars as pl
 
 from noria.core.errors import NotFound
+from noria.core.traffic import Role
 from noria.core.turning import Rollout, RolloutPhase
 from noria.durable.trip import Trip
 from noria.loop import worth
-from noria.loop.evidence import Evidence
+from noria.loop.evidence import BLUE_GREEN, INTERLEAVED, Evidence
 from noria.loop.given import given_of
 from noria.loop.looks import Look
 from noria.loop.outcomes import coded
@@ -18,6 +22,7 @@ from noria.ports.records import Write
 from noria.stages.registry import versions
 from noria.stages.serving import log
 
+LAST_DAY = timedelta(days=1)
 ENDED = (RolloutPhase.PROMOTED, RolloutPhase.ROLLED_BACK)
 
 
@@ -45,10 +50,14 @@ def evidence(world: World, rollout: Rollout) -> Evidence:
     """All traffic since the rollout began, from the prediction log."""
     champion, version = (versions.get(world.records, rollout.loop, number) for number in (rollout.champion, rollout.challenger))
     signature = version.candidate.signature
-    columns = ["request_id", "version", "role", "time", "key", "answer", "latency_us", "error"]
+    columns = ["request_id", "version", "role", "time", "key", "answer", "latency_us", "error", "propensity"]
     if len(signature.classes) > 2:
         columns.append("answers")
-    rows = log.predictions(world.log_folder, rollout.loop, since=rollout.started_at, columns=columns)
+    if rollout.kind == INTERLEAVED:
+        columns.append(f"in:{signature.group}")
+    rows = log.predictions(world.log_folder, rollout.loop, since=rollout.started_at, columns=columns).rename(
+        {f"in:{signature.group}": "group"}, strict=False
+    )
     outcomes = log.outcomes(world.log_folder, rollout.loop, since=rollout.started_at)
     labelled = rows.join(outcomes.select("request_id", outcome="value"), on="request_id", how="inner")
     labelled = labelled.with_columns(outcome=coded(labelled["outcome"], signature)).drop_nulls("outcome")
@@ -60,6 +69,18 @@ def evidence(world: World, rollout: Rollout) -> Evidence:
         design_effect=version.scorecard.design_effect,
         agreement=version.scorecard.agreement,
         given=(given_of(champion.candidate, costs=ours.costs), ours),
+        business=log.business(world.log_folder, rollout.loop, since=rollout.started_at),
+        past=_last_day(world, rollout, columns),
+    )
+
+
+def _last_day(world: World, rollout: Rollout, columns: Sequence[str]) -> pl.DataFrame | None:
+    """The champion's answers on the day before users met the challenger, where there are no others to hold it against."""
+    if rollout.kind not in (BLUE_GREEN, INTERLEAVED) or rollout.phase is RolloutPhase.SHADOW:
+        return None
+    since, until = rollout.started_at - LAST_DAY, rollout.step_started_at
+    return log.predictions(world.log_folder, rollout.loop, since=since, until=until, roles=(Role.CHAMPION,), columns=columns).rename(
+        lambda name: "group" if name.startswith("in:") else name
     )
 
 

@@ -12,6 +12,7 @@ from noria.core.schema import Task
 from noria.core.traffic import Role
 from noria.loop.evidence import Evidence
 from noria.loop.outcomes import answers
+from noria.stages.evaluation.measured import Array
 from noria.stages.evaluation.off_policy import Method, Worth, worth
 
 FEWEST = 200
@@ -24,20 +25,20 @@ LOSSES = {Task.BINARY: "squared error", Task.MULTICLASS: "share of wrong answers
 def of_either(evidence: Evidence, shares: Sequence[tuple[datetime, float]]) -> dict[str, Worth]:
     """The loss per request had one version answered every request, for either; empty with too few outcomes.
 
-    Only what each version answered to users counts, and each answer is weighed by the chance that
-    it was the one to give it: so days of 10 % and days of 60 % may be pooled.
+    Only what each version was dealt and answered counts, and each answer is weighed by the chance
+    that it was the one to give it, as it was logged then: so days of 10 % and days of 60 % may be
+    pooled.
 
     Args:
-        shares: The challenger's share and from when on it held, oldest first.
+        shares: The challenger's share and from when on it held, oldest first: for rows that were
+            logged before their propensity was.
     """
     told = evidence.outcomes.filter(pl.col("role").is_in([Role.CHAMPION, Role.CHALLENGER]), pl.col("error") == "")
     if shares:
         told = told.filter(pl.col("time") >= shares[0][0])
     if told.height < FEWEST or not shares:
         return {}
-    since = np.array([np.datetime64(at.replace(tzinfo=None), "ms") for at, _ in shares])
-    at = np.searchsorted(since, told["time"].dt.replace_time_zone(None).to_numpy().astype("datetime64[ms]"), side="right") - 1
-    share = np.array([share for _, share in shares])[at]
+    share = _dealt(told, shares)
     action = (told["role"] == Role.CHALLENGER).to_numpy().astype(np.intp)
     kept = (share > 0) & (share < 1)
     propensity = np.column_stack([1 - share, share])[kept]
@@ -45,6 +46,18 @@ def of_either(evidence: Evidence, shares: Sequence[tuple[datetime, float]]) -> d
     if len(set(action[kept].tolist())) < 2:
         return {}
     return {name: worth(action[kept], loss, propensity, np.eye(2)[arm], method=Method.DR, clusters=keys) for arm, name in enumerate(NAMES)}
+
+
+def _dealt(told: pl.DataFrame, shares: Sequence[tuple[datetime, float]]) -> Array:
+    """The chance that each request was dealt to the challenger, shape (rows,)."""
+    since = np.array([np.datetime64(at.replace(tzinfo=None), "ms") for at, _ in shares])
+    at = np.searchsorted(since, told["time"].dt.replace_time_zone(None).to_numpy().astype("datetime64[ms]"), side="right") - 1
+    planned = np.array([share for _, share in shares])[at]
+    if "propensity" not in told.columns:
+        return planned
+    logged = told["propensity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    of_challenger = np.where((told["role"] == Role.CHALLENGER).to_numpy(), logged, 1 - logged)
+    return np.where(np.isfinite(of_challenger), of_challenger, planned)
 
 
 def said(task: Task, found: dict[str, Worth]) -> str:

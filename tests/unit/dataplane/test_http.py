@@ -106,6 +106,8 @@ def test_rows_are_answered_in_their_order(serving) -> None:
         ("/feedback/late", {"outcomes": [{"id": "a", "value": 1}, {"id": "b"}]}, 422, "request-invalid", {"outcomes[1].value"}),
         ("/feedback/late", {"outcomes": [{"id": "a", "value": 1, "time": "noon"}]}, 422, "request-invalid", {"outcomes[0].time"}),
         ("/feedback/late", {"outcomes": [{"value": 1}]}, 422, "request-invalid", {"outcomes[0].id"}),
+        ("/feedback/late", {"outcomes": [{"id": "a", "metrics": {"a b": 1}}]}, 422, "request-invalid", {"outcomes[0].metrics"}),
+        ("/feedback/late", {"outcomes": [{"id": "a", "metrics": {}}]}, 422, "request-invalid", {"outcomes[0].value"}),
         ("/feedback/late", {"outcomes": [{"id": "a", "value": 1}] * 10_001}, 422, "request-invalid", {"outcomes"}),
         ("/feedback/lat", {"outcomes": [{"id": "a", "value": 1}]}, 404, "not-found", None),
         ("/nowhere", {}, 404, "not-found", None),

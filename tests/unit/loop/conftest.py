@@ -25,13 +25,15 @@ class Traffic:
         error_share: float = 0.0,
         slow_ms: float = 2.0,
         told: bool = True,
+        revenue: tuple[float, float] | None = None,
         agreement: Estimate | None = None,
         seed: int = 1,
     ) -> None:
         self.random = np.random.default_rng(seed)
         self.champion_noise, self.challenger_noise = noise
         self.skill, self.error_share, self.slow_ms, self.told = challenger_skill, error_share, slow_ms, told
-        self.agreement = agreement
+        self.agreement, self.revenue = agreement, revenue
+        self.business: list[dict] = []
         self.rows: list[dict] = []
         self.outcomes: list[dict] = []
         self.n = 0
@@ -48,9 +50,13 @@ class Traffic:
                 self._log(key, time, 2, "challenger", None if failed else theirs, self.slow_ms, "broke" if failed else "")
                 if failed:
                     self._log(key, time, 1, "fallback", mine, self.slow_ms + 1, "challenger v2: broke")
+                if now.kind == "bluegreen":
+                    self._log(key, time, 1, "control", mine, 3.0, "")
+                self._earn(key, 1)
             else:
                 self._log(key, time, 1, "champion", mine, 1.0, "")
                 self._log(key, time, 2, "shadow", None if failed else theirs, self.slow_ms, "broke" if failed else "")
+                self._earn(key, 0)
             if self.told:
                 self.outcomes.append({"request_id": key, "outcome": float(truth)})
 
@@ -67,7 +73,12 @@ class Traffic:
         }
         rows = pl.DataFrame(self.rows, schema=schema)
         told = rows.join(pl.DataFrame(self.outcomes, schema={"request_id": pl.String, "outcome": pl.Float64}), on="request_id")
-        return Evidence(rows=rows, outcomes=told, task=Task.BINARY, agreement=self.agreement)
+        business = pl.DataFrame(self.business, schema={"request_id": pl.String, "revenue": pl.Float64})
+        return Evidence(rows=rows, outcomes=told, task=Task.BINARY, agreement=self.agreement, business=business)
+
+    def _earn(self, key: str, arm: int) -> None:
+        if self.revenue is not None:
+            self.business.append({"request_id": key, "revenue": float(self.random.exponential(self.revenue[arm]))})
 
     def _answer(self, x: float, noise: float) -> float:
         blur = noise * self.random.normal() if noise else 0.0

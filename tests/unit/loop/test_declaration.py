@@ -149,6 +149,18 @@ def test_a_file_without_a_loop_and_a_missing_file_say_what_to_do(folder):
         ('nr.Bandit(metric="roc_auc", floor=0.5)', "a floor of 0.5 leaves no room"),
         ('nr.Bandit(metric="roc_auc", min_rows=500, max_rows=100)', "1 ≤ min_rows ≤ max_rows"),
         ('nr.Canary(guard=["kolmogorov_smirnov"])', "'kolmogorov_smirnov' is no metric"),
+        ('nr.Canary(guard=["nan", "distribution", "business:revenue"], margin={"business:revenue": 0.1})', None),
+        ('nr.Canary(guard=["business:revenue"])', "'business:revenue' has no margin"),
+        ('nr.Canary(guard=["business:"], margin={"business:": 1.0})', "names no number"),
+        ('nr.Shadow(2_000, then="promote", guard=["errors", "agreement", "roc_auc"])', None),
+        ('nr.Shadow(then="wait")', "then='wait' is unknown"),
+        ('nr.Shadow(guard=["latency"])', "'latency' says nothing of a shadow"),
+        ('nr.BlueGreen("30m", guard=["errors", "latency", "operations"])', None),
+        ("nr.BlueGreen(shadow_rows=0)", "0 shadow rows do not warm a version"),
+        ('nr.BlueGreen("0s")', "a bake of no time"),
+        ('nr.BlueGreen(guard=["business:revenue"])', "has nothing to be held against"),
+        ("nr.Interleave()", "only rankings can be interleaved"),
+        ('nr.Interleave(metric="clicks")', "metric='clicks' is no way to count queries"),
     ],
 )
 def test_a_way_to_bring_challengers_in_is_checked(folder, rollout, told):

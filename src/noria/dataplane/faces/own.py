@@ -61,7 +61,9 @@ class _Own:
     async def feedback(self, call: Call) -> Reply:
         deployment, told = call.names["name"], document(call.body).get("outcomes")
         if not isinstance(told, list):
-            raise RequestInvalid("there is no list of outcomes", fields={"outcomes": 'must be a list of {"id", "value", "time"?}'})
+            raise RequestInvalid(
+                "there is no list of outcomes", fields={"outcomes": 'must be a list of {"id", "value", "time"?, "metrics"?}'}
+            )
         if len(told) > OUTCOME_LIMIT:
             raise RequestInvalid(f"{len(told):,} outcomes in one request", fields={"outcomes": f"must be at most {OUTCOME_LIMIT:,}"})
         outcomes = []
@@ -69,7 +71,8 @@ class _Own:
             try:
                 if not isinstance(one, dict):
                     raise RequestInvalid("is not an object", fields={"outcome": "must be an object"})
-                outcomes.append(self._desk.outcome(deployment, one.get("id"), one.get("value"), _moment(one.get("time"))))
+                when, metrics = _moment(one.get("time")), one.get("metrics")
+                outcomes.append(self._desk.outcome(deployment, one.get("id"), one.get("value"), when, metrics=metrics))
             except RequestInvalid as error:
                 fields = {f"outcomes[{place}].{name}": why for name, why in error.fields.items()}
                 raise RequestInvalid(f"outcome {place}: {error.message}", fields=fields) from None

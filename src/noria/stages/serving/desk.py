@@ -21,7 +21,7 @@ from noria.stages.serving.frames import told
 from noria.stages.serving.ids import RequestIds
 from noria.stages.serving.lanes import Books, Challenger, ChallengerLane, ChampionLane, Contender
 from noria.stages.serving.model import Served
-from noria.stages.serving.outcome import fitting
+from noria.stages.serving.outcome import fitting, numbers
 from noria.stages.serving.quick import ID_LIMIT, Quick
 from noria.stages.serving.routing import kept, lane
 from noria.stages.serving.scribe import Scribe
@@ -192,16 +192,19 @@ class Desk:
             await self._scribe.tell(frame)
         return len(outcomes)
 
-    def outcome(self, deployment: str, request_id: object, value: object, time_ms: int | None = None) -> Feedback:
-        """One outcome, checked; told now unless `time_ms` says when.
+    def outcome(
+        self, deployment: str, request_id: object, value: object, time_ms: int | None = None, *, metrics: object = None
+    ) -> Feedback:
+        """One outcome, checked; told now unless `time_ms` says when. With numbers of the business the value may be left out.
 
         Raises:
-            RequestInvalid: the id or the value cannot be an outcome's.
+            RequestInvalid: the id, the value or the numbers cannot be an outcome's.
         """
         at_work = self._open.get(deployment)
-        kept_as = fitting(value, at_work.route.champion.signature if at_work else None)
+        business = numbers(metrics)
+        kept_as = None if value is None and business else fitting(value, at_work.route.champion.signature if at_work else None)
         moment = to_ms(self._clock.now()) if time_ms is None else time_ms
-        return Feedback(request_id=_request_id(request_id), deployment=deployment, value=kept_as, time_ms=moment)
+        return Feedback(request_id=_request_id(request_id), deployment=deployment, value=kept_as, time_ms=moment, metrics=business)
 
     async def apply(self, plan: Plan) -> None:
         """Bring the plan to work: new versions are loaded first, then all routes are swapped at once.

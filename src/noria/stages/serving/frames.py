@@ -16,7 +16,11 @@ Column = Sequence[Any]
 
 
 class Predictions(msgspec.Struct, array_like=True, tag="p1"):
-    """Answers that one version computed together; every list has one value per row."""
+    """Answers that one version computed together; every list has one value per row.
+
+    Attributes:
+        propensities: The chance with which each row was dealt to the version that was to answer it; None where none was dealt.
+    """
 
     deployment: str
     version: int
@@ -29,15 +33,21 @@ class Predictions(msgspec.Struct, array_like=True, tag="p1"):
     answers: Column
     latencies: list[int]
     errors: list[str]
+    propensities: Sequence[float | None] | None = None
 
 
 class Outcomes(msgspec.Struct, array_like=True, tag="o1"):
-    """Outcomes that were told together."""
+    """Outcomes that were told together.
+
+    Attributes:
+        metrics: Numbers of the business by name, one per row; None where it was not told.
+    """
 
     deployment: str
     ids: list[str]
     values: Column
     times: list[int]
+    metrics: Mapping[str, Sequence[float | None]] | None = None
 
 
 def encode(frame: Predictions | Outcomes) -> bytes:
@@ -73,6 +83,7 @@ def gathered(predictions: Sequence[Prediction]) -> Iterator[Predictions]:
             answers=[row.answer for row in rows],
             latencies=[row.latency_us for row in rows],
             errors=[row.error for row in rows],
+            propensities=[row.propensity for row in rows] if any(row.propensity is not None for row in rows) else None,
         )
 
 
@@ -92,6 +103,7 @@ def spread(frame: Predictions) -> Iterator[Prediction]:
             answer=tuple(answer) if isinstance(answer, list) else answer,
             latency_us=frame.latencies[place],
             error=frame.errors[place],
+            propensity=frame.propensities[place] if frame.propensities is not None else None,
         )
 
 
@@ -99,7 +111,9 @@ def told(feedback: Sequence[Feedback]) -> Iterator[Outcomes]:
     """Outcomes as frames, one per run of the same deployment."""
     for deployment, group in groupby(feedback, key=lambda f: f.deployment):
         rows = list(group)
-        yield Outcomes(deployment, [row.request_id for row in rows], [row.value for row in rows], [row.time_ms for row in rows])
+        named = dict.fromkeys(name for row in rows for name in row.metrics)
+        metrics = {name: [row.metrics.get(name) for row in rows] for name in named} or None
+        yield Outcomes(deployment, [row.request_id for row in rows], [row.value for row in rows], [row.time_ms for row in rows], metrics)
 
 
 def columns(rows: Sequence[Any]) -> dict[str, Column]:

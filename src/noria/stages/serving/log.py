@@ -12,10 +12,10 @@ import polars as pl
 from noria.core.moments import from_ms, to_ms
 from noria.core.traffic import Role
 from noria.stages.serving.compaction import Arrived, Compacted, compact, tidy
-from noria.stages.serving.log_tables import OUTCOME_COLUMNS, PREDICTION_COLUMNS
+from noria.stages.serving.log_tables import BUSINESS, OUTCOME_COLUMNS, PREDICTION_COLUMNS
 from noria.stages.serving.parts import LISTINGS, OUTCOMES, PREDICTIONS, Part, parts, relisted
 
-__all__ = ["Arrived", "Compacted", "compact", "find", "labelled", "outcomes", "predictions", "tidy"]
+__all__ = ["Arrived", "Compacted", "business", "compact", "find", "labelled", "outcomes", "predictions", "tidy"]
 
 _EARLY_OUTCOME = timedelta(days=1)
 
@@ -62,7 +62,18 @@ def outcomes(
     table = _read(lambda: _as_told(parts(folder / deployment / OUTCOMES)), since, until, None)
     if table is None:
         return pl.DataFrame(schema=dict(OUTCOME_COLUMNS))
-    return table.unique("request_id", keep=keep, maintain_order=True)
+    plain = table.select(name for name in table.columns if not name.startswith(BUSINESS))
+    return plain.drop_nulls("value").unique("request_id", keep=keep, maintain_order=True)
+
+
+def business(folder: Path, deployment: str, *, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
+    """Numbers of the business that were told in that time: `request_id`, and a column for each name; the last one told counts."""
+    table = _read(lambda: _as_told(parts(folder / deployment / OUTCOMES)), since, until, None)
+    if table is None:
+        return pl.DataFrame(schema={"request_id": pl.String})
+    named = [name for name in table.columns if name.startswith(BUSINESS)]
+    last = (pl.col(name).drop_nulls().last().alias(name.removeprefix(BUSINESS)) for name in named)
+    return table.group_by("request_id", maintain_order=True).agg(*last)
 
 
 def newest(folder: Path, deployment: str, *, until: datetime, rows: int) -> datetime:

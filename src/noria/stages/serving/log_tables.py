@@ -18,13 +18,17 @@ _RAW: Mapping[str, Any] = {
     "key": pl.String,
     "latency_us": pl.Int64,
     "error": pl.String,
+    "propensity": pl.Float64,
 }
 
 PREDICTION_COLUMNS: Mapping[str, Any] = {**_RAW, "time": MOMENT, "answer": pl.Float64}
 """What every part of the prediction log has, whatever its model."""
 
 OUTCOME_COLUMNS: Mapping[str, Any] = {"request_id": pl.String, "value": pl.Float64, "time": MOMENT}
-"""What every part of the outcome log has; `value` is text for classes."""
+"""What every part of the outcome log has; `value` is text for classes, and null where only numbers of the business were told."""
+
+BUSINESS = "m:"
+"""What the columns of the business's numbers start with."""
 
 
 def predictions_table(frames: Sequence[Predictions]) -> pl.DataFrame:
@@ -40,6 +44,7 @@ def predictions_table(frames: Sequence[Predictions]) -> pl.DataFrame:
         raw["key"] += frame.keys
         raw["latency_us"] += frame.latencies
         raw["error"] += frame.errors
+        raw["propensity"] += frame.propensities if frame.propensities is not None else [None] * len(frame.ids)
         answers += frame.answers
     table = pl.DataFrame(raw, schema=_RAW).with_columns(_as_moment())
     multiclass = any(isinstance(answer, list) for answer in answers)
@@ -64,6 +69,9 @@ def outcomes_table(frames: Sequence[Outcomes]) -> pl.DataFrame:
             "time": pl.Series([one for frame in frames for one in frame.times], dtype=pl.Int64),
         }
     )
+    heights = [len(frame.ids) for frame in frames]
+    told = _joined([frame.metrics or {} for frame in frames], heights, table.height)
+    table = table.with_columns(column.cast(pl.Float64).alias(f"{BUSINESS}{name}") for name, column in told)
     return table.with_columns(_as_moment())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 
 from noria.core.errors import RequestInvalid
@@ -10,6 +11,10 @@ from noria.core.traffic import Scalar
 
 LONGEST_CLASS = 200
 """Most characters of a class name."""
+
+MOST_NUMBERS, LARGEST = 20, 1e15
+"""Numbers of the business per outcome at most, and how large one may be."""
+NAME = re.compile(r"[A-Za-z][\w.-]{0,59}")
 
 _TRUTHS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
@@ -29,6 +34,25 @@ def fitting(value: object, signature: Signature | None = None) -> Scalar:
     if signature is None:
         return value
     return {Task.BINARY: _of_two, Task.MULTICLASS: _of_many}.get(signature.task, _number)(value, signature)
+
+
+def numbers(told: object) -> dict[str, float]:
+    """Numbers of the business that came with an outcome, such as `{"revenue": 3.2}`; none where none were told.
+
+    Raises:
+        RequestInvalid: they are no finite numbers of plain names, too many, or too large to be summed.
+    """
+    if told is None:
+        return {}
+    if not isinstance(told, dict) or len(told) > MOST_NUMBERS:
+        raise RequestInvalid("the metrics are no numbers by name", fields={"metrics": f"must be at most {MOST_NUMBERS} numbers by name"})
+    for name, value in told.items():
+        if not (isinstance(name, str) and NAME.fullmatch(name)):
+            raise RequestInvalid("a metric's name is not plain", fields={"metrics": "names are up to 60 letters, digits, dashes and dots"})
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not abs(value) <= LARGEST:
+            raise RequestInvalid(f"metric {name} is no number that can be summed", fields={f"metrics.{name}": "must be a finite number"})
+    return {name: float(value) for name, value in told.items()}
 
 
 def _of_two(value: Scalar, signature: Signature) -> Scalar:

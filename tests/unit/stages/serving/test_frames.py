@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,6 +27,7 @@ predictions = st.builds(
     answer=st.none() | st.floats(allow_nan=False) | st.lists(st.floats(allow_nan=False), min_size=2, max_size=3).map(tuple),
     latency_us=st.integers(0, 2**40),
     error=st.text(max_size=8),
+    propensity=st.none() | st.floats(0, 1),
 )
 
 
@@ -70,3 +72,21 @@ def test_numbers_of_numpy_are_journalled_as_plain_ones() -> None:
 def test_what_is_no_frame_is_refused(data) -> None:
     with pytest.raises(DataInvalid, match="cannot be read"):
         decode(data)
+
+
+numbers = st.dictionaries(st.sampled_from(["revenue", "cost"]), st.floats(-1e6, 1e6))
+
+
+@settings(max_examples=30, deadline=None)
+@given(told_with=st.lists(numbers, max_size=5))
+def test_numbers_of_the_business_survive_the_journal(told_with) -> None:
+    rows = [Feedback(request_id=f"r{n}", deployment="late", value=1.0, time_ms=n, metrics=metrics) for n, metrics in enumerate(told_with)]
+    for frame in (decode(encode(one)) for one in told(rows)):
+        read = [{name: column[n] for name, column in (frame.metrics or {}).items() if column[n] is not None} for n in range(len(frame.ids))]
+        assert read == told_with
+
+
+def test_frames_of_before_there_were_propensities_and_metrics_still_open() -> None:
+    old = msgspec.msgpack.encode(["p1", "late", 1, ["r1"], ["champion"], [5], ["k"], {"a": [1]}, {}, [0.5], [10], [""]])
+    assert [row.propensity for row in spread(decode(old))] == [None]
+    assert decode(msgspec.msgpack.encode(["o1", "late", ["r1"], [1.0], [5]])).metrics is None

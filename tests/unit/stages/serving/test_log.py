@@ -73,16 +73,16 @@ def test_predictions_have_the_promised_columns(tmp_path) -> None:
     table = log.predictions(tmp_path, "late")
     assert dict(table.schema) == {
         "request_id": pl.String, "version": pl.Int64, "role": pl.String, "time": pl.Datetime("ms", "UTC"), "key": pl.String,
-        "latency_us": pl.Int64, "error": pl.String, "answer": pl.Float64, "in:distance": pl.Float64, "f:wind": pl.Float64,
+        "latency_us": pl.Int64, "error": pl.String, "propensity": pl.Float64, "answer": pl.Float64, "in:distance": pl.Float64, "f:wind": pl.Float64,
     }  # fmt: skip
     assert table.row(0, named=True) == {
         "request_id": "r1", "version": 1, "role": "champion", "time": START, "key": "N1", "latency_us": 100, "error": "",
-        "answer": 0.5, "in:distance": 1.0, "f:wind": 1.0,
+        "propensity": None, "answer": 0.5, "in:distance": 1.0, "f:wind": 1.0,
     }  # fmt: skip
 
 
 def test_an_empty_log_has_the_columns_too(tmp_path) -> None:
-    assert {"request_id", "version", "role", "time", "key", "answer", "latency_us", "error"} == set(
+    assert {"request_id", "version", "role", "time", "key", "answer", "latency_us", "error", "propensity"} == set(
         log.predictions(tmp_path, "late").columns
     )
     assert log.outcomes(tmp_path, "late").columns == ["request_id", "value", "time"]
@@ -304,3 +304,23 @@ def test_the_first_and_the_last_that_was_told_of_a_request_are_both_kept(tmp_pat
     assert log.outcomes(tmp_path, "late")["value"].to_list() == [1.0]
     assert log.outcomes(tmp_path, "late", keep="first")["value"].to_list() == [0.0]
     assert log.labelled(tmp_path, "late", known_by=START + timedelta(hours=4))["outcome"].to_list() == [0.0]
+
+
+def test_numbers_of_the_business_are_a_table_of_their_own_and_no_outcome(tmp_path) -> None:
+    plain = {"deployment": "late", "time_ms": to_ms(START)}
+    said = [
+        Feedback(request_id="r1", value=1.0, metrics={"revenue": 3.2}, **plain),
+        Feedback(request_id="r2", value=None, metrics={"revenue": 1.0, "cost": 2.0}, **plain),
+        Feedback(request_id="r1", value=0.0, metrics={"cost": 0.5}, **plain),
+        Feedback(request_id="r3", value=1.0, **plain),
+    ]
+    log.compact(ListJournal(a=[encode(frame) for frame in told(said)]), tmp_path)
+    assert log.outcomes(tmp_path, "late").select("request_id", "value").rows() == [("r1", 0.0), ("r3", 1.0)]
+    business = log.business(tmp_path, "late").sort("request_id")
+    assert business.select("request_id", "revenue", "cost").rows() == [("r1", 3.2, 0.5), ("r2", 1.0, 2.0), ("r3", None, None)]
+    assert log.business(tmp_path, "nobody").columns == ["request_id"]
+
+
+def test_the_chance_with_which_a_request_was_dealt_is_in_the_log(tmp_path) -> None:
+    log.compact(ListJournal(a=frames(predicted(1, propensity=0.9), predicted(2))), tmp_path)
+    assert log.predictions(tmp_path, "late")["propensity"].to_list() == [0.9, None]

@@ -6,7 +6,7 @@ import pytest
 
 from noria.core.errors import RequestInvalid
 from noria.core.schema import Signature, Task
-from noria.stages.serving.outcome import fitting
+from noria.stages.serving.outcome import fitting, numbers
 
 CHURNED = Signature(inputs=(), features=(), task=Task.BINARY, classes=("stayed", "left"))
 TRUTH = replace(CHURNED, classes=("false", "true"))
@@ -57,3 +57,27 @@ def test_an_outcome_that_nothing_can_be_learnt_from_is_refused_where_it_is_told(
     with pytest.raises(RequestInvalid) as refused:
         fitting(value, signature)
     assert refused.value.fields["value"].startswith(f"must be {wanted}")
+
+
+@pytest.mark.parametrize(
+    ("told", "field"),
+    [
+        ([1.0], "metrics"),
+        ({"revenue": "3"}, "metrics.revenue"),
+        ({"revenue": True}, "metrics.revenue"),
+        ({"revenue": float("nan")}, "metrics.revenue"),
+        ({"revenue": 1e300}, "metrics.revenue"),
+        ({"m" * 70: 1.0}, "metrics"),
+        ({"no spaces": 1.0}, "metrics"),
+        ({f"m{n}": 1.0 for n in range(30)}, "metrics"),
+    ],
+)
+def test_numbers_of_the_business_that_cannot_be_summed_are_refused(told, field) -> None:
+    with pytest.raises(RequestInvalid) as refused:
+        numbers(told)
+    assert field in refused.value.fields
+
+
+def test_numbers_of_the_business_are_floats_by_name() -> None:
+    assert numbers({"revenue": 3, "cost.of-sale": -0.5}) == {"revenue": 3.0, "cost.of-sale": -0.5}
+    assert numbers(None) == {}
