@@ -31,3 +31,18 @@ def _base32(number: int, width: int) -> str:
         number, digit = divmod(number, 32)
         out.append(_ALPHABET[digit])
     return "".join(reversed(out))
+
+
+def moment_of(name: str) -> int:
+    """Milliseconds since 1970 at which `new_id` made an id.
+
+    >>> moment_of(new_id("run", 1_700_000_000_000))
+    1700000000000
+
+    Raises:
+        ValueError: it is no such id.
+    """
+    found = 0
+    for character in name.rpartition("_")[2][:10]:
+        found = found * 32 + _ALPHABET.index(character)
+    return found

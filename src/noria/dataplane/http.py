@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from noria.app.hosting import Hosting
+from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.exchange import Call, Refused
 from noria.dataplane.faces import mlflow_scoring, oip, own
 from noria.dataplane.router import Router
@@ -23,14 +24,20 @@ class Disconnected(ConnectionError):
     """The caller left before its request was read."""
 
 
-def create_router(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None) -> Router:
-    """Every protocol over one desk; `deployment` answers where a protocol's call names none."""
-    return Router([own.face(desk), oip.face(desk), mlflow_scoring.face(desk, deployment=deployment, hosting=hosting)], token=token)
+def create_router(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None, jobs: Jobs | None = None) -> Router:
+    """Every protocol over one desk; `deployment` answers where a protocol's call names none, `jobs` what nobody waits for."""
+    faces = [
+        own.face(desk, later=jobs.accept if jobs else None),
+        oip.face(desk),
+        mlflow_scoring.face(desk, deployment=deployment, hosting=hosting),
+        *([jobs.face()] if jobs else []),
+    ]
+    return Router(faces, token=token)
 
 
-def create_app(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None) -> App:
+def create_app(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None, jobs: Jobs | None = None) -> App:
     """The ASGI application over a desk; with a token, all but the open endpoints want `Authorization: Bearer <token>`."""
-    router = create_router(desk, token=token, deployment=deployment, hosting=hosting)
+    router = create_router(desk, token=token, deployment=deployment, hosting=hosting, jobs=jobs)
 
     async def app(scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":

@@ -14,6 +14,8 @@ import uvloop
 
 from noria.app.hosting import Hosting
 from noria.core.traffic import ServedVersion
+from noria.dataplane.answers.files import AnswerFiles
+from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.beside import grpc_beside
 from noria.dataplane.following import PlanFollower
 from noria.dataplane.hiring import hiring
@@ -36,7 +38,7 @@ class Parts:
 
     Attributes:
         plan_file: Where the control plane publishes the routing plan.
-        cache_folder: The data plane's own: the last good plan, and its challengers' output.
+        cache_folder: The data plane's own: the last good plan, its challengers' output, and answers that nobody waits for.
         load_scorer: Artifact digest to scorer.
         make_lookup: Version to what looks its features up; None when all are plain inputs.
         journal: This process's writer.
@@ -79,9 +81,10 @@ async def serve(parts: Parts, host: str, port: int) -> None:
         sync_every_s=parts.sync_every_s,
     )
     follower = PlanFollower(desk, parts.plan_file, parts.cache_folder / "plan.json", poll_s=parts.poll_s)
+    jobs = Jobs(desk, AnswerFiles(parts.cache_folder / "answers"), parts.clock)
     server = _Server(
         uvicorn.Config(
-            create_app(desk, token=parts.token, deployment=parts.deployment, hosting=parts.hosting),
+            create_app(desk, token=parts.token, deployment=parts.deployment, hosting=parts.hosting, jobs=jobs),
             host=host,
             port=port,
             http="httptools",
@@ -100,7 +103,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     loop.add_signal_handler(signal.SIGHUP, follower.look_now)
     following = loop.create_task(follower.follow())
     try:
-        async with grpc_beside(desk, host, parts.grpc_port, token=parts.token, grace_s=DRAIN_S):
+        async with grpc_beside(desk, host, parts.grpc_port, token=parts.token, grace_s=DRAIN_S), jobs.at_work():
             await server.serve()
     finally:
         following.cancel()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 import orjson
 
@@ -19,9 +21,13 @@ ROW_LIMIT = 1_000
 OUTCOME_LIMIT = 10_000
 
 
-def face(desk: Desk) -> Face:
-    """The protocol over a desk."""
-    own = _Own(desk)
+Later = Callable[[str, bytes], Awaitable[Reply]]
+"""Takes a prediction that nobody waits for: the deployment and the body."""
+
+
+def face(desk: Desk, *, later: Later | None = None) -> Face:
+    """The protocol over a desk; `later` takes what nobody waits for."""
+    own = _Own(desk, later)
     return Face(
         name="Noria",
         prefixes=("/",),
@@ -38,15 +44,18 @@ def face(desk: Desk) -> Face:
 
 
 class _Own:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, later: Later | None) -> None:
         self._desk = desk
+        self._later = later
         self._metrics = DeskMetrics(desk)
 
     async def predict(self, call: Call) -> Reply:
-        asked = document(call.body)
         deployment = call.names["name"]
+        if self._later is not None and _unattended(call):
+            return await self._later(deployment, call.body)
+        asked = document(call.body)
         if "rows" not in asked:
-            (answered,) = await self._desk.predict(deployment, [_item(asked)])
+            (answered,) = await self._desk.predict(deployment, [item(asked)])
             return Reply(body=orjson.dumps(spoken(answered)))
         rows = asked["rows"]
         if not isinstance(rows, list) or len(asked) > 1:
@@ -55,7 +64,7 @@ class _Own:
             )
         if len(rows) > ROW_LIMIT:
             raise RequestInvalid(f"{len(rows):,} rows in one request", fields={"rows": f"must be at most {ROW_LIMIT:,}"})
-        answers = await self._desk.predict(deployment, [_item(row) for row in rows])
+        answers = await self._desk.predict(deployment, [item(row) for row in rows])
         return Reply(body=orjson.dumps({"rows": [spoken(answered) for answered in answers]}))
 
     async def feedback(self, call: Call) -> Reply:
@@ -118,13 +127,25 @@ def spoken(answered: Answered) -> dict[str, Any]:
     return told
 
 
-def _item(row: object) -> Item:
+def item(row: object) -> Item:
+    """A row as this protocol has it.
+
+    Raises:
+        RequestInvalid: it is no object of `inputs` and, if anything, `id`.
+    """
     if not isinstance(row, dict) or "inputs" not in row:
         raise RequestInvalid("there are no inputs", fields={"inputs": 'is missing; send {"inputs": {…}} or {"rows": [{"inputs": {…}}, …]}'})
     if len(row) > 2 or (len(row) == 2 and "id" not in row):
         unknown = ", ".join(sorted(set(row) - {"id", "inputs"}))[:200]
         raise RequestInvalid(f"unknown: {unknown}", fields={unknown: "is not part of a request; fields of the model go into inputs"})
     return row.get("id"), row["inputs"]
+
+
+def _unattended(call: Call) -> bool:
+    """Whether the caller wants the answer later: `?wait=no`, or `Prefer: respond-async` (RFC 7240)."""
+    if call.query and parse_qs(call.query).get("wait") == ["no"]:
+        return True
+    return "respond-async" in (one.strip().lower() for one in call.headers.get("prefer", "").split(","))
 
 
 def _moment(time: object) -> int | None:

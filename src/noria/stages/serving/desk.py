@@ -204,7 +204,7 @@ class Desk:
         business = numbers(metrics)
         kept_as = None if value is None and business else fitting(value, at_work.route.champion.signature if at_work else None)
         moment = to_ms(self._clock.now()) if time_ms is None else time_ms
-        return Feedback(request_id=_request_id(request_id), deployment=deployment, value=kept_as, time_ms=moment, metrics=business)
+        return Feedback(request_id=checked_id(request_id), deployment=deployment, value=kept_as, time_ms=moment, metrics=business)
 
     async def apply(self, plan: Plan) -> None:
         """Bring the plan to work: new versions are loaded first, then all routes are swapped at once.
@@ -359,7 +359,7 @@ def _checked(check: RequestCheck, items: Sequence[Item]) -> list[Values]:
     for place, (given, inputs) in enumerate(items):
         try:
             if given is not None:
-                _request_id(given)
+                checked_id(given)
             rows.append(check.row(inputs))
         except RequestInvalid as error:
             if len(items) == 1:
@@ -378,7 +378,12 @@ def _end(done: asyncio.Future[Sequence[Answered]], how: Sequence[Answered] | Una
         done.set_result(how)
 
 
-def _request_id(given: object) -> str:
+def checked_id(given: object) -> str:
+    """A request's id as a caller may give it.
+
+    Raises:
+        RequestInvalid: it is no text, or empty, or too long.
+    """
     if isinstance(given, str) and 0 < len(given) <= ID_LIMIT:
         return given
     raise RequestInvalid(f"an id is text of 1 to {ID_LIMIT} characters", fields={"id": f"must be text of 1 to {ID_LIMIT} characters"})

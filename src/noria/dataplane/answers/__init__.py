@@ -1,0 +1,1 @@
+"""Predictions that nobody waits for: accepted, computed in the background, fetched later."""
