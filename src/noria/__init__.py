@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from noria.app.deploying import deploy
     from noria.checks.check import check
     from noria.checks.conduct import check_fairness, check_leakage
     from noria.checks.content import check_embeddings, check_images, check_texts
@@ -89,6 +90,7 @@ __all__ = [
     "check_texts",
     "choice",
     "data_quality",
+    "deploy",
     "drift",
     "embedding_drift",
     "equivalent_to_champion",
@@ -132,6 +134,7 @@ _ELSEWHERE = {
     "check_embeddings": "noria.checks.content",
     "check_images": "noria.checks.content",
     "check_texts": "noria.checks.content",
+    "deploy": "noria.app.deploying",
     "evaluate": "noria.checks.evaluate",
     "verify_webhook": "noria.core.signing",
 }

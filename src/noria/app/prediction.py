@@ -34,10 +34,12 @@ def scorers(blobs: Blobs) -> Callable[[str], Scorer]:
     return lambda artifact: package.load(artifact, blobs=blobs)
 
 
-def lookups(home: Path, blobs: Blobs, cache: Path) -> Callable[[ServedVersion], Lookup]:
-    """Version to what looks its features up, by the code that the version was made with."""
+def lookups(home: Path, blobs: Blobs, cache: Path) -> Callable[[ServedVersion], Lookup | None]:
+    """Version to what looks its features up, by the code that the version was made with; None where all inputs are plain."""
 
-    def make(version: ServedVersion) -> Lookup:
+    def make(version: ServedVersion) -> Lookup | None:
+        if not version.code:
+            return None
         file = restore_code(version.code, cache / "code" / version.code.removeprefix("sha256:")[:16], blobs=blobs)
         loop = named(load(file), version.loop)
         return Lookup(

@@ -25,6 +25,11 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "server": ("upping", "Run the control plane alone: API, page and durable turns."),
         "serve": ("upping", "Run the data plane alone: it answers from its own disk."),
     },
+    "Deploy": {
+        "deploy": ("deploying", "Let a model file answer, without a loop."),
+        "undeploy": ("deploying", "Take a deployment away."),
+        "deployments": ("deploying", "List deployments without a loop."),
+    },
     "Predict": {
         "predict": ("asking", "Ask for one prediction."),
         "feedback": ("asking", "Tell the outcome of a request, or of many."),

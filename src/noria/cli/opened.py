@@ -7,6 +7,7 @@ from pathlib import Path
 from noria.app.settings import Settings, find_home, read
 from noria.app.wiring import build
 from noria.core.errors import NotFound
+from noria.core.registry import Deployment
 from noria.core.state import LoopState
 from noria.loop.alert_verbs import AlertVerbs
 from noria.loop.enrol import in_force
@@ -24,8 +25,8 @@ class Opened:
         self.verbs = Verbs(self.world)
         self.alerts = AlertVerbs(self.world, declared=lambda name: in_force(self.world, state_of(self.world.documents, name)).loop)
 
-    def loop(self, name: str | None) -> str:
-        """The named loop, or the only one.
+    def loop(self, name: str | None, *, alone: bool = False) -> str:
+        """The named loop, or the only one; with `alone`, a named deployment without a loop will do.
 
         Raises:
             NotFound: there is none of that name, or several and none was named.
@@ -33,6 +34,8 @@ class Opened:
         known = [state.name for state in self.world.documents.find(LoopState)]
         if name in known:
             return str(name)
+        if alone and name is not None and self.world.documents.get(Deployment, name) is not None:
+            return name
         if name is None and len(known) == 1:
             return known[0]
         listed = ", ".join(known) or "none yet"

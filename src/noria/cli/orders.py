@@ -46,7 +46,7 @@ def promote(
 ) -> None:
     """Make a version champion now, past all gates. A running rollout ends. Undo with `noria rollback`."""
     opened = Opened(home)
-    name = opened.loop(loop)
+    name = opened.loop(loop, alone=True)
     opened.verbs.promote(name, version, by=by, reason=because)
     answer({"loop": name, "champion": version}, as_json=as_json, text=f"[bold]{name}[/]: v{version} is champion")
 
@@ -55,7 +55,7 @@ def promote(
 def rollback(loop: LoopName = None, home: Home = None, by: By = "", because: Because = "ordered by hand", as_json: AsJson = False) -> None:
     """Take a running challenger out; with none running, go back to the champion before this one."""
     opened = Opened(home)
-    name = opened.loop(loop)
+    name = opened.loop(loop, alone=True)
     champion = opened.verbs.rollback(name, by=by, reason=because)
     answer({"loop": name, "champion": champion}, as_json=as_json, text=f"[bold]{name}[/]: v{champion} is champion")
 

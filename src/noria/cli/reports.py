@@ -15,7 +15,7 @@ from noria.cli.console import AsJson, Home, LoopName, answer, console, plainly
 from noria.cli.opened import Opened
 from noria.core.errors import NotFound
 from noria.core.notices import Delivery, Progress
-from noria.core.registry import ModelVersion
+from noria.core.registry import Deployment, ModelVersion
 from noria.core.state import LoopState
 from noria.core.turning import Event, Rollout, Step, Turn
 from noria.core.watching import Incident
@@ -23,7 +23,9 @@ from noria.ledger.why import chain, decisions, headline, to_text
 from noria.loop.deploy import open_rollout
 from noria.loop.guards import said
 from noria.loop.outbox import failing
+from noria.stages.registry.versions import every_version
 
+DEPLOYMENTS_SHOWN = 20
 MARKS = {"done": "[green]●[/]", "running": "[yellow]◐[/]", "waiting": "[yellow]○[/]", "failed": "[red]✕[/]"}
 
 
@@ -50,10 +52,15 @@ def status(loop: LoopName = None, home: Home = None, as_json: AsJson = False) ->
     if as_json:
         answer(found, as_json=True)
         return
-    if not found:
+    answering = opened.world.documents.find(Deployment, where={"state": "answering"}, limit=DEPLOYMENTS_SHOWN + 1) if loop is None else []
+    if not found and not answering:
         console.print("no loop yet · bring one up with `noria up FILE.py`")
     for one in found:
         _show(one)
+    for deployment in answering[:DEPLOYMENTS_SHOWN]:
+        console.print(f"[bold]{deployment.name}[/]  v{deployment.version} answers · no loop · from {escape(deployment.origin)}")
+    if len(answering) > DEPLOYMENTS_SHOWN:
+        console.print("[dim]and more · `noria deployments` lists them[/]")
 
 
 @plainly
@@ -67,7 +74,7 @@ def why(
 ) -> None:
     """Say why: the whole chain of events behind a promotion, a refusal, a rollback, or a turn that did not happen."""
     opened = Opened(home)
-    name = opened.loop(loop)
+    name = opened.loop(loop, alone=True)
     ledger = opened.world.ledger
     asked = [event] if event else [e.id for e in decisions(ledger, name, limit if all_of_them else 1)]
     if not asked:
@@ -92,12 +99,11 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
     blobs = opened.world.blobs
     missing: list[str] = []
     checked = 0
-    for state in opened.world.documents.find(LoopState):
-        for version in opened.world.documents.find(ModelVersion, where={"model": state.name}):
-            for digest in filter(None, (version.candidate.artifact, version.code, version.reference, version.scorecard.examination)):
-                checked += 1
-                if not blobs.has(digest):
-                    missing.append(f"{state.name}@{version.number}: {digest}")
+    for version in every_version(opened.world.records):
+        for digest in filter(None, (version.candidate.artifact, version.code, version.reference, version.scorecard.examination)):
+            checked += 1
+            if not blobs.has(digest):
+                missing.append(f"{version.model}@{version.number}: {digest}")
     processes = {name: pid_of(opened.settings.folder, name) for name in NAMES}
     answering = {name: alive(url) for name, url in addresses(opened.settings).items()}
     found = {

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from noria.cli.live import LiveView
 from noria.cli.scaffold import write_project
 from noria.cli.seeing import Seer
 from noria.core.errors import Unavailable
+from noria.core.state import LoopState
 from noria.loop.verbs import Verbs
 from noria.loop.world import World
 
@@ -46,7 +48,7 @@ def init(
 
 @plainly
 def up(
-    file: Annotated[Path, typer.Argument(help="The Python file that declares your loops.", exists=False)],
+    file: Annotated[Path | None, typer.Argument(help="The Python file that declares your loops; left out: what the home has.")] = None,
     home: Home = None,
     host: Annotated[str | None, typer.Option(help="Address to bind; beyond this machine, every caller needs the token.")] = None,
     port: Ports = None,
@@ -56,21 +58,27 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running in the background.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a loop file and run it: control plane, data plane, jobs. Ctrl-C ends all of it; nothing is lost."""
+    """Check a loop file and run it: control plane, data plane, jobs. Ctrl-C ends all of it; nothing is lost.
+
+    Without a file it runs what the home has: loops of earlier, and what `noria deploy` brought.
+    """
     settings = _settings(file, home, host=host, port=port, serve_port=serve_port, grpc_port=grpc_port, records=records)
     free_ports(settings)
     world = build(settings)
-    states = Verbs(world).up(file)
+    states = Verbs(world).up(file) if file is not None else world.documents.find(LoopState)
     keep(settings)
     if detach:
         _in_background(settings)
         where = addresses(settings)
-        text = f"{', '.join(s.name for s in states)} up · page {where['server']} · predictions {where['dataplane']} · end with `noria stop`"
+        text = f"{_named(states)} up · page {where['server']} · predictions {where['dataplane']} · end with `noria stop`"
         answer({"loops": [s.name for s in states], **where}, as_json=as_json, text=text)
         return
     with running(settings.folder, "supervisor"), Supervisor(settings) as supervisor:
         supervisor.wait_until_up()
-        _watch(world, states[0].name, addresses(settings))
+        if states:
+            _watch(world, states[0].name, addresses(settings))
+        else:
+            _wait(addresses(settings))
 
 
 @plainly
@@ -99,8 +107,12 @@ def server(home: Home = None) -> None:
     _become("noria.server", read(home or find_home()))
 
 
-def _settings(file: Path, home: Path | None, *, grpc_port: int | None, **given: Any) -> Settings:
-    settings = read(home or os.environ.get("NORIA_HOME") or file.resolve().parent / ".noria")
+def _named(states: Sequence[LoopState]) -> str:
+    return ", ".join(state.name for state in states) or "Noria is"
+
+
+def _settings(file: Path | None, home: Path | None, *, grpc_port: int | None, **given: Any) -> Settings:
+    settings = read(home or os.environ.get("NORIA_HOME") or (file.resolve().parent / ".noria" if file is not None else find_home()))
     settings = replace(settings, grpc_port=settings.grpc_port if grpc_port is None else grpc_port)
     grpc_there(settings.grpc_port)
     return replace(settings, **{name: value for name, value in given.items() if value})
@@ -125,6 +137,16 @@ def _in_background(settings: Settings) -> None:
         if time.monotonic() > deadline:
             raise Unavailable("the servers did not come up within 60 s", fix=f"read the logs in {settings.folder / 'run'}")
         time.sleep(0.1)
+
+
+def _wait(where: dict[str, str]) -> None:
+    """No loop to look at: say where the page is, until Ctrl-C."""
+    console.print(f"Noria is up · page {where['server']} · predictions {where['dataplane']} · Ctrl-C ends it")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("[dim]ending: requests under way are answered, the journal is synced …[/]")
 
 
 def _watch(world: World, loop: str, where: dict[str, str]) -> None:

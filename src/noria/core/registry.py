@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from noria.core.judging import Scorecard, Verdict
+from noria.core.schema import Task
 from noria.core.training import Candidate
 
 
@@ -16,7 +17,8 @@ class ModelVersion:
     Attributes:
         number: 1, 2, 3 … within the model.
         reference: Digest of the drift reference (`noria.core.watching.DriftReference`).
-        code: Digest of the code snapshot; the data plane runs its on-demand transforms.
+        code: Digest of the code snapshot; the data plane runs its on-demand transforms. "" = all inputs are plain.
+        origin: Where a version that no loop made came from: a file's name, or the `LOOP@3` that it is.
     """
 
     model: str
@@ -30,6 +32,31 @@ class ModelVersion:
     code: str
     turn: str
     created_at: datetime
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A named endpoint whose versions people deploy: no loop stands behind it.
+
+    Attributes:
+        version: The number that answers; None once it was taken away.
+        origin: Where that version came from, see `ModelVersion.origin`.
+        format: What its model was saved as.
+        code: Digest of the code that its features need, "" = all inputs are plain.
+        by: Who deployed that version.
+        created_at, deployed_at: When the name was first used, and when this version began to answer.
+    """
+
+    name: str
+    version: int | None
+    origin: str
+    format: str
+    task: Task
+    by: str
+    created_at: datetime
+    deployed_at: datetime
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

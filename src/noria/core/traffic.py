@@ -36,7 +36,7 @@ class ServedVersion:
 
     Attributes:
         artifact: Digest of the package manifest.
-        code: Digest of the code snapshot with the on-demand transforms and feature views.
+        code: Digest of the code snapshot with the on-demand transforms and feature views; "" = all inputs are plain.
         loop: The loop in that code whose features it is.
         fault: For drills only: "wrong", "slow" or "crash" is injected into this version's answers.
     """

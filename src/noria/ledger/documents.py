@@ -16,7 +16,7 @@ from noria.core.moments import to_ms
 from noria.core.notices import Delivery, Notice
 from noria.core.performance import MaturityCurve
 from noria.core.probing import Judgement
-from noria.core.registry import AliasMove, ModelVersion
+from noria.core.registry import AliasMove, Deployment, ModelVersion
 from noria.core.state import AliasState, LoopState, TrafficPoint
 from noria.core.streaming import StreamState
 from noria.core.training import Run
@@ -53,6 +53,11 @@ SHELVES: dict[type, Shelf] = {
     Step: Shelf(kind="step", key=lambda v: f"{v.turn}/{v.seq:04d}-{v.name}", index=lambda v: {"turn": v.turn}),
     Run: Shelf(kind="run", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "turn": v.turn}),
     ModelVersion: Shelf(kind="version", key=lambda v: f"{v.model}@{v.number:06d}", index=lambda v: {"model": v.model, "turn": v.turn}),
+    Deployment: Shelf(
+        kind="deployment",
+        key=lambda v: v.name,
+        index=lambda v: {"state": "taken away" if v.version is None else "answering", "code": "some" if v.code else "none"},
+    ),
     AliasState: Shelf(kind="alias", key=lambda v: f"{v.model}/{v.alias}", index=lambda v: {"model": v.model}),
     AliasMove: Shelf(kind="alias-move", key=_move_key, index=lambda v: {"model": v.model, "alias": v.alias}),
     Rollout: Shelf(kind="rollout", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "phase": v.phase, "turn": v.turn}),

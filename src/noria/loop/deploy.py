@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from noria.core.registry import ModelVersion
+from noria.core.registry import Deployment, ModelVersion
 from noria.core.state import LoopState
 from noria.core.traffic import Plan, Route, ServedVersion
 from noria.core.turning import Rollout, RolloutPhase
@@ -16,6 +17,7 @@ from noria.stages.registry import aliases, versions
 from noria.stages.serving.plans import publish, read_plan
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+PAGE = 500
 
 
 def open_rollout(documents: Documents, loop: str) -> Rollout | None:
@@ -30,16 +32,27 @@ def open_rollout(documents: Documents, loop: str) -> Rollout | None:
 def bring_out(world: World) -> Plan:
     """Publish the plan that the records ask for, unless it is out already; returns the one that is out."""
     routes = {}
-    for state in world.documents.find(LoopState):
-        route = _route(world, state.name)
+    for name in (*(state.name for state in world.documents.find(LoopState)), *_deployed(world.documents)):
+        route = _route(world, name)
         if route is not None:
-            routes[state.name] = route
+            routes[name] = route
     out = read_plan(world.plan_file) or Plan(revision=0)
     if out.routes == routes:
         return out
     plan = Plan(revision=out.revision + 1, routes=routes)
     publish(plan, world.plan_file)
     return plan
+
+
+def _deployed(documents: Documents) -> Iterator[str]:
+    """Every deployment without a loop that answers."""
+    after = ""
+    while True:
+        some = documents.find(Deployment, where={"state": "answering"}, limit=PAGE, after=after)
+        yield from (one.name for one in some)
+        if len(some) < PAGE:
+            return
+        after = some[-1].name
 
 
 def _route(world: World, name: str) -> Route | None:
@@ -71,6 +84,5 @@ def _route(world: World, name: str) -> Route | None:
 
 def _served(version: ModelVersion) -> ServedVersion:
     candidate = version.candidate
-    return ServedVersion(
-        number=version.number, artifact=candidate.artifact, code=version.code, signature=candidate.signature, loop=version.model
-    )
+    loop = version.origin.rpartition("@")[0] if version.code and version.origin else version.model
+    return ServedVersion(number=version.number, artifact=candidate.artifact, code=version.code, signature=candidate.signature, loop=loop)

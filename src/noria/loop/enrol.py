@@ -12,9 +12,10 @@ from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.dataset import Columns, Label
 from noria.core.declaration.features import FeatureView, OnDemand
 from noria.core.declaration.loop import Loop, Retrain
-from noria.core.errors import Conflict
+from noria.core.errors import Conflict, NotAllowed
 from noria.core.ids import new_id
 from noria.core.moments import spoken, to_ms
+from noria.core.registry import Deployment
 from noria.core.schema import Task
 from noria.core.state import LoopState
 from noria.core.turning import Cause, Signal
@@ -31,8 +32,12 @@ def enrol(world: World, file: Path) -> list[LoopState]:
 
     Raises:
         DeclarationInvalid: with every mistake; nothing has changed then.
+        NotAllowed: a loop has the name of a deployment without one.
     """
     loops = check(file)
+    for loop in loops:
+        if world.documents.get(Deployment, loop.name) is not None:
+            raise NotAllowed(f"{loop.name!r} is the name of a deployment without a loop", fix="give the loop another name")
     code = snapshot_code(file.resolve(), blobs=world.blobs)
     return [_enrolled(world, loop, file.resolve(), code) for loop in loops]
 

@@ -9,10 +9,12 @@ from noria.core.errors import NotAllowed, NotFound
 from noria.core.ids import new_id
 from noria.core.judging import Approval
 from noria.core.moments import to_ms
+from noria.core.registry import Deployment
 from noria.core.state import LoopState
 from noria.core.turning import Cause, Event, Rollout, Signal, Turn, TurnState
 from noria.loop import drills, rollout
 from noria.loop.deploy import CHAMPION, bring_out, open_rollout
+from noria.loop.deploying import Deployments
 from noria.loop.enrol import enrol, in_force
 from noria.loop.states import amend, open_turns, state_of
 from noria.loop.steering import told
@@ -23,10 +25,15 @@ from noria.stages.registry import aliases, versions
 
 
 class Verbs:
-    """A person's side of every loop of a home. Thread-safe: each verb is one compare-and-set."""
+    """A person's side of every loop of a home. Thread-safe: each verb is one compare-and-set.
+
+    Attributes:
+        deployments: The same of deployments without a loop.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.deployments = Deployments(world)
 
     def up(self, file: Path) -> list[LoopState]:
         """Put the loops of a file in force.
@@ -88,12 +95,15 @@ class Verbs:
         return approval
 
     def promote(self, loop: str, version: int, *, by: str, reason: str) -> None:
-        """Make a version champion now, past all gates; a running rollout ends.
+        """Make a version champion now, past all gates; a running rollout ends. A deployment without a loop will do.
 
         Raises:
             NotFound: no such loop or version.
             NotAllowed: it is champion already.
         """
+        if self._alone(loop):
+            self.deployments.promote(loop, version, by=by, reason=reason)
+            return
         state_of(self._world.documents, loop)
         versions.get(self._world.records, loop, version)
         self._move(loop, version, by=by, reason=reason, word="promoted by hand")
@@ -101,10 +111,14 @@ class Verbs:
     def rollback(self, loop: str, *, by: str, reason: str) -> int:
         """End the running rollout, or go back to the champion before this one; returns the champion's number.
 
+        A deployment without a loop will do.
+
         Raises:
             NotFound: no such loop.
             NotAllowed: there is nothing to go back to.
         """
+        if self._alone(loop):
+            return self.deployments.rollback(loop, by=by, reason=reason).version or 0
         state_of(self._world.documents, loop)
         running = open_rollout(self._world.documents, loop)
         champion = aliases.current(self._world.records, loop, CHAMPION)
@@ -155,6 +169,10 @@ class Verbs:
             self._end(running, f"turn cancelled by {by}: {reason}")
         event = self._event("turn.cancelled", loop, by, (reason,))
         return self._world.engine.cancel(under_way[0].id, f"cancelled by {by}: {reason}", also=[self._world.ledger.line(event)])
+
+    def _alone(self, name: str) -> bool:
+        """Whether the name is a deployment's without a loop."""
+        return self._world.documents.get(Deployment, name) is not None
 
     def _move(self, loop: str, version: int, *, by: str, reason: str, word: str) -> None:
         before = aliases.current(self._world.records, loop, CHAMPION)

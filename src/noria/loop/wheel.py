@@ -160,8 +160,11 @@ class Wheel:
         plan = read_plan(self._world.plan_file)
         for name, route in plan.routes.items() if plan else ():
             for version in (route.champion, route.challenger):
-                if version is not None and name in loops and (name, version.code) not in used:
-                    used[name, version.code] = self._as_of(name, version.code, loops[name])
+                if version is None or not version.code:
+                    continue
+                loop = version.loop or name
+                if loop in loops and (loop, version.code) not in used:
+                    used[loop, version.code] = self._as_of(loop, version.code, loops[loop])
         return list(used.values())
 
     def _drive(self, turn: Turn, declared: Declared) -> bool:

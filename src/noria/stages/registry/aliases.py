@@ -51,7 +51,7 @@ def move(
         raise NotFound(f"model {model!r} has no version {to}, so {alias!r} cannot point at it")
     line = AliasMove(model=model, alias=alias, before=pointed, after=to, by=by, reason=reason, at=at, turn=turn)
     try:
-        records.commit(*_writes(line, revision=before.revision if before else 0), *also)
+        records.commit(*writes(line, revision=before.revision if before else 0), *also)
     except Conflict:
         if turn and (moved := _moved_in(records, model, alias, to, turn)):
             return moved
@@ -98,8 +98,12 @@ def in_production_on(records: Records, model: str, at: datetime, *, alias: str =
     return pointed
 
 
-def _writes(line: AliasMove, *, revision: int) -> tuple[Put, Put]:
-    """The alias's new state and its history line, whose key counts the moves."""
+def writes(line: AliasMove, *, revision: int) -> tuple[Put, Put]:
+    """The alias's new state and its history line, whose key counts the moves.
+
+    Args:
+        revision: Of the alias's state as it was read; 0 = there was none. It must still hold when this is committed.
+    """
     name = f"{line.model}/{line.alias}"
     state = AliasState(model=line.model, alias=line.alias, version=line.after, moved_at=line.at)
     index = {"model": line.model, "alias": line.alias, "turn": line.turn}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from noria.core.errors import Conflict, NotFound
@@ -85,6 +85,11 @@ def get(records: Records, model: str, number: int) -> ModelVersion:
 def versions(records: Records, model: str) -> list[ModelVersion]:
     """All versions of a model, oldest first."""
     return [load(record.body, ModelVersion) for record in every(records, KIND, {"model": model})]
+
+
+def every_version(records: Records) -> Iterator[ModelVersion]:
+    """All versions of all models."""
+    return (load(record.body, ModelVersion) for record in every(records, KIND, {}))
 
 
 def latest(records: Records, model: str) -> int:

@@ -1,0 +1,84 @@
+"""Deployments without a loop: bring a model, list what answers, take it away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from noria.app.processes import pid_of
+from noria.app.settings import find_home, read
+from noria.app.supervisor import addresses, alive
+from noria.cli.console import AsJson, Because, By, Home, answer, console, plainly
+from noria.cli.opened import Opened
+from noria.core.registry import Deployment
+
+SHOWN = 50
+
+
+@plainly
+def deploy(
+    name: Annotated[str, typer.Argument(help="The deployment's name; an endpoint of that name answers.")],
+    model: Annotated[str, typer.Argument(help="A model file (LightGBM text, ONNX, skops), or a version such as late-arrival@3.")],
+    signature: Annotated[Path | None, typer.Option("--signature", help="JSON: what the model takes and gives.")] = None,
+    example: Annotated[Path | None, typer.Option("--example", help="Rows as callers will send them: Parquet, CSV or JSON.")] = None,
+    answers: Annotated[str, typer.Option("--answers", help="Column of the example with what the model answered where it was made.")] = "",
+    home: Home = None,
+    by: By = "",
+    because: Because = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a model file answer: audited, checked on the example rows, registered as the next version, live. No loop is needed.
+
+    Deploying again under the same name makes the next version and swaps it while requests go on; `noria rollback NAME` goes back.
+    """
+    from noria.app.deploying import deploy as put
+
+    made = put(name, model, example=example, signature=signature, answers=answers, home=home, by=by, reason=because)
+    settings = read(home or find_home())
+    where = addresses(settings)["dataplane"]
+    runs = pid_of(settings.folder, "dataplane") is not None and alive(where)
+    then = f"ask {where}/predict/{name}" if runs else "`noria up` starts the servers"
+    answer(made, as_json=as_json, text=f"[bold]{name}[/]: v{made.version} ({made.format}, {made.task}) answers · {then}")
+
+
+@plainly
+def undeploy(
+    name: Annotated[str, typer.Argument(help="The deployment to take away.")],
+    home: Home = None,
+    by: By = "",
+    because: Because = "ordered by hand",
+    as_json: AsJson = False,
+) -> None:
+    """Take a deployment away. Its versions and its log stay; `noria deploy` or `noria rollback` brings it back."""
+    gone = Opened(home).verbs.deployments.undeploy(name, by=by, reason=because)
+    answer(gone, as_json=as_json, text=f"[bold]{name}[/] answers no more")
+
+
+@plainly
+def deployments(
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = SHOWN,
+    after: Annotated[str, typer.Option(help="Those whose names come after this one.")] = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """List deployments without a loop: which version answers, where it came from, who brought it."""
+    found = Opened(home).world.documents.find(Deployment, limit=limit, after=after)
+    if as_json:
+        answer(found, as_json=True)
+        return
+    if not found:
+        console.print("no deployment yet · make one with `noria deploy NAME MODEL`")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("name", "version", "task", "from", "by", "since"):
+        table.add_column(column)
+    for one in found:
+        version = f"v{one.version}" if one.version else "[dim]taken away[/]"
+        table.add_row(f"[bold]{one.name}[/]", version, one.task, escape(one.origin), escape(one.by), f"{one.deployed_at:%Y-%m-%d %H:%M}")
+    console.print(table)
+    if len(found) == limit:
+        console.print(f"[dim]more: --after {found[-1].name}[/]")
