@@ -19,6 +19,7 @@ from noria.core.schema import Signature
 from noria.loop.deploying import Deployments, Order
 from noria.packaging.encoding import encode
 from noria.packaging.inferring import infer_of, read_example, read_signature, shown
+from noria.packaging.opening import read_model
 
 EXAMPLE_ROWS = 10_000
 """Rows of an example that are compared, at most."""
@@ -55,39 +56,63 @@ def deploy(
     """
     deployments = Deployments(build(read(_home(home))))
     who = by or getpass.getuser()
-    registered = _REGISTERED.fullmatch(str(model)) if isinstance(model, (str, Path)) and not Path(model).exists() else None
-    if registered:
-        return deployments.deploy_version(name, registered[1], int(registered[2]), by=who, reason=reason)
+    if isinstance(model, str) and _REGISTERED.fullmatch(model) and not Path(model).exists():
+        loop, number = registered(model)
+        return deployments.deploy_version(name, loop, number, by=who, reason=reason)
     return deployments.deploy(order(name, model, example=example, signature=signature, answers=answers), by=who, reason=reason)
 
 
-def order(name: str, model: Any, *, example: Any = None, signature: Signature | str | Path | None = None, answers: str = "") -> Order:
+def registered(version: str) -> tuple[str, int]:
+    """The model and the number of a version such as "late-arrival@3".
+
+    Raises:
+        RequestInvalid: it is written in another way.
+    """
+    found = _REGISTERED.fullmatch(version)
+    if found is None:
+        raise RequestInvalid(f"{version[:100]!r} is no version", fix="write it such as late-arrival@3")
+    return found[1], int(found[2])
+
+
+def order(
+    name: str,
+    model: Any,
+    *,
+    example: Any = None,
+    signature: Signature | str | Path | None = None,
+    answers: str = "",
+    origin: str = "",
+) -> Order:
     """A model with its signature and example rows, as the registry wants it; see `deploy`."""
-    content, origin = _content(model)
+    given = signature if isinstance(signature, Signature) or signature is None else read_signature(_file(signature).read_bytes())
+    content, told, found = _opened(model, given)
     rows = None if example is None else _table(example)
-    told = signature if isinstance(signature, Signature) else None if signature is None else read_signature(_file(signature).read_bytes())
-    if told is None:
-        told = infer_of(content)
-        told = told if rows is None else shown(told, rows)
+    if given is None and rows is not None and not _whole(told):
+        told = shown(told, rows)
     sample, known = np.empty((0, len(told.features))), None
-    if rows is not None:
+    if rows is not None and not _whole(told):
         rows = rows.head(EXAMPLE_ROWS)
         sample = encode(rows, told.features)
         known = _answers(rows, answers) if answers else None
-    return Order(name=name, model=content, signature=told, sample=sample, origin=origin, answers=known)
+    return Order(name=name, model=content, signature=told, sample=sample, origin=origin or found, answers=known)
 
 
-def _content(model: Any) -> tuple[Any, str]:
+def _opened(model: Any, given: Signature | None) -> tuple[Any, Signature, str]:
     if isinstance(model, (str, Path)):
-        file = _file(model)
-        return file.read_bytes(), file.name
-    return model, f"a {type(model).__name__}" if not isinstance(model, (bytes, bytearray)) else "bytes"
+        place = Path(model).expanduser()
+        return *read_model(place, signature=given), place.name
+    return model, given or infer_of(model), "bytes" if isinstance(model, (bytes, bytearray)) else f"a {type(model).__name__}"
+
+
+def _whole(signature: Signature) -> bool:
+    """Whether a row holds things that have no place in a matrix of numbers."""
+    return any(field.kind.whole for field in signature.features)
 
 
 def _file(given: str | Path) -> Path:
     file = Path(given).expanduser()
     if not file.is_file():
-        raise NotFound(f"there is no file {file}", fix="name a model file, or a version such as late-arrival@3")
+        raise NotFound(f"there is no file {file}")
     return file
 
 

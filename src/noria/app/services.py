@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from noria.app.deploying import order, registered
 from noria.app.settings import Settings, token
 from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
 from noria.core.moments import from_ms
 from noria.core.performance import RealisedQuality
+from noria.core.registry import Brought, Deployment
 from noria.ledger.book import Ledger
 from noria.loop.alert_verbs import AlertVerbs
 from noria.loop.anomalies import decide
@@ -61,6 +63,20 @@ class ControlServices:
         """See `Verbs.rollback`."""
         self._verbs.rollback(loop, by=by, reason=reason)
         self._wheel.nudge()
+
+    def deploy(self, name: str, brought: Brought, *, by: str, reason: str) -> Deployment:
+        """See `Deployments.deploy`."""
+        deployments = self._verbs.deployments
+        if brought.version:
+            loop, number = registered(brought.version)
+            return deployments.deploy_version(name, loop, number, by=by, reason=reason)
+        example = [dict(row) for row in brought.example] or None
+        made = order(name, brought.model, example=example, signature=brought.signature, answers=brought.answers, origin=brought.origin)
+        return deployments.deploy(made, by=by, reason=reason)
+
+    def undeploy(self, name: str, *, by: str, reason: str) -> None:
+        """See `Deployments.undeploy`."""
+        self._verbs.deployments.undeploy(name, by=by, reason=reason)
 
     def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
         """See `Verbs.pause`."""

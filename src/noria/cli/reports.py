@@ -15,7 +15,7 @@ from noria.cli.console import AsJson, Home, LoopName, answer, console, plainly
 from noria.cli.opened import Opened
 from noria.core.errors import NotFound
 from noria.core.notices import Delivery, Progress
-from noria.core.registry import Deployment, ModelVersion
+from noria.core.registry import Deployment
 from noria.core.state import LoopState
 from noria.core.turning import Event, Rollout, Step, Turn
 from noria.core.watching import Incident

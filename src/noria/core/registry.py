@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from noria.core.judging import Scorecard, Verdict
-from noria.core.schema import Task
+from noria.core.schema import Signature, Task
 from noria.core.training import Candidate
 
 
@@ -57,6 +59,27 @@ class Deployment:
     created_at: datetime
     deployed_at: datetime
     code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """A model as somebody brings it.
+
+    Attributes:
+        model: The bytes of its file; empty where `version` says which one it is.
+        version: A registered version, such as "late-arrival@3".
+        origin: What the file was called.
+        signature: What it takes and gives; None = as the file says.
+        example: Rows as callers will send them.
+        answers: The column of the example with what the model answered where it was made.
+    """
+
+    model: bytes = b""
+    version: str = ""
+    origin: str = ""
+    signature: Signature | None = None
+    example: Sequence[Mapping[str, Any]] = ()
+    answers: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -357,6 +357,8 @@ def _answers_at_all(artifact: str, signature: Signature, world: World) -> None:
         ArtifactRejected: it fails, or answers in another shape.
     """
     scorer = package.load(artifact, blobs=world.blobs)
+    if getattr(scorer, "takes", "matrix") != "matrix":
+        return
     try:
         answers = scorer.score(np.zeros((1, len(signature.features))))
     except NoriaError:

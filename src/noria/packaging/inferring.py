@@ -14,8 +14,9 @@ import polars as pl
 from noria.core.errors import DataInvalid, bounded
 from noria.core.schema import Field, Kind, Signature
 from noria.packaging.audit import audit
-from noria.packaging.describing import describe, of_estimator
+from noria.packaging.describing import of_estimator
 from noria.packaging.encoding import learn_fields
+from noria.packaging.opening import describe
 from noria.ports import wire
 
 _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {

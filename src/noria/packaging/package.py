@@ -150,7 +150,7 @@ def _write(model: object, signature: Signature, sample: Sample) -> _Written:
         made = export(model, signature, sample)
         return _Written(format="onnx", content=made.content, answers=made.answers, tolerance=networks.TOLERANCE, libraries=made.libraries)
     if isinstance(model, (bytes, bytearray)):
-        return _Written(format=audit(bytes(model)), content=bytes(model))
+        return _brought(bytes(model), len(signature.features))
     if type(model).__module__.partition(".")[0] in ("onnx", "onnx_ml_pb2"):
         from noria.packaging import onnx_graph
 
@@ -175,6 +175,16 @@ def _write(model: object, signature: Signature, sample: Sample) -> _Written:
         f"`train` returned a {type(model).__module__}.{type(model).__qualname__}, which Noria cannot save without pickle",
         fix="return a LightGBM or scikit-learn model, a PyTorch or Keras network, or the bytes of an ONNX graph",
     )
+
+
+def _brought(content: bytes, width: int) -> _Written:
+    """A file that somebody brings: what can be compiled is, as if it had just been fitted."""
+    kind = audit(content)
+    if kind != "skops":
+        return _Written(format=kind, content=content)
+    from noria.packaging import skops_zip
+
+    return _Written(format=kind, content=content, compile=lambda: _onnx_of(skops_zip.construct(content), width))
 
 
 def _onnx_of(model: object, width: int) -> bytes:

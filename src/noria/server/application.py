@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from noria.server.api.alerting import alert_verbs_router, alerting_router
 from noria.server.api.anomalies import anomalies_router
+from noria.server.api.deployments import deploy_router, deployments_router
 from noria.server.api.loops import loops_router
 from noria.server.api.requests import requests_router
 from noria.server.api.story import story_router
@@ -43,6 +44,8 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
     api = APIRouter(prefix="/api/v1")
     for router in (
         loops_router(reads),
+        deployments_router(reads),
+        deploy_router(services),
         watching_router(reads, services),
         story_router(reads),
         verbs_router(services),

@@ -17,6 +17,11 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 BODY_LIMIT_BYTES = 64 * 1024
 
+MODEL_LIMIT_BYTES = 256 * 1024 * 1024
+"""Of a body that carries a model."""
+
+MODELS = "/api/v1/deployments/"
+
 
 class Guard:
     """ASGI wrapper: refuses foreign host names and large bodies, and puts the security headers on every answer.
@@ -47,7 +52,8 @@ class Guard:
             refusal = envelope(HostRefused(f"this server does not answer for the host {headers.get('host', '')[:200]!r}"))
             await refusal(scope, receive, send_guarded)
         else:
-            await self._app(scope, _bounded(receive), send_guarded)
+            limit = MODEL_LIMIT_BYTES if scope["path"].startswith(MODELS) else BODY_LIMIT_BYTES
+            await self._app(scope, _bounded(receive, limit), send_guarded)
 
 
 def bearer(services: Services) -> Callable[[Request], None]:
@@ -68,9 +74,9 @@ def _name(host: str) -> str:
     return (host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]).lower()
 
 
-def _bounded(receive: Receive) -> Receive:
-    """Read at most `BODY_LIMIT_BYTES`: what comes after is cut, so the JSON does not parse."""
-    left = BODY_LIMIT_BYTES
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """Read at most `limit` bytes: what comes after is cut, so the JSON does not parse."""
+    left = limit
 
     async def receive_bounded() -> Message:
         nonlocal left

@@ -9,7 +9,7 @@ from typing import TypeVar
 from noria.core.anomalies import QUEUE, AnomalousRequest, place_of
 from noria.core.data import DatasetVersion
 from noria.core.errors import NotFound
-from noria.core.registry import AliasMove, ModelVersion
+from noria.core.registry import AliasMove, Deployment, ModelVersion
 from noria.core.state import LoopState, TrafficPoint
 from noria.core.turning import Event, Rollout, Step, Turn
 from noria.core.watching import Incident, MonitorState, Reading
@@ -65,6 +65,26 @@ class Reads:
             NotFound: no loop has the name.
         """
         return _there(self.get(LoopState, name), f"there is no loop {name!r}", "`noria status` lists the loops")
+
+    def deployments(self, *, after: str = "", limit: int = 100) -> list[Deployment]:
+        """Deployments without a loop by name, those beyond `after`."""
+        return self.find(Deployment, after=after, limit=limit)
+
+    def deployment(self, name: str) -> Deployment:
+        """One deployment without a loop.
+
+        Raises:
+            NotFound: none has the name.
+        """
+        return _there(self.get(Deployment, name), f"there is no deployment {name!r} without a loop", "/deployments lists them")
+
+    def named(self, name: str) -> str:
+        """The name, if a loop or a deployment without one has it.
+
+        Raises:
+            NotFound: neither has.
+        """
+        return name if self.get(Deployment, name) is not None else self.loop(name).name
 
     def turns(self, loop: str, *, limit: int = 50) -> list[Turn]:
         """A loop's turns, newest first."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
 from noria.core.performance import RealisedQuality
+from noria.core.registry import Brought, Deployment
 from noria.ledger.book import Ledger
 from noria.ports.clock import Clock
 from noria.ports.records import Records
@@ -86,6 +87,25 @@ class Services(Protocol):
         Raises:
             NotFound: no such loop.
             NotAllowed: there is nothing to go back to.
+        """
+        ...
+
+    def deploy(self, name: str, brought: Brought, *, by: str, reason: str) -> Deployment:
+        """Let a model answer under a name, without a loop: as the name's next version, at once.
+
+        Raises:
+            ArtifactRejected: it may not be opened, or does not answer as it should.
+            NotFound: there is no such version to take.
+            NotAllowed: the name is a loop's.
+        """
+        ...
+
+    def undeploy(self, name: str, *, by: str, reason: str) -> None:
+        """Take a deployment without a loop away.
+
+        Raises:
+            NotFound: no such deployment.
+            NotAllowed: it was taken away already.
         """
         ...
 

@@ -13,8 +13,8 @@ from noria.core.judging import Approval
 from noria.core.notices import Delivery, Happening, Notice
 from noria.core.performance import MaturityCurve
 from noria.core.probing import Answer, Judgement, Probe
-from noria.core.registry import AliasMove
-from noria.core.schema import Estimate
+from noria.core.registry import AliasMove, Deployment
+from noria.core.schema import Estimate, Task
 from noria.core.state import AliasState, LoopState, TrafficPoint
 from noria.core.streaming import StreamState
 from noria.core.training import Run, RunState
@@ -53,6 +53,8 @@ PROBED = Probe(
     trained_until=NOW,
     refit=Estimate(value=0.7, low=0.5, high=0.9, n=9, se=0.1),
 )
+
+DEPLOYMENT = Deployment(name="d", version=1, origin="m.txt", format="lightgbm", task=Task.BINARY, by="ada", created_at=NOW, deployed_at=NOW)
 
 FILED = [
     (LoopState(name="l", description="", file="", code="", task=None, phase="newborn"), "loop", "l", {}),
@@ -152,6 +154,8 @@ FILED = [
         "t1",
         {"loop": "l", "state": "proposed"},
     ),
+    (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none"}),
+    (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some"}),
 ]
 
 

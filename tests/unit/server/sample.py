@@ -25,7 +25,7 @@ from noria.core.judging import GateResult, Outcome, Scorecard, SliceMark, Verdic
 from noria.core.moments import to_ms
 from noria.core.notices import Delivery, Happening, Notice, Progress
 from noria.core.performance import MaturityCurve, QualityWindow, RealisedQuality
-from noria.core.registry import AliasMove, ModelVersion
+from noria.core.registry import AliasMove, Brought, Deployment, ModelVersion
 from noria.core.schema import Estimate, Field, Kind, Signature, Task
 from noria.core.state import LoopState, TrafficPoint
 from noria.core.training import Candidate, Provenance, Recipe, Trial
@@ -112,6 +112,7 @@ def write_sample() -> Life:
     _traffic(life)
     _loops(life)
     life.put("maturity", LOOP, _curve(), loop=LOOP)
+    life.put("deployment", "churn", deployment("churn"), state="answering", code="none")
     return life
 
 
@@ -787,6 +788,11 @@ def explained_request(loop: str, *, searched: bool) -> ExplainedRequest:
     )
 
 
+def deployment(name: str) -> Deployment:
+    """A deployment without a loop."""
+    return Deployment(name=name, version=1, origin="churn.onnx", format="onnx", task=Task.BINARY, by="ada", created_at=NOW, deployed_at=NOW)
+
+
 class SampleServices:
     """`noria.server.services.Services` over the sample home; verbs are written down, not done."""
 
@@ -815,6 +821,13 @@ class SampleServices:
 
     def rollback(self, loop: str, *, by: str, reason: str) -> None:
         self.asked.append(("rollback", loop, by, reason))
+
+    def deploy(self, name: str, brought: Brought, *, by: str, reason: str) -> Deployment:
+        self.asked.append(("deploy", name, brought, by, reason))
+        return deployment(name)
+
+    def undeploy(self, name: str, *, by: str, reason: str) -> None:
+        self.asked.append(("undeploy", name, by, reason))
 
     def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
         self.asked.append(("pause", loop, paused, by, reason))

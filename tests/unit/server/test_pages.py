@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from urllib.parse import quote
 
 import pytest
-from sample import LOOP, REQUEST, FixedClock, SampleServices, write_sample
+from sample import LOOP, REQUEST, FixedClock, SampleServices, deployment, write_sample
 
 from noria.core.turning import Rollout
 from noria.ledger.documents import Documents
@@ -22,6 +22,9 @@ PAGES = [
     "/events",
     "/anomalies",
     f"/anomalies/{LOOP}-2",
+    "/deployments",
+    "/deployments/churn",
+    "/why/churn",
 ]
 NEWBORN = ["/?loop=taxi-demand", "/loops/taxi-demand", "/loops/taxi-demand/deployment", "/why/taxi-demand"]
 VOID = {"meta", "link", "input", "img", "br", "hr"}
@@ -82,6 +85,20 @@ def test_the_ring_tells_the_live_values(ask):
         assert re.search(rf'data-station="{station}">.*?{value}', text, re.DOTALL), station
     assert 'class="station working" data-station="serving"' in text and "Turn 6" in text
     assert "visibility, precip and wind_speed drifted" in text
+
+
+def test_deployments_without_a_loop_are_listed_and_opened(ask):
+    assert 'href="/deployments/churn"' in ask.get("/").text and 'href="/deployments/churn"' in ask.get("/deployments").text
+    text = ask.get("/deployments/churn").text
+    assert "churn.onnx" in text and 'data-verb="/api/v1/deployments/churn/rollback"' in text
+    assert ask.get("/deployments/nobody", headers={"accept": "text/html"}).status_code == 404
+
+
+def test_a_home_of_deployments_alone_has_a_home_page(ask, tmp_path):
+    records = MemoryRecords()
+    Documents(records).put(deployment("alone"))
+    text = type(ask)(create_app(SampleServices(tmp_path, records))).get("/").text
+    assert 'href="/deployments/alone"' in text and "No loop yet" not in text
 
 
 def test_the_overview_says_what_is_estimated_and_under_which_light(ask):

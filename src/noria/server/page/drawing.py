@@ -89,7 +89,7 @@ class Drawings:
         ]
 
     def _traffic(self, query: Mapping[str, str]) -> Chart:
-        return traffic_chart(self._reads.traffic(self._reads.loop(query.get("loop", "")).name, limit=QUARTER_DAYS_SHOWN))
+        return traffic_chart(self._reads.traffic(self._reads.named(query.get("loop", "")), limit=QUARTER_DAYS_SHOWN))
 
     def _drift(self, query: Mapping[str, str]) -> Chart:
         loop = self._reads.loop(query.get("loop", "")).name

@@ -11,9 +11,11 @@ from starlette.staticfiles import StaticFiles
 
 from noria.core.explaining import Constraints, Search
 from noria.core.performance import MaturityCurve
+from noria.core.registry import Deployment
 from noria.core.state import LoopState
 from noria.core.turning import TurnState
 from noria.server.page.anomalies import anomaly_pages
+from noria.server.page.deployments import deployment_pages
 from noria.server.page.drawing import Drawings, drawing_router
 from noria.server.page.evidence import evidence
 from noria.server.page.incidents import incident_pages
@@ -24,6 +26,7 @@ from noria.server.reads import Reads
 from noria.server.services import Services
 
 EVENTS_SHOWN = 60
+DEPLOYMENTS_SHOWN = 8
 Names = Annotated[list[str], Query(max_length=200)]
 Position = Annotated[int, Query(ge=0)]
 
@@ -36,6 +39,7 @@ def page_router(services: Services, reads: Reads) -> APIRouter:
     router.include_router(scorecard_router(pages, reads, Cards(reads, services)))
     router.routes.append(Mount("/static", StaticFiles(directory=ROOM / "static")))
     _loop_pages(router, pages, reads)
+    deployment_pages(router, pages, reads)
     incident_pages(router, pages, services, reads)
     _ledger_pages(router, pages, reads)
     anomaly_pages(router, pages, reads)
@@ -51,7 +55,10 @@ def _loop_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
         told = [{"seen": one, "needs": needs_person(one)} for one in seen]
         ring = wheel(seen[0]) if seen else None
         events = reads.events(loop=seen[0].loop.name, limit=6) if seen else []
-        return pages.page(request, "home.html", told=told, ring=ring, ring_text=as_text(ring) if ring else "", events=events)
+        alone = reads.deployments(limit=DEPLOYMENTS_SHOWN + 1)
+        return pages.page(
+            request, "home.html", told=told, ring=ring, ring_text=as_text(ring) if ring else "", events=events, deployments=alone
+        )
 
     @router.get("/loops/{name}")
     def overview(request: Request, name: str) -> Response:
@@ -104,10 +111,13 @@ def _loop_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
 def _ledger_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
     @router.get("/why/{name}")
     def why(request: Request, name: str, event: str = "") -> Response:
-        loop: LoopState = reads.loop(name)
-        chosen = event or reads.newest_decision(loop)
+        alone = reads.get(Deployment, name)
+        loop: LoopState | None = reads.loop(name) if alone is None else None
+        decisions = reads.decisions(name)
+        newest = reads.newest_decision(loop) if loop else next((one.id for one in decisions), "")
+        chosen = event or newest
         chain = reads.chain(chosen) if chosen else []
-        return pages.page(request, "why.html", tab="why", state=loop, chosen=chosen, chain=chain, decisions=reads.decisions(name))
+        return pages.page(request, "why.html", tab="why", state=loop, alone=alone, chosen=chosen, chain=chain, decisions=decisions)
 
     @router.get("/events")
     def events(request: Request, loop: str = "", kind: str = "", subject: str = "", after: Position = 0) -> Response:

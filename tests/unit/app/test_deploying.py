@@ -1,0 +1,101 @@
+"""`nr.deploy`: from a model in any of its forms to a deployment."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import skops.io
+from lightgbm import LGBMClassifier, LGBMRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import noria as nr
+from noria.core.errors import ArtifactRejected, DataInvalid, NotFound, RequestInvalid
+from noria.core.schema import Kind, Task
+from noria.stages.serving.plans import read_plan
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(120, 3))
+Y = (X.sum(axis=1) > 0).astype(int)
+ROWS = pl.DataFrame(X, schema=["age", "visits", "spent"])
+TREES = {"n_estimators": 4, "verbose": -1, "n_jobs": 1}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NORIA_HOME", raising=False)
+    return tmp_path
+
+
+def signature(here, name):
+    return read_plan(here / ".noria" / "plan" / "plan.json").routes[name].champion.signature
+
+
+def test_a_home_is_made_where_there_is_none_and_names_come_from_the_example(here):
+    LGBMClassifier(**TREES).fit(X, Y).booster_.save_model("m.txt")
+    ROWS.write_parquet("rows.parquet")
+    made = nr.deploy("churn", "m.txt", example="rows.parquet", by="ada")
+    assert (made.version, made.origin, made.task) == (1, "m.txt", Task.BINARY)
+    told = signature(here, "churn")
+    assert [field.name for field in told.inputs] == ["age", "visits", "spent"] and told.classes == ("0", "1")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl"])
+def test_example_rows_may_be_in_other_files(here, suffix):
+    write = {"csv": ROWS.write_csv, "json": ROWS.write_json, "jsonl": ROWS.write_ndjson}[suffix]
+    write(f"rows.{suffix}")
+    nr.deploy("churn", LGBMRegressor(**TREES).fit(X, Y), example=f"rows.{suffix}")
+    assert [field.kind for field in signature(here, "churn").inputs] == [Kind.FLOAT] * 3
+
+
+def test_fitted_models_and_skops_files_are_served_compiled(here):
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, np.where(Y, "yes", "no"))
+    (here / "m.skops").write_bytes(skops.io.dumps(model))
+    for name, brought in (("fitted", model), ("file", "m.skops")):
+        assert nr.deploy(name, brought, example=ROWS).format == "skops"
+        assert signature(here, name).classes == ("no", "yes")
+    manifest = next(json.loads(f.read_bytes()) for f in here.glob(".noria/blobs/*/*/*") if f.read_bytes().startswith(b'{"version"'))
+    assert manifest["serving_form"] == "onnx"
+
+
+def test_a_field_that_is_missing_in_the_example_may_be_missing_in_a_request(here):
+    rows = ROWS.with_columns(visits=pl.Series([None, *range(119)], dtype=pl.Int64))
+    nr.deploy("churn", LGBMRegressor(**TREES).fit(X, Y), example=rows)
+    told = {field.name: (field.kind, field.required) for field in signature(here, "churn").inputs}
+    assert told == {"age": (Kind.FLOAT, True), "visits": (Kind.INT, False), "spent": (Kind.FLOAT, True)}
+
+
+def test_a_signature_may_be_written_by_hand(here):
+    told = {"inputs": [{"name": name, "kind": "float"} for name in ("id", "a", "b", "c")], "task": "regression", "key": "id"}
+    (here / "signature.json").write_text(json.dumps(told))
+    nr.deploy("churn", LGBMRegressor(**TREES).fit(X, Y), signature="signature.json")
+    assert [field.name for field in signature(here, "churn").features] == ["a", "b", "c"] and signature(here, "churn").key == "id"
+
+
+def test_answers_of_where_it_was_made_must_be_answers_here(here):
+    model = LGBMClassifier(**TREES).fit(X, Y)
+    rows = ROWS.with_columns(said=pl.Series(model.predict_proba(X)[:, 1]))
+    with pytest.raises(DataInvalid, match="4 columns"):
+        nr.deploy("churn", model.booster_, example=rows)
+    named = LGBMClassifier(**TREES).fit(ROWS.to_pandas(), Y)
+    assert nr.deploy("churn", named, example=rows, answers="said").version == 1
+    with pytest.raises(ArtifactRejected, match="where it was made, by up to"):
+        nr.deploy("churn", named, example=rows.with_columns(said=pl.lit(0.5)), answers="said")
+
+
+def test_what_cannot_be_is_said_with_its_mend(here):
+    model = LGBMRegressor(**TREES).fit(ROWS.to_pandas(), Y)
+    for wrong, error, said in (
+        (lambda: nr.deploy("churn", "nowhere.txt"), NotFound, "no model at"),
+        (lambda: nr.deploy("churn", "loop@3"), NotFound, "no version 3"),
+        (lambda: nr.deploy("churn", model, example=ROWS.drop("age")), DataInvalid, "no column 'age'"),
+        (lambda: nr.deploy("churn", model, example=ROWS.with_columns(age=pl.lit("old"))), DataInvalid, "is text"),
+        (lambda: nr.deploy("churn", model, example=7), RequestInvalid, "no table"),
+        (lambda: nr.deploy("churn", model, example=ROWS, answers="said"), RequestInvalid, "no column 'said'"),
+        (lambda: nr.deploy("churn", {"a": 1}), ArtifactRejected, "how many inputs"),
+    ):
+        with pytest.raises(error, match=said):
+            wrong()
