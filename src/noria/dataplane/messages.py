@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-
-from noria.core.rows import Values
-from noria.core.traffic import Scalar
+import numpy as np
 
 _LENGTH = struct.Struct("<I")
+_ARRAY = 1
+"""Of MessagePack's extension types: an array with its type and shape."""
 
 
 class Question(msgspec.Struct, array_like=True):
@@ -19,7 +19,7 @@ class Question(msgspec.Struct, array_like=True):
 
     number: int
     names: Sequence[str]
-    rows: Sequence[Values]
+    rows: Sequence[Sequence[Any]]
     now_ms: int
     timeout_ms: float
     deadline_s: float
@@ -61,13 +61,24 @@ class Unpacker:
         self._held = held[at:]
 
 
-def _plain(value: object) -> Scalar:
+def _plain(value: object) -> Any:
+    if isinstance(value, np.ndarray):
+        head = f"{value.dtype.str}:{','.join(map(str, value.shape))}|".encode()
+        return msgspec.msgpack.Ext(_ARRAY, head + value.tobytes())
     item = getattr(value, "item", None)
     if item is None:
         raise NotImplementedError(f"a {type(value).__name__} cannot be sent")
     return item()
 
 
+def _whole(code: int, data: memoryview) -> Any:
+    if code != _ARRAY:
+        raise NotImplementedError(f"a message holds an extension {code}")
+    head, _, content = bytes(data).partition(b"|")
+    dtype, _, shape = head.decode().partition(":")
+    return np.frombuffer(content, dtype=dtype).reshape([int(size) for size in shape.split(",") if size])
+
+
 _encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
-question = msgspec.msgpack.Decoder(Question).decode
-reply = msgspec.msgpack.Decoder(Reply).decode
+question = msgspec.msgpack.Decoder(Question, ext_hook=_whole).decode
+reply = msgspec.msgpack.Decoder(Reply, ext_hook=_whole).decode

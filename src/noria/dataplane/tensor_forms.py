@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from noria.core.errors import NotFound, RequestInvalid
-from noria.core.schema import Field, Kind, Signature
-from noria.dataplane.tensors import BYTES, Tensor, misfit
+from noria.core.schema import Field, Kind, Signature, Task
+from noria.dataplane.tensors import BF16, BYTES, DATATYPES, Tensor, misfit
 from noria.stages.serving import forms
 from noria.stages.serving.asks import Answered
 from noria.stages.serving.desk import Item
@@ -19,7 +21,7 @@ from noria.stages.serving.desk import Item
 ROW_LIMIT = 1_000
 """Rows of one call."""
 
-_OF_KIND = {Kind.FLOAT: "FP64", Kind.INT: "INT64", Kind.BOOL: "BOOL", Kind.TEXT: BYTES, Kind.TIME: BYTES}
+_OF_KIND = {Kind.FLOAT: "FP64", Kind.INT: "INT64", Kind.BOOL: "BOOL", Kind.TEXT: BYTES, Kind.TIME: BYTES, Kind.BYTES: BYTES}
 _FLOATS = ("FP16", "FP32", "FP64", "BF16")
 
 
@@ -47,7 +49,15 @@ class Wanted:
 
 def inputs_of(signature: Signature) -> tuple[Spec, ...]:
     """One tensor per field."""
-    return tuple(Spec(name=one.name, datatype=_OF_KIND[one.kind], shape=(-1, 1), optional=not one.required) for one in signature.inputs)
+    return tuple(
+        Spec(
+            name=one.name,
+            datatype=_datatype(one),
+            shape=(-1, *one.shape) if one.kind is Kind.TENSOR else (-1, 1),
+            optional=not one.required,
+        )
+        for one in signature.inputs
+    )
 
 
 def outputs_of(signature: Signature) -> tuple[Spec, ...]:
@@ -74,7 +84,8 @@ def rows_of(signature: Signature, tensors: Sequence[Tensor]) -> list[forms.Input
         if one.shape[0] > ROW_LIMIT:
             raise misfit(one.name, f"has {one.shape[0]:,} rows; one call takes at most {ROW_LIMIT:,}")
     fields = {field.name: field for field in signature.inputs}
-    if len(tensors) == 1 and (matrix := _matrix(fields, tensors[0])) is not None:
+    whole = any(field.kind.whole for field in signature.inputs)
+    if len(tensors) == 1 and not whole and (matrix := _matrix(fields, tensors[0])) is not None:
         return forms.of_columns(matrix)
     names = [one.name for one in tensors]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -150,13 +161,24 @@ def _matrix(fields: dict[str, Field], one: Tensor) -> dict[str, list[Any]] | Non
     return {name: _converted(field, one, one.values[place::width]) for place, (name, field) in enumerate(fields.items())}
 
 
+def _datatype(field: Field) -> str:
+    if field.kind is not Kind.TENSOR:
+        return _OF_KIND[field.kind]
+    wanted = np.dtype(field.dtype)
+    return next((name for name, dtype in DATATYPES.items() if dtype == wanted), "FP64")
+
+
 def _column(field: Field | None, one: Tensor) -> list[Any]:
+    if field is not None and field.kind is Kind.TENSOR:
+        return _arrays(one)
     if any(size != 1 for size in one.shape[1:]):
         raise misfit(one.name, f"has shape {list(one.shape)}; a field has one value per row: [{one.shape[0]}] or [{one.shape[0]}, 1]")
     return _converted(field, one, one.values)
 
 
 def _converted(field: Field | None, one: Tensor, values: list[Any]) -> list[Any]:
+    if field is not None and field.kind is Kind.BYTES:
+        return _pieces(one, values)
     if one.datatype == BYTES:
         return [_text(one, value) for value in values]
     if field is None:
@@ -166,6 +188,18 @@ def _converted(field: Field | None, one: Tensor, values: list[Any]) -> list[Any]
     if not field.required and one.datatype in _FLOATS:
         return [None if value != value else value for value in values]
     return values
+
+
+def _arrays(one: Tensor) -> list[Any]:
+    """One array per row, with the rest of the tensor's shape."""
+    if one.datatype == BYTES or any(value is None for value in one.values):
+        raise misfit(one.name, "must hold numbers throughout")
+    return list(np.array(one.values, dtype="<f4" if one.datatype == BF16 else DATATYPES[one.datatype]).reshape(one.shape))
+
+
+def _pieces(one: Tensor, values: list[Any]) -> list[Any]:
+    """Files: bytes as they came, and base64 text where they came as text."""
+    return [value.decode(errors="replace") if one.content_type == "base64" and isinstance(value, bytes) else value for value in values]
 
 
 def _text(one: Tensor, value: str | bytes) -> str:
@@ -187,7 +221,7 @@ def _numbers(output: forms.Output, rows: int) -> Tensor:
 
 def _classes(signature: Signature, output: forms.Output, most: int) -> Tensor:
     """The likeliest classes of each row, after Triton's classification extension."""
-    if output.text or len(signature.classes) < 2:
+    if output.text or signature.task not in (Task.BINARY, Task.MULTICLASS) or len(signature.classes) < 2:
         raise misfit(output.name, "has no classes to name")
     count = min(most, len(signature.classes))
     told = []

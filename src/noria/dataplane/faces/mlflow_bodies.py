@@ -87,7 +87,7 @@ def _cells(answered: Answered, names: Sequence[str]) -> list[Any]:
     cells: list[Any] = []
     for name in names:
         value = getattr(answered, name)
-        cells.extend(value.values() if isinstance(value, dict) else [value])
+        cells.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value])
     return cells
 
 

@@ -31,7 +31,8 @@ def learn(frame: pl.DataFrame, features: Sequence[Field], importance: Mapping[st
         frame: One row per reference row, one column per feature.
         importance: Feature to importance; decides which are kept when there are more than `MOST_FEATURES`.
     """
-    known = [feature for feature in features if feature.kind is not Kind.TIME and feature.name in frame.columns]
+    measured = [feature for feature in features if feature.kind is not Kind.TIME and not feature.kind.whole]
+    known = [feature for feature in measured if feature.name in frame.columns]
     if len(known) > MOST_FEATURES:
         weights = importance or {}
         kept = set(sorted((one.name for one in known), key=lambda name: -weights.get(name, 0.0))[:MOST_FEATURES])

@@ -60,7 +60,7 @@ def build(
     known = [
         describe(frame[field.name], times, kind=field.kind, bins=bins, importance=importance.get(field.name, 0.0))
         for field in features
-        if field.kind is not Kind.TIME
+        if field.kind is not Kind.TIME and not field.kind.whole
     ]
     answers = happened = None
     if scores is not None and len(scores):

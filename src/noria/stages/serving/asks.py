@@ -31,13 +31,13 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     """One row's answer as its caller reads it.
 
     Attributes:
-        prediction: The score or value; for multi-class, class to probability.
+        prediction: The score or value; class to probability, quantile or name to value, or a vector's numbers.
         label: The class that a classifier would name, else None.
     """
 
     id: str
     version: int
-    prediction: float | dict[str, float]
+    prediction: float | dict[str, float] | list[float]
     role: Role
     label: str | None = None
 

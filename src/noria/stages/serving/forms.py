@@ -60,11 +60,14 @@ def of_lists(signature: Signature, rows: Sequence[Any], *, columns: Sequence[str
 
 
 def of_either(signature: Signature, rows: Sequence[Any]) -> list[Inputs]:
-    """Rows that are objects, lists, or, for a model of one field, plain values.
+    """Rows that are objects, lists, or, for a model of one field, that field's values.
 
     Raises:
         RequestInvalid: see `of_lists`.
     """
+    only = signature.inputs[0] if len(signature.inputs) == 1 else None
+    if only is not None and only.kind.whole:
+        return [row if isinstance(row, dict) and only.name in row else {only.name: row} for row in rows]
     if all(isinstance(row, dict) for row in rows):
         return list(rows)
     if len(signature.inputs) == 1 and not any(isinstance(row, (dict, list)) for row in rows):
@@ -78,6 +81,8 @@ def shape(signature: Signature) -> tuple[tuple[str, int, bool], ...]:
         return ((PREDICTION, len(signature.classes), False), (LABEL, 0, True))
     if signature.task is Task.BINARY and len(signature.classes) == 2:
         return ((PREDICTION, 0, False), (LABEL, 0, True))
+    if signature.task in (Task.QUANTILE, Task.VECTOR):
+        return ((PREDICTION, len(signature.classes) or signature.width, False),)
     return ((PREDICTION, 0, False),)
 
 

@@ -7,9 +7,11 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from noria.core.errors import DataInvalid
 from noria.core.traffic import Feedback, Prediction, Role, Scalar
+from noria.stages.serving.wholes import kept
 
 Column = Sequence[Any]
 """One value per row of a frame: scalars, or lists of probabilities."""
@@ -124,7 +126,9 @@ def columns(rows: Sequence[Any]) -> dict[str, Column]:
 
 
 def _plain(value: object) -> Scalar:
-    """NumPy's numbers, which a transform may hand over, as scalars."""
+    """NumPy's numbers, which a transform may hand over, as scalars; arrays and files as the log keeps them."""
+    if isinstance(value, np.ndarray):
+        return kept(value)
     item = getattr(value, "item", None)
     if item is None:
         raise NotImplementedError(f"a {type(value).__name__} cannot be journalled")

@@ -11,7 +11,9 @@ import numpy as np
 from noria.core.rows import Rows
 from noria.core.schema import Signature, Task
 from noria.core.traffic import Answer, Scalar, ServedVersion
+from noria.packaging.columns import ColumnEncoder
 from noria.packaging.encoding import RowEncoder
+from noria.packaging.scorer import COLUMNS, takes
 
 Row = Mapping[str, Scalar]
 
@@ -20,7 +22,10 @@ class Scorer(Protocol):
     """A model's serving form. Called from one thread at a time."""
 
     def score(self, matrix: Any, /) -> Any:
-        """Answers to a float64 matrix (rows, features): shape (rows,), or (rows, classes) for multi-class."""
+        """Answers to a float64 matrix (rows, features): shape (rows,), or (rows, width) where a row has several numbers.
+
+        A scorer whose `takes` is "columns" gets arrays by field name instead.
+        """
         ...
 
 
@@ -43,13 +48,16 @@ class PlainInputs:
 class Served:
     """A version ready to answer."""
 
-    __slots__ = ("_encoder", "_lookup", "_scorer", "version")
+    __slots__ = ("_columns", "_encoder", "_lookup", "_rising", "_scorer", "version")
 
     def __init__(self, version: ServedVersion, *, scorer: Scorer, lookup: Lookup | None = None) -> None:
         self.version = version
         self._scorer = scorer
         self._lookup = lookup if lookup is not None else PlainInputs()
-        self._encoder = RowEncoder(version.signature.features)
+        features = version.signature.features
+        self._columns = ColumnEncoder(features) if takes(scorer) == COLUMNS else None
+        self._encoder = RowEncoder(() if self._columns else features)
+        self._rising = version.signature.task is Task.QUANTILE
 
     def answer(self, rows: Sequence[Row], now_ms: int) -> tuple[list[Answer], Mapping[str, Sequence[Any]]]:
         """Answers in the order of `rows`, and the looked-up and on-demand columns that they were computed from.
@@ -58,11 +66,24 @@ class Served:
         """
         batch = Rows.of(rows)
         served = self._lookup.served(batch, now_ms)
-        matrix = self._encoder.encode({**batch.columns, **served}, len(batch)) if served else self._encoder.encode_rows(batch)
-        scores = np.asarray(self._scorer.score(matrix), dtype=np.float64).tolist()
+        scores = self._spread(self._scorer.score(self._taken(batch, served))).tolist()
         if scores and isinstance(scores[0], list):
             return [tuple(score) for score in scores], served
         return scores, served
+
+    def _taken(self, batch: Rows, served: Mapping[str, Sequence[Any]]) -> Any:
+        """The batch in the form that the model takes."""
+        if self._columns is not None:
+            return self._columns.encode({**batch.columns, **served}, len(batch))
+        return self._encoder.encode({**batch.columns, **served}, len(batch)) if served else self._encoder.encode_rows(batch)
+
+    def _spread(self, scores: Any) -> np.ndarray:
+        """Scores as numbers. Quantiles come in rising order: those that crossed change places.
+
+        That never takes them further from the true ones (Chernozhukov, Fernández-Val and Galichon 2010).
+        """
+        numbers = np.asarray(scores, dtype=np.float64)
+        return np.sort(numbers, axis=1) if self._rising else numbers
 
 
 def loader(
@@ -92,7 +113,7 @@ def finite(answer: Answer | None) -> bool:
     return answer is not None and all(map(math.isfinite, answer))
 
 
-Spoken = tuple[float | dict[str, float], str | None]
+Spoken = tuple[float | dict[str, float] | list[float], str | None]
 """An answer as its caller reads it: the prediction, and the label of a classifier."""
 
 
@@ -107,6 +128,8 @@ def speaking(signature: Signature) -> Callable[[Answer], Spoken]:
 def spoken(signature: Signature, answer: Answer) -> Spoken:
     """An answer as its caller reads it: the prediction, and the label of a classifier."""
     classes = signature.classes
+    if isinstance(answer, tuple) and signature.task in (Task.VECTOR, Task.QUANTILE):
+        return dict(zip(classes, answer, strict=True)) if len(classes) == len(answer) else list(answer), None
     if isinstance(answer, tuple):
         best = max(range(len(answer)), key=answer.__getitem__)
         named = classes if len(classes) == len(answer) else tuple(map(str, range(len(answer))))

@@ -20,7 +20,7 @@ def of_texts(signature: Signature, rows: Sequence[Sequence[str]], *, columns: Se
     Raises:
         RequestInvalid: see `of_lists`.
     """
-    readers = {field.name: _READERS[field.kind] for field in signature.inputs}
+    readers = {field.name: _READERS.get(field.kind, _text) for field in signature.inputs}
     return [{name: readers.get(name, _text)(cell) for name, cell in row.items()} for row in of_lists(signature, rows, columns=columns)]
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
+from typing import Any
 
 from noria.core.errors import RequestInvalid
 from noria.core.rows import Values
 from noria.core.schema import Field, Kind, Signature
 from noria.core.traffic import Scalar
+from noria.stages.serving import wholes
+from noria.stages.serving.misfit import Misfit, named
 
 TEXT_LIMIT = 1_000
 """Most characters of one text value."""
@@ -20,10 +23,6 @@ FIELD_LIMIT = 20
 
 INT_LOW, INT_HIGH = -(2**63), 2**63 - 1
 _ABSENT = object()
-
-
-class Misfit(ValueError):
-    """One value that does not fit its field; the message is the reason."""
 
 
 class RequestCheck:
@@ -40,8 +39,8 @@ class RequestCheck:
     __slots__ = ("_known", "_plan", "fields", "names")
 
     def __init__(self, signature: Signature, *, also: Iterable[Field] = ()) -> None:
-        own = {field.name: (field.name, _READERS[field.kind], field.required) for field in signature.inputs}
-        others = {field.name: (field.name, _READERS[field.kind], False) for field in also if field.name not in own}
+        own = {field.name: (field.name, _reader(field), field.required) for field in signature.inputs}
+        others = {field.name: (field.name, _reader(field), False) for field in also if field.name not in own}
         self._plan = (*own.values(), *others.values())
         self._known = frozenset(own) | frozenset(others)
         self.names = tuple(name for name, _, _ in self._plan)
@@ -56,7 +55,7 @@ class RequestCheck:
             RequestInvalid: its `fields` holds every wrong field with its reason.
         """
         if not isinstance(inputs, dict):
-            raise RequestInvalid(f"inputs is {_named(inputs)}, not an object of fields", fields={"inputs": "must be an object"})
+            raise RequestInvalid(f"inputs is {named(inputs)}, not an object of fields", fields={"inputs": "must be an object"})
         row: list[Scalar] = []
         seen = 0
         try:
@@ -113,7 +112,7 @@ def _float(value: object) -> float:
             return float(value)
         except OverflowError:
             raise Misfit("is too large a number") from None
-    raise Misfit(f"must be a number, not {_named(value)}")
+    raise Misfit(f"must be a number, not {named(value)}")
 
 
 def _int(value: object) -> int:
@@ -125,18 +124,18 @@ def _int(value: object) -> int:
         raise Misfit("is too large a whole number")
     if type(value) is float:
         raise Misfit("must be a whole number" if value - value == 0.0 else "must be finite; leave an unknown value out")
-    raise Misfit(f"must be a whole number, not {_named(value)}")
+    raise Misfit(f"must be a whole number, not {named(value)}")
 
 
 def _bool(value: object) -> bool:
     if type(value) is bool:
         return value
-    raise Misfit(f"must be true or false, not {_named(value)}")
+    raise Misfit(f"must be true or false, not {named(value)}")
 
 
 def _text(value: object) -> str:
     if type(value) is not str:
-        raise Misfit(f"must be text, not {_named(value)}")
+        raise Misfit(f"must be text, not {named(value)}")
     if len(value) > TEXT_LIMIT:
         raise Misfit(f"has {len(value):,} characters; at most {TEXT_LIMIT:,} are taken")
     return value
@@ -144,12 +143,16 @@ def _text(value: object) -> str:
 
 def _time(value: object) -> str:
     if type(value) is not str:
-        raise Misfit(f"must be a time such as '2026-03-01T12:30:00Z', not {_named(value)}")
+        raise Misfit(f"must be a time such as '2026-03-01T12:30:00Z', not {named(value)}")
     try:
         datetime.fromisoformat(value)
     except ValueError:
         raise Misfit(f"is not a time: {value[:40]!r}; write it as ISO 8601, such as '2026-03-01T12:30:00Z'") from None
     return value
+
+
+def _reader(field: Field) -> Callable[[object], Any]:
+    return wholes.reader(field) if field.kind.whole else _READERS[field.kind]
 
 
 _READERS: dict[Kind, Callable[[object], Scalar]] = {
@@ -159,9 +162,3 @@ _READERS: dict[Kind, Callable[[object], Scalar]] = {
     Kind.TEXT: _text,
     Kind.TIME: _time,
 }
-
-
-def _named(value: object) -> str:
-    """The JSON name of a value's type, as its sender knows it."""
-    names = {bool: "a bool", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object", type(None): "null"}
-    return names.get(type(value), type(value).__name__)
