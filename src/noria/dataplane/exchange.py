@@ -110,6 +110,16 @@ def said(value: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = (
     return Reply(status=status, body=orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), headers=headers)
 
 
+def id_header(request_id: str) -> tuple[tuple[str, str], ...]:
+    """The header that tells a request's id; none where the caller's own id has what a header cannot carry."""
+    return (("x-noria-id", request_id),) if request_id.isascii() and request_id.isprintable() else ()
+
+
+def one_text(error: NoriaError, status: int) -> Reply:
+    """An error as the inference protocols say it: one text; what does not fit the model is a 400."""
+    return said({"error": f"{error.message}; {error.fix}" if error.fix else error.message}, 400 if status == 422 else status)
+
+
 def document(body: bytes, *, nan: bool = False) -> dict[str, Any]:
     """The JSON object in a body.
 

@@ -8,7 +8,7 @@ from typing import Any
 from noria.app.hosting import Hosting
 from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.exchange import Call, Refused
-from noria.dataplane.faces import mlflow_scoring, oip, own
+from noria.dataplane.faces import kserve_v1, mlflow_scoring, oip, own
 from noria.dataplane.router import Router
 from noria.stages.serving.desk import Desk
 
@@ -29,6 +29,7 @@ def create_router(desk: Desk, *, token: str = "", deployment: str = "", hosting:
     faces = [
         own.face(desk, later=jobs.accept if jobs else None),
         oip.face(desk),
+        kserve_v1.face(desk),
         mlflow_scoring.face(desk, deployment=deployment, hosting=hosting),
         *([jobs.face()] if jobs else []),
     ]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import noria
-from noria.core.errors import NoriaError, NotFound, RequestInvalid
+from noria.core.errors import NotFound, RequestInvalid
 from noria.dataplane import compression
-from noria.dataplane.exchange import Call, Endpoint, Face, Handler, Reply, document, said
+from noria.dataplane.exchange import Call, Endpoint, Face, Handler, Reply, document, one_text, said
 from noria.dataplane.faces.oip_models import config, metadata, statistics
 from noria.dataplane.oip_messages import infer_of, reply_of
 from noria.dataplane.tensor_forms import check_wanted, items_of, request_id, rows_of, tensors_of, version_asked, versions_told
@@ -50,13 +50,8 @@ def face(desk: Desk) -> Face:
             _get(_MODEL + "/trace/setting", oip.no_settings, "Nothing can be set here"),
             _post(_MODEL + "/trace/setting", oip.no_settings, "Refused"),
         ),
-        refusal=refusal,
+        refusal=one_text,
     )
-
-
-def refusal(error: NoriaError, status: int) -> Reply:
-    """An error as this protocol says it: one text; what does not fit is a 400."""
-    return said({"error": str(error.message if not error.fix else f"{error.message}; {error.fix}")}, 400 if status == 422 else status)
 
 
 class _Oip:
