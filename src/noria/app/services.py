@@ -17,6 +17,7 @@ from noria.loop.alert_verbs import AlertVerbs
 from noria.loop.anomalies import decide
 from noria.loop.enrol import in_force
 from noria.loop.explaining import explain_request
+from noria.loop.keys import KeyVerbs
 from noria.loop.performance import realised_as_of
 from noria.loop.states import state_of
 from noria.loop.verbs import Verbs
@@ -40,6 +41,7 @@ class ControlServices:
         self._world = world
         self._delays: dict[str, timedelta] = {}
         self.alerts = AlertVerbs(world, declared=lambda name: in_force(world, state_of(world.documents, name)).loop)
+        self.keys = KeyVerbs(world)
         self._verbs = Verbs(world)
         self._wheel = wheel
 

@@ -64,6 +64,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "rollback": ("orders", "Take a running challenger out, or go back to the champion before."),
         "pause": ("orders", "Stop automatic turns. Predictions and monitors go on."),
         "resume": ("orders", "Allow automatic turns again."),
+        "keys": ("keys", "Say who may call a deployment: make, list and revoke keys."),
         "drill": ("orders", "Make the next challenger bad on purpose, to see that the rollout catches it."),
     },
 }

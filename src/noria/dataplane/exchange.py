@@ -64,6 +64,11 @@ class Reply:
 Handler = Callable[[Call], Awaitable[Reply]]
 
 
+def named(call: Call) -> str:
+    """The deployment that a call's path names; "" where it names none."""
+    return call.names.get("name", "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One method on one pattern of paths, such as "/v2/models/{name}/infer".
@@ -71,6 +76,7 @@ class Endpoint:
     Attributes:
         handler: Raises `NoriaError`; the face's `refusal` says it in the protocol's own form.
         open: Whether it answers without a token or key.
+        deployment: Whose keys and limits a call falls under; "" for nobody's. Never raises.
         summary: One line for the API's description.
     """
 
@@ -78,6 +84,7 @@ class Endpoint:
     pattern: str
     handler: Handler
     open: bool = False
+    deployment: Callable[[Call], str] = named
     summary: str = ""
 
 

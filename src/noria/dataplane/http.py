@@ -9,6 +9,7 @@ from noria.app.hosting import Hosting
 from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.exchange import Call, Refused
 from noria.dataplane.faces import kserve_v1, mlflow_scoring, oip, own
+from noria.dataplane.guard import Guard
 from noria.dataplane.router import Router
 from noria.stages.serving.desk import Desk
 
@@ -24,7 +25,9 @@ class Disconnected(ConnectionError):
     """The caller left before its request was read."""
 
 
-def create_router(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None, jobs: Jobs | None = None) -> Router:
+def create_router(
+    desk: Desk, *, guard: Guard | None = None, deployment: str = "", hosting: Hosting | None = None, jobs: Jobs | None = None
+) -> Router:
     """Every protocol over one desk; `deployment` answers where a protocol's call names none, `jobs` what nobody waits for."""
     faces = [
         own.face(desk, later=jobs.accept if jobs else None),
@@ -33,12 +36,14 @@ def create_router(desk: Desk, *, token: str = "", deployment: str = "", hosting:
         mlflow_scoring.face(desk, deployment=deployment, hosting=hosting),
         *([jobs.face()] if jobs else []),
     ]
-    return Router(faces, token=token)
+    return Router(faces, guard=guard or Guard())
 
 
-def create_app(desk: Desk, *, token: str = "", deployment: str = "", hosting: Hosting | None = None, jobs: Jobs | None = None) -> App:
-    """The ASGI application over a desk; with a token, all but the open endpoints want `Authorization: Bearer <token>`."""
-    router = create_router(desk, token=token, deployment=deployment, hosting=hosting, jobs=jobs)
+def create_app(
+    desk: Desk, *, guard: Guard | None = None, deployment: str = "", hosting: Hosting | None = None, jobs: Jobs | None = None
+) -> App:
+    """The ASGI application over a desk, for whom the guard admits."""
+    router = create_router(desk, guard=guard, deployment=deployment, hosting=hosting, jobs=jobs)
 
     async def app(scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":

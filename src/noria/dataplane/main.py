@@ -18,12 +18,14 @@ from noria.dataplane.answers.files import AnswerFiles
 from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.beside import grpc_beside
 from noria.dataplane.following import PlanFollower
+from noria.dataplane.guard import DoorFollower, Guard
 from noria.dataplane.hiring import hiring
 from noria.dataplane.http import create_app
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
 from noria.stages.serving.desk import Desk
 from noria.stages.serving.model import Lookup, Scorer, loader
+from noria.stages.serving.plans import doors_file
 
 KEEP_ALIVE_S = 75
 """An idle connection is kept this long: longer than load balancers and clients keep theirs."""
@@ -43,7 +45,8 @@ class Parts:
         make_lookup: Version to what looks its features up; None when all are plain inputs.
         journal: This process's writer.
         challenger_command: Starts a challenger; gets the socket's path and the version's JSON file as arguments.
-        token: Bearer token that callers must send, or "".
+        token: The home's; opens everything.
+        open: Whether everybody may call what has no keys of its own: on this machine.
         deployment: Answers where a protocol's call names none; "" = the only one.
         hosting: The platform that runs this container, if one does.
         grpc_port: Where the Open Inference Protocol is spoken over gRPC; 0 for nowhere.
@@ -59,6 +62,7 @@ class Parts:
     clock: Clock
     challenger_command: Sequence[str]
     token: str = ""
+    open: bool = True
     deployment: str = ""
     hosting: Hosting = field(default_factory=Hosting)
     grpc_port: int = 0
@@ -81,10 +85,13 @@ async def serve(parts: Parts, host: str, port: int) -> None:
         sync_every_s=parts.sync_every_s,
     )
     follower = PlanFollower(desk, parts.plan_file, parts.cache_folder / "plan.json", poll_s=parts.poll_s)
+    guard = Guard(token=parts.token, everywhere=not parts.open, clock=parts.clock, used=parts.cache_folder / "used-keys")
+    doors = DoorFollower(guard, doors_file(parts.plan_file), parts.cache_folder / "keys.json", desk.report, poll_s=parts.poll_s)
+    doors.look()
     jobs = Jobs(desk, AnswerFiles(parts.cache_folder / "answers"), parts.clock)
     server = _Server(
         uvicorn.Config(
-            create_app(desk, token=parts.token, deployment=parts.deployment, hosting=parts.hosting, jobs=jobs),
+            create_app(desk, guard=guard, deployment=parts.deployment, hosting=parts.hosting, jobs=jobs),
             host=host,
             port=port,
             http="httptools",
@@ -101,14 +108,15 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, server.end)
     loop.add_signal_handler(signal.SIGHUP, follower.look_now)
-    following = loop.create_task(follower.follow())
+    following = [loop.create_task(follower.follow()), loop.create_task(doors.follow())]
     try:
-        async with grpc_beside(desk, host, parts.grpc_port, token=parts.token, grace_s=DRAIN_S), jobs.at_work():
+        async with grpc_beside(desk, host, parts.grpc_port, guard=guard, grace_s=DRAIN_S), jobs.at_work():
             await server.serve()
     finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        for task in following:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await desk.close()
 
 

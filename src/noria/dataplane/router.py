@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import re
 from collections.abc import Sequence
@@ -10,21 +9,24 @@ from dataclasses import replace
 
 from noria.core.errors import NoriaError
 from noria.dataplane.exchange import STATUS, Call, Endpoint, Face, Refused, Reply
+from noria.dataplane.guard import Guard
 
 _log = logging.getLogger("noria.dataplane")
 
 _FAILED = "the server failed on this request; its log says why"
+
+_HEADERS = {401: ("www-authenticate", "Bearer"), 429: ("retry-after", "1"), 503: ("retry-after", "1")}
 
 
 class Router:
     """All faces of one data plane.
 
     Args:
-        token: With one, every endpoint that is not open wants `Authorization: Bearer <token>`.
+        guard: Who may call what is not open.
     """
 
-    def __init__(self, faces: Sequence[Face], *, token: str = "") -> None:
-        self._authorization = f"Bearer {token}" if token else ""
+    def __init__(self, faces: Sequence[Face], *, guard: Guard) -> None:
+        self._guard = guard
         self._exact: dict[str, dict[str, tuple[Face, Endpoint]]] = {}
         self._patterns: dict[str, tuple[re.Pattern[str], dict[str, tuple[Face, Endpoint]]]] = {}
         for face in faces:
@@ -37,18 +39,20 @@ class Router:
         face = self._face(call.path)
         try:
             face, endpoint, names = self._found(call, face)
-            if self._authorization and not endpoint.open:
-                self._admit(call)
-            return await endpoint.handler(replace(call, names=names) if names else call)
+            if names:
+                call = replace(call, names=names)
+            if not endpoint.open:
+                self._guard.admit(call.headers, endpoint.deployment(call))
+            return await endpoint.handler(call)
         except NoriaError as error:
-            return face.refusal(error, STATUS.get(error.code, 500))
+            return _told(face, error)
         except Exception:  # noqa: BLE001 - no traceback leaves the server; its log keeps it
             _log.exception("a request failed")
             return face.refusal(NoriaError(_FAILED), 500)
 
     def refused(self, path: str, error: NoriaError) -> Reply:
         """An error that came up before a call was whole, as its path's protocol says it."""
-        return self._face(path).refusal(error, STATUS.get(error.code, 500))
+        return _told(self._face(path), error)
 
     def _add(self, face: Face, endpoint: Endpoint) -> None:
         if "{" not in endpoint.pattern:
@@ -78,6 +82,10 @@ class Router:
         matches = ((pattern.fullmatch(path), methods) for pattern, methods in self._patterns.values())
         return [(methods, match.groupdict()) for match, methods in matches if match is not None]
 
-    def _admit(self, call: Call) -> None:
-        if not hmac.compare_digest(call.headers.get("authorization", "").encode(), self._authorization.encode()):
-            raise Refused("unauthorized", "a bearer token is needed", fix="send the header `Authorization: Bearer <token>`")
+
+def _told(face: Face, error: NoriaError) -> Reply:
+    """The error in the face's form, with the headers that HTTP wants of its status."""
+    status = STATUS.get(error.code, 500)
+    reply = face.refusal(error, status)
+    more = _HEADERS.get(status)
+    return replace(reply, headers=(*reply.headers, more)) if more else reply

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from noria.core.access import ApiKey
 from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
 from noria.core.anomalies import AnomalousRequest, AnomalyQueue, place_of
 from noria.core.data import DatasetVersion
@@ -86,6 +87,7 @@ SHELVES: dict[type, Shelf] = {
     Opinion: Shelf(kind="opinion", key=lambda v: f"{v.incident}/{v.by}", index=lambda v: {"loop": v.loop, "incident": v.incident}),
     AnomalyQueue: Shelf(kind="anomaly-queue", key=lambda v: v.loop, index=lambda v: {}),
     AnomalousRequest: Shelf(kind="anomaly", key=lambda v: place_of(v.loop, v.number), index=lambda v: {"loop": v.loop, "state": v.state}),
+    ApiKey: Shelf(kind="api-key", key=lambda v: v.id, index=lambda v: {"deployment": v.deployment}),
     Tuning: Shelf(kind="tuning", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": v.state}),
 }
 """Every class that has documents. A new signal is filed as "new"; whoever uses or declines it says so by `index=`. A new notice

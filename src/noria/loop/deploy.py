@@ -12,6 +12,7 @@ from noria.core.turning import Rollout, RolloutPhase
 from noria.ledger.documents import Documents
 from noria.loop.drills import armed
 from noria.loop.evidence import BLUE_GREEN, INTERLEAVED
+from noria.loop.keys import bring_keys_out
 from noria.loop.world import World
 from noria.stages.registry import aliases, versions
 from noria.stages.serving.plans import publish, read_plan
@@ -36,6 +37,7 @@ def bring_out(world: World) -> Plan:
         route = _route(world, name)
         if route is not None:
             routes[name] = route
+    bring_keys_out(world)
     out = read_plan(world.plan_file) or Plan(revision=0)
     if out.routes == routes:
         return out

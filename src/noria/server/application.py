@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from noria.server.api.alerting import alert_verbs_router, alerting_router
 from noria.server.api.anomalies import anomalies_router
 from noria.server.api.deployments import deploy_router, deployments_router
+from noria.server.api.keys import keys_router
 from noria.server.api.loops import loops_router
 from noria.server.api.requests import requests_router
 from noria.server.api.story import story_router
@@ -53,6 +54,7 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
         alert_verbs_router(services),
         requests_router(services, reads),
         anomalies_router(services, reads),
+        keys_router(services),
     ):
         api.include_router(router)
     for router in (api, health_router(services), metrics_router(services, reads), page_router(services, reads)):

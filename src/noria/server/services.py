@@ -16,6 +16,7 @@ from noria.ports.records import Records
 
 if TYPE_CHECKING:
     from noria.loop.alert_verbs import AlertVerbs
+    from noria.loop.keys import KeyVerbs
 
 
 class Services(Protocol):
@@ -32,6 +33,7 @@ class Services(Protocol):
         token_hint: How a person finds the token, one sentence.
         home: The folder of the installation; charts' bundle is cached in `home/cache`.
         alerts: What a person may order about alerts.
+        keys: What a person may order about who may call.
     """
 
     @property
@@ -54,6 +56,9 @@ class Services(Protocol):
 
     @property
     def alerts(self) -> AlertVerbs: ...  # noqa: D102
+
+    @property
+    def keys(self) -> KeyVerbs: ...  # noqa: D102
 
     def turn(self, loop: str, *, by: str, reason: str) -> str:
         """Ask for a turn by hand and return the id of the signal that starts it.

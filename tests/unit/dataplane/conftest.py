@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from noria.dataplane.exchange import JSON, Call
+from noria.dataplane.guard import Guard
 from noria.dataplane.http import create_router
 
 _spec = importlib.util.spec_from_file_location("serving_fakes", Path(__file__).parents[1] / "stages" / "serving" / "conftest.py")
@@ -48,9 +49,9 @@ class Caller:
 def calling(at_work):
     """Run a scenario with a caller of an open desk's router, and its office."""
 
-    def run(scenario: Any, **options: Any) -> None:
+    def run(scenario: Any, *, token: str = "", **options: Any) -> None:
         async def whole(office: Any) -> None:
-            await scenario(Caller(create_router(office.desk, **options)), office)
+            await scenario(Caller(create_router(office.desk, **{"guard": Guard(token=token), **options})), office)
 
         at_work(whole)
 

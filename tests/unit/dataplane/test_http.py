@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from noria.dataplane import http
+from noria.dataplane.guard import Guard
 from noria.dataplane.http import create_app
 
 ROW = {"tail": "N1", "distance": 1_000.0}
@@ -50,7 +51,7 @@ def serving(at_work):
 
     def run(scenario, *, token: str = "", **plan):
         async def whole(office):
-            await scenario(create_app(office.desk, token=token), office)
+            await scenario(create_app(office.desk, guard=Guard(token=token)), office)
 
         at_work(whole, **plan)
 

@@ -45,6 +45,7 @@ from noria.core.watching import Evidence, Incident, Level, MonitorPhase, Monitor
 from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
 from noria.loop.alert_verbs import AlertVerbs
+from noria.loop.keys import KeyVerbs
 from noria.ports import wire
 from noria.ports.records import Append, Put
 from noria.testing.memory import MemoryRecords
@@ -803,6 +804,8 @@ class SampleServices:
         self.ledger = Ledger(self.records, clock=self.clock, wall=self.clock)
         self.documents, self.page = Documents(self.records), "http://127.0.0.1:7799"
         self.alerts = AlertVerbs(self, declared=lambda name: SimpleNamespace(watch=[nr.drift(), nr.quality("roc_auc", drop=0.03)]))
+        self.plan_file = self.home / "plan" / "plan.json"
+        self.keys = KeyVerbs(self)
         self.token = "sample-token"
         self.token_hint = "It is kept in .noria/run/token."
         self.asked: list[tuple[object, ...]] = []

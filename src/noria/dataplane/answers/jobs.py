@@ -78,14 +78,20 @@ class Jobs:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def face(self) -> Face:
-        """Where answers are fetched."""
+        """Where answers are fetched; an answer's id, 104 random bits, is what opens it."""
         return Face(
             name="Answers",
             prefixes=("/answers/",),
             endpoints=(
-                Endpoint(method="GET", pattern="/answers/{id}", handler=self.answer, summary="An answer that was asked for earlier"),
                 Endpoint(
-                    method="DELETE", pattern="/answers/{id}", handler=self.cancel, summary="Cancels a request, or throws its answer away"
+                    method="GET", pattern="/answers/{id}", handler=self.answer, open=True, summary="An answer that was asked for earlier"
+                ),
+                Endpoint(
+                    method="DELETE",
+                    pattern="/answers/{id}",
+                    handler=self.cancel,
+                    open=True,
+                    summary="Cancels a request, or throws its answer away",
                 ),
             ),
             refusal=own.refusal,

@@ -57,6 +57,7 @@ def _scoring_endpoints(scoring: _Scoring, hosted: Hosting) -> Iterator[Endpoint]
             pattern=path,
             handler=scoring.invocations,
             open=hosted.open,
+            deployment=scoring.meant,
             summary="Answers to a table of rows, as MLflow, SageMaker, Vertex AI and Azure ML send it",
         )
     for path in dict.fromkeys(("/ping", "/health", *hosted.health)):
@@ -134,6 +135,13 @@ class _Scoring:
             fields={"X-Noria-Deployment": "must name one, or the setting `deployment`"},
             fix="send the header X-Noria-Deployment, or set NORIA_DEPLOYMENT",
         )
+
+    def meant(self, call: Call) -> str:
+        """As `chosen`, and "" where that cannot be told: the handler says why, to those who may call."""
+        try:
+            return self.chosen(call)
+        except RequestInvalid:
+            return ""
 
     async def _answer(self, call: Call, name: str) -> Reply:
         deployed = self._desk.deployed(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
@@ -12,27 +12,23 @@ from google.protobuf.message import DecodeError
 from grpc.aio import ServicerContext
 
 from noria.core.errors import NoriaError, RequestInvalid
-from noria.dataplane.exchange import Refused
 from noria.dataplane.grpc.statuses import said_of, status_of
+from noria.dataplane.guard import Guard
 
 _log = logging.getLogger("noria.dataplane")
 
-Admit = Callable[[ServicerContext[Any, Any]], None]
-"""Raises `NoriaError` for a caller who may not call."""
+Admit = Callable[[ServicerContext[Any, Any], str], None]
+"""Raises `NoriaError` for a caller who may not call a deployment; "" is none of them."""
 
 _FAILED = NoriaError("the server failed on this request; its log says why")
 
 
-def bearer(token: str) -> Admit:
-    """Admits callers with the metadata `authorization: Bearer <token>`; everybody when the token is ""."""
-    wanted = f"Bearer {token}".encode()
+def guarded(guard: Guard) -> Admit:
+    """Admits whom the guard admits, by the metadata `authorization: Bearer <key or token>` or `x-api-key`."""
 
-    def admit(context: ServicerContext[Any, Any]) -> None:
-        if not token:
-            return
-        told = dict(context.invocation_metadata() or ()).get("authorization", "")
-        if not hmac.compare_digest(told.encode() if isinstance(told, str) else told, wanted):
-            raise Refused("unauthorized", "a bearer token is needed", fix="send the metadata `authorization: Bearer <token>`")
+    def admit(context: ServicerContext[Any, Any], deployment: str) -> None:
+        metadata = context.invocation_metadata() or ()
+        guard.admit({name: value for name, value in metadata if isinstance(value, str)}, deployment)
 
     return admit
 
@@ -56,8 +52,9 @@ def unary(kind: Callable[[], Any], handler: Callable[[Any], Awaitable[Any]], adm
 
     async def call(data: bytes, context: ServicerContext[bytes, bytes]) -> bytes:
         try:
-            admit(context)
-            return (await handler(read(kind, data))).SerializeToString()
+            asked = read(kind, data)
+            admit(context, getattr(asked, "model_name", "") or getattr(asked, "name", ""))
+            return (await handler(asked)).SerializeToString()
         except NoriaError as error:
             await _refuse(context, error)
         except Exception:  # noqa: BLE001 - no traceback leaves the server; its log keeps it
@@ -68,14 +65,13 @@ def unary(kind: Callable[[], Any], handler: Callable[[Any], Awaitable[Any]], adm
 
 
 def streamed(
-    handler: Callable[[AsyncIterator[bytes]], AsyncIterator[Any]], admit: Admit, *, many_in: bool = True
+    handler: Callable[[Any, Callable[[str], None]], AsyncIterator[Any]], admit: Admit, *, many_in: bool = True
 ) -> grpc.RpcMethodHandler[bytes, bytes]:
-    """Messages out as they come, for messages in as they come (`many_in`), or for one."""
+    """Messages out as they come, for messages in as they come (`many_in`), or for one; the handler admits each by its deployment."""
 
     async def call(data: Any, context: ServicerContext[bytes, bytes]) -> AsyncIterator[bytes]:
         try:
-            admit(context)
-            async for message in handler(data):
+            async for message in handler(data, functools.partial(admit, context)):
                 yield message.SerializeToString()
         except NoriaError as error:
             await _refuse(context, error)

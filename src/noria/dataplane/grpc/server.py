@@ -9,9 +9,10 @@ from grpc import aio
 
 from noria.core.errors import Unavailable
 from noria.dataplane.grpc import service
-from noria.dataplane.grpc.calls import bearer
+from noria.dataplane.grpc.calls import guarded
 from noria.dataplane.grpc.health import Health
 from noria.dataplane.grpc.messages import HEALTH_SERVICE, SERVICE
+from noria.dataplane.guard import Guard
 from noria.stages.serving.desk import Desk
 
 MESSAGE_LIMIT = 64 << 20
@@ -40,12 +41,18 @@ class Listening:
 
 
 async def listen(
-    desk: Desk, host: str, port: int, *, token: str = "", credentials: grpc.ServerCredentials | None = None, shared: bool = False
+    desk: Desk,
+    host: str,
+    port: int,
+    *,
+    guard: Guard | None = None,
+    credentials: grpc.ServerCredentials | None = None,
+    shared: bool = False,
 ) -> Listening:
     """Listen on a port (0: any free one) of the running loop.
 
     Args:
-        token: With one, calls need the metadata `authorization: Bearer <token>`; health and ServerLive don't.
+        guard: Who may call; health and ServerLive are open to everybody.
         credentials: Speak TLS with these.
         shared: Whether other processes of this data plane listen on the same port.
 
@@ -63,7 +70,7 @@ async def listen(
     health = Health(desk)
     server.add_generic_rpc_handlers(
         (
-            grpc.method_handlers_generic_handler(SERVICE, service.methods(desk, bearer(token))),
+            grpc.method_handlers_generic_handler(SERVICE, service.methods(desk, guarded(guard or Guard()))),
             grpc.method_handlers_generic_handler(HEALTH_SERVICE, health.methods()),
         )
     )

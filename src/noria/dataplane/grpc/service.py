@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -93,12 +93,13 @@ class _Service:
         contents.answer(told, tensors_of(deployed.signature, answers, wanted), raw=contents.asked_raw(asked))
         return told
 
-    async def stream(self, coming: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async def stream(self, coming: AsyncIterator[bytes], admitted: Callable[[str], None]) -> AsyncIterator[Any]:
         """One answer for each request, in their order; one that fails says so, and the stream goes on."""
         async for data in coming:
             said = oip["ModelStreamInferResponse"]()
             try:
                 asked = read(oip["ModelInferRequest"], data)
+                admitted(asked.model_name)
                 said.infer_response.id = asked.id
                 said.infer_response.CopyFrom(await self.infer(asked))
             except NoriaError as error:
@@ -170,5 +171,5 @@ def _config_type(spec: Spec) -> str:
     return _CONFIG_TYPES.get(spec.datatype, f"TYPE_{spec.datatype}")
 
 
-def _nobody(context: object) -> None:
+def _nobody(context: object, deployment: str) -> None:
     """Admit everybody."""

@@ -1,9 +1,10 @@
-"""The routing plan on its way to the data plane: one file, replaced as a whole."""
+"""The routing plan on its way to the data plane, and beside it who may call: files, each replaced as a whole."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from noria.core.access import Doors
 from noria.core.traffic import Plan
 from noria.ports import wire
 from noria.stages.serving.whole_files import write_whole
@@ -22,5 +23,27 @@ def read_plan(file: Path) -> Plan | None:
     """
     try:
         return wire.load(file.read_bytes(), Plan)
+    except FileNotFoundError:
+        return None
+
+
+def doors_file(plan_file: Path) -> Path:
+    """Where it is published who may call the plan's deployments."""
+    return plan_file.with_name("keys.json")
+
+
+def publish_doors(doors: Doors, file: Path) -> None:
+    """Replace what `file` says about who may call, as `publish` does."""
+    write_whole(file, wire.dump(doors))
+
+
+def read_doors(file: Path) -> Doors | None:
+    """Who may call, or None when that was never published.
+
+    Raises:
+        DataInvalid: the file holds something else.
+    """
+    try:
+        return wire.load(file.read_bytes(), Doors)
     except FileNotFoundError:
         return None

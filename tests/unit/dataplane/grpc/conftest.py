@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 
 from noria.dataplane.grpc.server import listen
+from noria.dataplane.guard import Guard
 
 
 @pytest.fixture
 def listening(at_work):
     """Run a scenario against the port of an open desk."""
 
-    def run(scenario, *, token: str = "", **plan):
+    def run(scenario, *, token: str = "", guard: Guard | None = None, **plan):
         async def whole(office):
-            server = await listen(office.desk, "127.0.0.1", 0, token=token)
+            server = await listen(office.desk, "127.0.0.1", 0, guard=guard or Guard(token=token))
             try:
                 return await scenario(f"127.0.0.1:{server.port}", office)
             finally:

@@ -12,7 +12,10 @@ from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedO
 from tritonclient.grpc import aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
+from noria.core.access import Admission, Doors, new_key
+from noria.core.ids import digest_of
 from noria.dataplane.grpc.messages import oip
+from noria.dataplane.guard import Guard
 
 DISTANCES = np.array([[1_000.0], [2_000.0]])
 TAILS = np.array([["N1"], ["N2"]], dtype=object)
@@ -207,6 +210,20 @@ def test_with_a_token_only_health_is_open(listening) -> None:
             assert answer.as_numpy("label") is not None
 
     listening(scenario, token="secret")
+
+
+def test_a_key_opens_its_deployment_and_no_other(listening) -> None:
+    (key, id), guard = new_key(), Guard(everywhere=False)
+    guard.doors = Doors(deployments={"late": {id: Admission(digest=digest_of(key.encode()))}})
+
+    async def scenario(address, office):
+        assert (await bare(address, "ModelInfer", typed(1.0)))[0] is grpc.StatusCode.UNAUTHENTICATED
+        for metadata in ([("authorization", f"Bearer {key}")], [("x-api-key", key)]):
+            assert (await bare(address, "ModelInfer", typed(1.0), metadata=metadata)).outputs
+        assert (await bare(address, "ModelMetadata", oip["ModelMetadataRequest"](name="late")))[0] is grpc.StatusCode.UNAUTHENTICATED
+        assert (await bare(address, "ServerMetadata", b"")).name
+
+    listening(scenario, guard=guard)
 
 
 def test_a_message_that_is_too_large_is_refused(listening, monkeypatch) -> None:
