@@ -22,7 +22,7 @@ from noria.stages.evaluation.explanations import Explained, asking, explain, tol
 from noria.stages.registry import versions
 from noria.stages.serving import log
 
-ROLES = ("champion", "challenger", "fallback", "shadow")
+ROLES = ("champion", "challenger", "fallback", "asked", "shadow")
 HALF = 0.5
 AGAINST_ROWS = 100
 AGAINST_BUDGET = 1_000

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from noria.core.declaration.rollout import AB, BlueGreen, Canary, Interleave, Shadow, Strategy, in_words
+from noria.core.declaration.rollout import AB, Bandit, BlueGreen, Canary, Interleave, Shadow, Strategy, in_words
 from noria.core.turning import Rollout, RolloutPhase
 from noria.loop.rollout import begin, look
 
@@ -125,3 +125,31 @@ def test_each_says_in_words_what_will_happen():
     assert (
         in_words(Interleave(shadow_rows=0)) == "interleaved with the champion until its rows are chosen more often (200 to 20,000 queries)"
     )
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Canary([10, 50, 100], min_rows=100, shadow_rows=100, guard=["errors", "latency", "nan", "distribution", "operations", "roc_auc"]),
+        AB(50, metric="roc_auc", min_rows=200, max_rows=1_500, shadow_rows=100),
+        Bandit(metric="roc_auc", min_rows=200, max_rows=1_500, shadow_rows=100),
+        SHADOW,
+        BLUE_GREEN,
+    ],
+)
+def test_a_flood_of_requests_that_name_a_version_moves_no_decision(new_traffic, strategy):
+    """Slow, failing and wrong answers of version 2, and good ones of version 1, that callers asked for by name."""
+    traffic, flooded = new_traffic(seed=3), new_traffic(seed=3)
+    quiet = run(strategy, traffic)
+    flow = flooded.flow
+
+    def with_flood(now, at, count):
+        flow(now, at, count)
+        for n in range(3 * count):
+            time, id = at + timedelta(seconds=n % count), f"asked{len(flooded.rows)}"
+            version = 2 if n % 3 else 1
+            flooded._log(id, time, version, "asked", None if version == 2 else 0.99, 900.0, "answered nan" if version == 2 else "")
+            flooded.outcomes.append({"request_id": id, "outcome": float(version == 1)})
+
+    flooded.flow = with_flood
+    assert repr(run(strategy, flooded)) == repr(quiet)

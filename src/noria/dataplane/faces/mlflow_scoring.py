@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from noria import __version__
 from noria.app.hosting import Hosting
 from noria.core.errors import NoriaError, NotFound, RequestInvalid, bounded
+from noria.dataplane.asked import asking
 from noria.dataplane.exchange import Call, Endpoint, Face, Refused, Reply, document, said
 from noria.dataplane.faces.mlflow_bodies import Asked, read_body, written
-from noria.stages.serving.asks import Answered, Asking
+from noria.stages.serving.asks import Answered
 from noria.stages.serving.desk import Desk
 
 ROW_LIMIT = 1_000
@@ -148,7 +149,7 @@ class _Scoring:
         asked = await read_body(call, deployed.signature, row_limit=ROW_LIMIT)
         if len(asked.rows) > ROW_LIMIT:
             raise RequestInvalid(f"{len(asked.rows):,} rows in one request", fields={"rows": f"must be at most {ROW_LIMIT:,}"})
-        answers = await self._desk.predict(name, list(zip(_ids(call, asked), asked.rows, strict=True)), Asking(version=asked.version))
+        answers = await self._desk.predict(name, list(zip(_ids(call, asked), asked.rows, strict=True)), asking(call, version=asked.version))
         return written(call, deployed.signature, answers, asked.form, _headers(call, answers))
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import noria
 from noria.core.errors import NotFound, RequestInvalid
 from noria.dataplane import compression
+from noria.dataplane.asked import asking
 from noria.dataplane.exchange import Call, Endpoint, Face, Handler, Reply, document, one_text, said
 from noria.dataplane.faces.oip_models import config, metadata, statistics
 from noria.dataplane.oip_messages import infer_of, reply_of
 from noria.dataplane.tensor_forms import check_wanted, items_of, request_id, rows_of, tensors_of, version_asked, versions_told
-from noria.stages.serving.asks import Asking
 from noria.stages.serving.desk import Deployed, Desk
 
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics")
@@ -88,7 +88,7 @@ class _Oip:
         check_wanted(deployed.signature, asked.wanted)
         asked_id = request_id(asked.id)
         items = items_of(asked_id, rows_of(deployed.signature, asked.tensors))
-        answers = await self._desk.predict(deployed.name, items, Asking(version=version_asked(call.names.get("version", ""))))
+        answers = await self._desk.predict(deployed.name, items, asking(call, version=version_asked(call.names.get("version", ""))))
         head = {"model_name": deployed.name, "model_version": versions_told(answers, deployed.version), "id": asked_id}
         return compression.packed(call, reply_of(asked, head, tensors_of(deployed.signature, answers, asked.wanted)))
 

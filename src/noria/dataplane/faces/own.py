@@ -12,6 +12,7 @@ import orjson
 
 from noria.core.errors import NoriaError, RequestInvalid
 from noria.core.moments import to_ms
+from noria.dataplane.asked import asking
 from noria.dataplane.exchange import Call, Endpoint, Face, Reply, document, said
 from noria.dataplane.metrics import CONTENT_TYPE, DeskMetrics
 from noria.stages.serving.asks import Answered
@@ -55,7 +56,7 @@ class _Own:
             return await self._later(deployment, call.body)
         asked = document(call.body)
         if "rows" not in asked:
-            (answered,) = await self._desk.predict(deployment, [item(asked)])
+            (answered,) = await self._desk.predict(deployment, [item(asked)], asking(call))
             return Reply(body=orjson.dumps(spoken(answered)))
         rows = asked["rows"]
         if not isinstance(rows, list) or len(asked) > 1:
@@ -64,7 +65,7 @@ class _Own:
             )
         if len(rows) > ROW_LIMIT:
             raise RequestInvalid(f"{len(rows):,} rows in one request", fields={"rows": f"must be at most {ROW_LIMIT:,}"})
-        answers = await self._desk.predict(deployment, [item(row) for row in rows])
+        answers = await self._desk.predict(deployment, [item(row) for row in rows], asking(call))
         return Reply(body=orjson.dumps({"rows": [spoken(answered) for answered in answers]}))
 
     async def feedback(self, call: Call) -> Reply:

@@ -19,9 +19,11 @@ class Asking:
 
     Attributes:
         version: The number of the version that shall answer, of those at work; None leaves it to the route.
+        role: CHAMPION or CHALLENGER shall answer, whatever its number; None leaves it to the route.
     """
 
     version: int | None = None
+    role: Role | None = None
 
 
 PLAIN = Asking()
@@ -85,6 +87,10 @@ class Tried:
     latency_us: int
 
 
+UNSEEN = frozenset({Role.SHADOW, Role.CONTROL})
+"""Roles of answers that nobody waits for."""
+
+
 class Ask:
     """One row for one version.
 
@@ -92,9 +98,10 @@ class Ask:
         row: Its values, in the order of the route's fields.
         kept: Whether the prediction log keeps it.
         tried: Set when a challenger failed on it.
+        chance: With which it was dealt to the version that it goes to; None where nothing was dealt.
     """
 
-    __slots__ = ("id", "kept", "key", "place", "request", "role", "row", "tried")
+    __slots__ = ("chance", "id", "kept", "key", "place", "request", "role", "row", "tried")
 
     def __init__(self, request: Request, place: int, id: str, key: str, row: Values, kept: bool, role: Role) -> None:
         self.request = request
@@ -105,10 +112,15 @@ class Ask:
         self.kept = kept
         self.role = role
         self.tried: Tried | None = None
+        self.chance: float | None = None
+
+    def beside(self, role: Role) -> Ask:
+        """The same row for another version."""
+        return Ask(self.request, self.place, self.id, self.key, self.row, self.kept, role)
 
     def fail(self, error: BaseException) -> None:
-        """End its request; a shadow's failure is no affair of the user's."""
-        if self.role is not Role.SHADOW:
+        """End its request; the failure of an answer that nobody waits for is no affair of the user's."""
+        if self.role not in UNSEEN:
             self.request.fail(error)
 
     def latency_us(self, now_s: float) -> int:

@@ -76,7 +76,13 @@ def frame(deployment: str, version: int, computed: Computed, now_s: float) -> Pr
             f"challenger v{ask.tried.version}: {ask.tried.error}" if ask.tried and not error else error
             for ask, error in zip(asks, kept.errors, strict=True)
         ],
+        _chances(asks),
     )
+
+
+def _chances(asks: Sequence[Ask]) -> list[float | None] | None:
+    chances = [ask.chance for ask in asks]
+    return None if chances.count(None) == len(chances) else chances
 
 
 def failed_tries(deployment: str, names: Sequence[str], asks: Sequence[Ask]) -> Iterator[Predictions]:
@@ -95,6 +101,7 @@ def failed_tries(deployment: str, names: Sequence[str], asks: Sequence[Ask]) -> 
                 [None],
                 [ask.tried.latency_us],
                 [ask.tried.error],
+                [ask.chance],
             )
 
 

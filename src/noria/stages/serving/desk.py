@@ -19,6 +19,7 @@ from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, Ended, Reque
 from noria.stages.serving.computed import reason
 from noria.stages.serving.frames import told
 from noria.stages.serving.ids import RequestIds
+from noria.stages.serving.interleaving import InterleavingLane
 from noria.stages.serving.lanes import Books, Challenger, ChallengerLane, ChampionLane, Contender
 from noria.stages.serving.model import Served
 from noria.stages.serving.outcome import fitting, numbers
@@ -30,6 +31,9 @@ from noria.stages.serving.validation import RequestCheck
 
 Item = tuple[str | None, object]
 """A row as it arrives: its id, if the caller gave one, and its fields."""
+
+Placed = tuple[int, str | None, Values]
+"""A row that was read: its place in the request, its id, if the caller gave one, and its values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,9 @@ class OpenRoute:
     quick: Quick
     champion: ChampionLane
     challenger: ChallengerLane | None
+    interleaving: InterleavingLane | None
     key_place: int
+    group_place: int
 
 
 class Desk:
@@ -166,7 +172,10 @@ class Desk:
             return []
         done: asyncio.Future[Sequence[Answered]] = asyncio.get_running_loop().create_future()
         request = Request(len(items), time_ms=self._now_ms(), arrived_s=arrived_s, ended=lambda how: _end(done, how))
-        for place, ((given, _), row) in enumerate(zip(items, rows, strict=True)):
+        placed = [(place, given, row) for place, ((given, _), row) in enumerate(zip(items, rows, strict=True))]
+        if at_work.interleaving is not None and only is None:
+            placed = self._interleave(at_work, at_work.interleaving, request, placed)
+        for place, given, row in placed:
             self._place(at_work, request, place, given, row, only)
         return list(await done)
 
@@ -257,20 +266,42 @@ class Desk:
         raise NotFound(f"there is no deployment {deployment[:100]!r}; there are: {known}")
 
     def _place(self, at_work: OpenRoute, request: Request, place: int, given: str | None, row: Values, only: Role | None) -> None:
-        route = at_work.route
+        ask, route, challenger = self._ask(at_work, request, place, given, row), at_work.route, at_work.challenger
+        if only is not None:
+            ask.role = Role.ASKED
+            lane_of = challenger.asked if challenger is not None and only is Role.CHALLENGER else at_work.champion.take
+            lane_of(ask)
+            return
+        if challenger is None:
+            at_work.champion.take(ask)
+            return
+        if lane(route, ask.key):
+            ask.role, ask.chance = Role.CHALLENGER, route.challenger_share
+            if route.control:
+                at_work.champion.control(ask.beside(Role.CONTROL))
+            challenger.take(ask)
+            return
+        ask.chance = 1.0 - route.challenger_share
+        at_work.champion.take(ask)
+        if route.shadow:
+            challenger.shadow(ask.beside(Role.SHADOW))
+
+    def _ask(self, at_work: OpenRoute, request: Request, place: int, given: str | None, row: Values) -> Ask:
         request_id = given or self._ids.next(request.time_ms)
         value = row[at_work.key_place] if at_work.key_place >= 0 else None
         key = request_id if value is None else str(value)
-        keep = route.sample >= 1.0 or kept(route, request_id)
-        ask = Ask(request, place, request_id, key, row, keep, Role.CHAMPION)
-        challenger = at_work.challenger
-        if challenger is not None and (only is Role.CHALLENGER or (only is None and lane(route, key))):
-            ask.role = Role.CHALLENGER
-            challenger.take(ask)
-            return
-        at_work.champion.take(ask)
-        if challenger is not None and route.shadow:
-            challenger.shadow(Ask(request, place, request_id, key, row, keep, Role.SHADOW))
+        keep = at_work.route.sample >= 1.0 or kept(at_work.route, request_id)
+        return Ask(request, place, request_id, key, row, keep, Role.CHAMPION)
+
+    def _interleave(self, at_work: OpenRoute, lane: InterleavingLane, request: Request, placed: Sequence[Placed]) -> list[Placed]:
+        """Let both versions draft the queries of two rows or more; the others are returned."""
+        queries: dict[object, list[Placed]] = {}
+        for one in placed:
+            queries.setdefault(one[2][at_work.group_place] if at_work.group_place >= 0 else None, []).append(one)
+        for query, rows in queries.items():
+            if len(rows) > 1:
+                lane.take([self._ask(at_work, request, place, given, row) for place, given, row in rows], str(query))
+        return [one for rows in queries.values() if len(rows) == 1 for one in rows]
 
     async def _opened(self, name: str, route: Route, problems: dict[str, str]) -> OpenRoute:
         books = Books(deployment=name, scribe=self._scribe, counters=self._counters, tallies=self.tallies)
@@ -289,14 +320,17 @@ class Desk:
                     return before
                 contender = Contender(version=route.challenger, client=Absent(problems[name]))
             challenger = ChallengerLane(contender, champion.take, books, check.names, timeout_ms=route.timeout_ms)
-        key = route.champion.signature.key
+        names, key, group = list(check.names), route.champion.signature.key, route.champion.signature.group
+        interleaved = route.interleave and challenger is not None
         return OpenRoute(
             route=route,
             check=check,
             quick=Quick(check.fields),
             champion=champion,
             challenger=challenger,
-            key_place=check.names.index(key) if key in check.names else -1,
+            interleaving=InterleavingLane(champion, challenger, books, salt=route.salt) if challenger is not None and interleaved else None,
+            key_place=names.index(key) if key in names else -1,
+            group_place=names.index(group) if group in names else -1,
         )
 
     async def _contender(self, before: OpenRoute | None, version: ServedVersion) -> Contender:
@@ -340,6 +374,8 @@ def _only(at_work: OpenRoute, asking: Asking) -> Role | None:
     Raises:
         NotFound: no version of that number is at work.
     """
+    if asking.role is not None and asking.version is None:
+        return _of_role(at_work, asking.role)
     if asking.version is None:
         return None
     if asking.version == at_work.route.champion.number:
@@ -347,6 +383,12 @@ def _only(at_work: OpenRoute, asking: Asking) -> Role | None:
     if at_work.challenger is not None and asking.version == at_work.challenger.contender.version.number:
         return Role.CHALLENGER
     raise NotFound(f"version {asking.version} of {at_work.route.deployment!r} is not at work")
+
+
+def _of_role(at_work: OpenRoute, role: Role) -> Role:
+    if role is Role.CHALLENGER and at_work.challenger is None:
+        raise NotFound(f"no challenger of {at_work.route.deployment!r} is at work", fix="ask without naming a role")
+    return role
 
 
 def _same(at_work: ServedVersion, wanted: ServedVersion) -> bool:

@@ -20,6 +20,7 @@ from noria.stages.serving.tallies import Counters, Tallies
 
 SHADOW_LIMIT = 10_000
 """Rows that may wait for a shadow's answer; more are not shown to it."""
+SPARED = "spared after repeated timeouts"
 
 
 class Challenger(Protocol):
@@ -61,7 +62,23 @@ class ChampionLane:
         self._names = names
         self._spoken = speaking(served.version.signature)
         self._tick = Tick(self._answer)
+        self._unseen = Tick(self._later)
         self.take = self._tick.add
+        self.control = self._unseen.add
+
+    def computed(self, asks: Sequence[Ask]) -> list[Computed]:
+        """Answers to rows at once, in parts, for whoever settles them."""
+        return list(self._compute(asks))
+
+    def _later(self, asks: list[Ask]) -> None:
+        """Controls go behind the rows of this tick that a user waits for."""
+        asyncio.get_running_loop().call_soon(self._answer_unseen, asks)
+
+    def _answer_unseen(self, asks: list[Ask]) -> None:
+        """Answer what the challenger answers to users, for the record alone."""
+        computed, now_s, books = list(self._compute(asks)), perf_counter(), self._books
+        books.scribe.settle([], [frame(books.deployment, self.served.version.number, part, now_s) for part in computed])
+        books.counters.shadowed += len(asks)
 
     def _answer(self, asks: list[Ask]) -> None:
         computed = list(self._compute(asks))
@@ -133,9 +150,11 @@ class ChallengerLane:
         self._timeout_ms = timeout_ms
         self._tick = Tick(self._start)
         self._shadows = Tick(self._start_behind)
+        self._asked = Tick(self._start_asked)
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.take = self._tick.add
+        self.asked = self._asked.add
 
     def shadow(self, ask: Ask) -> None:
         """Let the challenger compute a row that the champion answers; its answer is only recorded."""
@@ -151,17 +170,53 @@ class ChallengerLane:
             await asyncio.wait(self._tasks)
 
     def _start(self, asks: list[Ask]) -> None:
-        self._watch(self._pass(asks))
+        self.watch(self._pass(asks))
 
     def _start_behind(self, asks: list[Ask]) -> None:
-        self._watch(self._pass_behind(asks))
+        self.watch(self._pass_behind(asks))
+
+    def _start_asked(self, asks: list[Ask]) -> None:
+        self.watch(self._pass_asked(asks))
+
+    async def _pass_asked(self, asks: list[Ask]) -> None:
+        """Rows whose callers named this version: they go alone, so that nothing they do is held against rows that were dealt.
+
+        No breaker counts them, and no other version answers in its place.
+        """
+        try:
+            self._finish_asked(await self._ask(asks, Breaker()))
+        except Exception as error:
+            for ask in asks:
+                ask.fail(error)
+            raise
+
+    def _finish_asked(self, computed: Computed) -> None:
+        now_s, books, number = perf_counter(), self._books, self.contender.version.number
+        books.scribe.settle(list(computed.asks), [frame(books.deployment, number, computed, now_s)])
+        for ask, answer, error in zip(computed.asks, computed.answers, computed.errors, strict=True):
+            books.tallies[books.deployment, number, ask.role].add(ask.latency_us(now_s), failed=answer is None)
+            if answer is None:
+                books.counters.failed += 1
+                why = f"version {number} of {books.deployment!r}, which was asked for, could not answer {ask.id!r}: {error}"
+                ask.request.settle(ask.place, Unavailable(why, fix="ask without naming a version: the champion stands behind a challenger"))
+            else:
+                prediction, label = self._spoken(answer)
+                ask.request.settle(ask.place, Answered(id=ask.id, version=number, role=ask.role, prediction=prediction, label=label))
+
+    async def computed(self, asks: Sequence[Ask]) -> Computed:
+        """Answers to rows within the challenger's time, for whoever settles them; none while it is spared."""
+        gate = self.contender.breaker.gate(perf_counter())
+        if gate is Gate.REST:
+            return failed(asks, self._rows(asks), SPARED)
+        return await self._ask(asks, self.contender.breaker)
 
     async def _pass_behind(self, asks: list[Ask]) -> None:
         """Shadows go behind the rows of this tick that a user waits for."""
         await asyncio.sleep(0)
         await self._pass(asks)
 
-    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+    def watch(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it, and know of it until it ends."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -177,14 +232,13 @@ class ChallengerLane:
     async def _send(self, asks: list[Ask]) -> None:
         gate = self.contender.breaker.gate(perf_counter())
         if gate is Gate.SEND:
-            self._finish(await self._ask(asks))
+            self._finish(await self._ask(asks, self.contender.breaker))
             return
-        self._finish(failed(asks, self._rows(asks), "spared after repeated timeouts"))
+        self._finish(failed(asks, self._rows(asks), SPARED))
         if gate is Gate.PROBE:
-            await self._ask(asks)
+            await self._ask(asks, self.contender.breaker)
 
-    async def _ask(self, asks: Sequence[Ask]) -> Computed:
-        breaker = self.contender.breaker
+    async def _ask(self, asks: Sequence[Ask], breaker: Breaker) -> Computed:
         rows, now_ms = self._rows(asks), asks[-1].request.time_ms
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
@@ -212,7 +266,7 @@ class ChallengerLane:
                 self._waiting -= 1
                 self._books.counters.shadowed += 1
             elif answer is None:
-                self._hand_over(ask, error, now_s)
+                self.hand_over(ask, error, now_s)
                 continue
             else:
                 given.append(ask)
@@ -224,7 +278,8 @@ class ChallengerLane:
                 prediction, label = self._spoken(answer)
                 ask.request.settle(ask.place, Answered(id=ask.id, version=number, role=Role.CHALLENGER, prediction=prediction, label=label))
 
-    def _hand_over(self, ask: Ask, error: str, now_s: float) -> None:
+    def hand_over(self, ask: Ask, error: str, now_s: float) -> None:
+        """Let the champion answer, and keep why."""
         ask.tried = Tried(version=self.contender.version.number, error=error, latency_us=ask.latency_us(now_s))
         ask.role = Role.FALLBACK
         self._champion(ask)
