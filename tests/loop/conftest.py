@@ -221,7 +221,7 @@ class Noria:
         self._loop.close()
 
     async def _open_desk(self) -> Desk:
-        async def hire(version: ServedVersion) -> InThisProcess:
+        async def hire(version: ServedVersion, told: object = None) -> InThisProcess:
             return InThisProcess(self._served(version))
 
         return Desk(load=self._served, hire=hire, journal=self.journal, clock=self.clock, sync_every_s=0.005)

@@ -39,6 +39,7 @@ class ServedVersion:
         code: Digest of the code snapshot with the on-demand transforms and feature views; "" = all inputs are plain.
         loop: The loop in that code whose features it is.
         fault: For drills only: "wrong", "slow" or "crash" is injected into this version's answers.
+        isolated: Whether it answers from processes of its own also as champion; a challenger always does.
     """
 
     number: int
@@ -47,6 +48,7 @@ class ServedVersion:
     signature: Signature
     loop: str = ""
     fault: str = ""
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

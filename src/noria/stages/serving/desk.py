@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -17,17 +18,22 @@ from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
 from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, Ended, Request
 from noria.stages.serving.computed import reason
+from noria.stages.serving.ending import Books
 from noria.stages.serving.frames import told
 from noria.stages.serving.ids import RequestIds
 from noria.stages.serving.interleaving import InterleavingLane
-from noria.stages.serving.lanes import Books, Challenger, ChallengerLane, ChampionLane, Contender
+from noria.stages.serving.isolated import Crew, IsolatedLane, Isolation
+from noria.stages.serving.lanes import ChallengerLane, ChampionLane, Contender
 from noria.stages.serving.model import Served
 from noria.stages.serving.outcome import fitting, numbers
+from noria.stages.serving.processes import Hire, KeptProcess, Told
 from noria.stages.serving.quick import ID_LIMIT, Quick
 from noria.stages.serving.routing import kept, lane
 from noria.stages.serving.scribe import Scribe
 from noria.stages.serving.tallies import Counters, Tallies
 from noria.stages.serving.validation import RequestCheck
+
+IN_ONE_PROCESS = Isolation()
 
 Item = tuple[str | None, object]
 """A row as it arrives: its id, if the caller gave one, and its fields."""
@@ -59,7 +65,7 @@ class OpenRoute:
     route: Route
     check: RequestCheck
     quick: Quick
-    champion: ChampionLane
+    champion: ChampionLane | IsolatedLane
     challenger: ChallengerLane | None
     interleaving: InterleavingLane | None
     key_place: int
@@ -71,12 +77,14 @@ class Desk:
 
     Args:
         load: Loads a champion in this process; called in a thread.
-        hire: Starts a challenger in a process of its own.
+        hire: Starts a version in a process of its own: a challenger, or a process of an isolated champion.
         journal: This process's own writer; closed with the desk.
+        isolation: How isolated champions run.
         sync_every_s: A power cut loses at most this much of the predictions, and no outcome.
 
     Attributes:
         tallies: How each version answered, by deployment, version and role.
+        restarts: How often a version's process had to be started again, by deployment, version and why.
         revision: The applied plan's, or None before the first.
         unopened: Deployment to why the applied plan is not wholly at work there.
     """
@@ -85,13 +93,15 @@ class Desk:
         self,
         *,
         load: Callable[[ServedVersion], Served],
-        hire: Callable[[ServedVersion], Awaitable[Challenger]],
+        hire: Hire,
         journal: JournalWriter,
         clock: Clock,
+        isolation: Isolation = IN_ONE_PROCESS,
         sync_every_s: float = 0.05,
     ) -> None:
         self._load = load
         self._hire = hire
+        self._isolation = isolation
         self._clock = clock
         self._moment_ms = 0
         self._ids = RequestIds()
@@ -102,6 +112,7 @@ class Desk:
         self.unopened: dict[str, str] = {}
         self._applying = asyncio.Lock()
         self.tallies = Tallies()
+        self.restarts: Counter[tuple[str, int, str]] = Counter()
         self.revision: int | None = None
 
     @property
@@ -121,7 +132,9 @@ class Desk:
     def problems(self) -> dict[str, str]:
         """What does not work now: deployment (or "journal", "plan") to its problem; empty when all is well."""
         journal = {"journal": self._scribe.problem} if self._scribe.problem else {}
-        return {**self.unopened, **self._reported, **journal}
+        crews = {name: at_work.champion.served for name, at_work in self._open.items() if isinstance(at_work.champion, IsolatedLane)}
+        ailing = {name: crew.problem for name, crew in crews.items() if crew.problem}
+        return {**ailing, **self.unopened, **self._reported, **journal}
 
     def report(self, what: str, problem: str) -> None:
         """Add a problem that somebody else found, or take it back with ""."""
@@ -307,13 +320,13 @@ class Desk:
         books = Books(deployment=name, scribe=self._scribe, counters=self._counters, tallies=self.tallies)
         before = self._open.get(name)
         stays = before is not None and _same(before.champion.served.version, route.champion)
-        served = before.champion.served if before and stays else await asyncio.to_thread(self._load, route.champion)
+        served = before.champion.served if before and stays else await self._champion(name, route.champion)
         check = RequestCheck(route.champion.signature, also=route.challenger.signature.inputs if route.challenger else ())
-        champion = ChampionLane(served, books, check.names)
+        champion = IsolatedLane(served, books, check.names) if isinstance(served, Crew) else ChampionLane(served, books, check.names)
         challenger = None
         if route.challenger is not None:
             try:
-                contender = await self._contender(before, route.challenger)
+                contender = await self._contender(name, before, route.challenger)
             except Exception as error:  # noqa: BLE001 - it never costs the champion its place; it is reported
                 problems[name] = f"challenger v{route.challenger.number} did not start: {reason(error)}"
                 if before and stays:
@@ -333,21 +346,42 @@ class Desk:
             group_place=names.index(group) if group in names else -1,
         )
 
-    async def _contender(self, before: OpenRoute | None, version: ServedVersion) -> Contender:
+    async def _champion(self, deployment: str, version: ServedVersion) -> Served | Crew:
+        if not version.isolated:
+            return await asyncio.to_thread(self._load, version)
+        hired: list[KeptProcess] = []
+        try:
+            for _ in range(self._isolation.processes):
+                hired.append(await self._hire(version, self._counting(deployment, version)))
+        except BaseException:
+            for process in hired:
+                await process.close()
+            raise
+        return Crew(version, hired, timeout_ms=self._isolation.timeout_ms)
+
+    def _counting(self, deployment: str, version: ServedVersion) -> Told:
+        return lambda why: self.restarts.update([(deployment, version.number, why)])
+
+    async def _contender(self, deployment: str, before: OpenRoute | None, version: ServedVersion) -> Contender:
         if before and before.challenger and before.challenger.contender.version == version:
             at_work = before.challenger.contender
             if not isinstance(at_work.client, Absent):
                 return at_work
-        return Contender(version=version, client=await self._hire(version))
+        return Contender(version=version, client=await self._hire(version, self._counting(deployment, version)))
 
     @staticmethod
     async def _dismiss(before: Mapping[str, OpenRoute], after: Mapping[str, OpenRoute]) -> None:
-        """End the challengers of `before` that are not at work in `after`, once they have no rows left."""
+        """End the processes of `before` that are not at work in `after`, once they have no rows left."""
         staying = {id(opened.challenger.contender.client) for opened in after.values() if opened.challenger}
         for opened in before.values():
             if opened.challenger and id(opened.challenger.contender.client) not in staying:
                 await opened.challenger.drain()
                 await opened.challenger.contender.client.close()
+        crews = {id(opened.champion.served) for opened in after.values()}
+        for opened in before.values():
+            if isinstance(opened.champion.served, Crew) and id(opened.champion.served) not in crews:
+                await opened.champion.served.drain()
+                await opened.champion.served.close()
 
 
 class Absent:

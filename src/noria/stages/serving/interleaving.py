@@ -9,7 +9,9 @@ from noria.core.traffic import Role
 from noria.stages.serving.asks import UNSEEN, Answered, Ask
 from noria.stages.serving.computed import Computed, frame
 from noria.stages.serving.drafting import Drafted, draft, rescored
-from noria.stages.serving.lanes import Books, ChallengerLane, ChampionLane
+from noria.stages.serving.ending import Books
+from noria.stages.serving.isolated import IsolatedLane
+from noria.stages.serving.lanes import ChallengerLane, ChampionLane
 
 
 class InterleavingLane:
@@ -24,7 +26,7 @@ class InterleavingLane:
         salt: Of the rollout: which version begins is another coin in each.
     """
 
-    def __init__(self, champion: ChampionLane, challenger: ChallengerLane, books: Books, *, salt: str) -> None:
+    def __init__(self, champion: ChampionLane | IsolatedLane, challenger: ChallengerLane, books: Books, *, salt: str) -> None:
         self._champion = champion
         self._challenger = challenger
         self._books = books
@@ -39,20 +41,20 @@ class InterleavingLane:
     async def _pass(self, asks: Sequence[Ask], query: str) -> None:
         try:
             theirs = await self._challenger.computed(asks)
-            self._finish(asks, query, theirs)
+            await self._finish(asks, query, theirs)
         except Exception as error:
             for ask in asks:
                 ask.fail(error)
             raise
 
-    def _finish(self, asks: Sequence[Ask], query: str, theirs: Computed) -> None:
+    async def _finish(self, asks: Sequence[Ask], query: str, theirs: Computed) -> None:
         why = next(filter(None, theirs.errors), "")
         if why:
             now_s = perf_counter()
             for ask in asks:
                 self._challenger.hand_over(ask, why, now_s)
             return
-        ours = self._champion.computed(asks)
+        ours = await self._champion.computed(asks)
         mine = [answer for part in ours for answer in part.answers if isinstance(answer, float)]
         yours = [answer for answer in theirs.answers if isinstance(answer, float)]
         if not len(mine) == len(yours) == len(asks):

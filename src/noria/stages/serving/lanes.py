@@ -13,10 +13,9 @@ from noria.core.rows import Rows
 from noria.core.traffic import Answer, Role, ServedVersion
 from noria.stages.serving.asks import Answered, Ask, Tick, Tried
 from noria.stages.serving.breaker import Breaker, Gate
-from noria.stages.serving.computed import Computed, checked, failed, failed_tries, frame, picked, reason
+from noria.stages.serving.computed import Computed, checked, failed, frame, picked, reason
+from noria.stages.serving.ending import Books, Ending
 from noria.stages.serving.model import Served, speaking
-from noria.stages.serving.scribe import Scribe
-from noria.stages.serving.tallies import Counters, Tallies
 
 SHADOW_LIMIT = 10_000
 """Rows that may wait for a shadow's answer; more are not shown to it."""
@@ -39,16 +38,6 @@ class Challenger(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
-    """Where both lanes write down what they did."""
-
-    deployment: str
-    scribe: Scribe
-    counters: Counters
-    tallies: Tallies
-
-
 class ChampionLane:
     """Answers in this process, all rows of one tick in one call.
 
@@ -58,16 +47,15 @@ class ChampionLane:
 
     def __init__(self, served: Served, books: Books, names: Sequence[str]) -> None:
         self.served = served
-        self._books = books
         self._names = names
-        self._spoken = speaking(served.version.signature)
+        self._ending = Ending(served.version, books, names)
         self._tick = Tick(self._answer)
         self._unseen = Tick(self._later)
         self.take = self._tick.add
         self.control = self._unseen.add
 
-    def computed(self, asks: Sequence[Ask]) -> list[Computed]:
-        """Answers to rows at once, in parts, for whoever settles them."""
+    async def computed(self, asks: Sequence[Ask]) -> list[Computed]:
+        """Answers to rows in their order, in parts, for whoever settles them."""
         return list(self._compute(asks))
 
     def _later(self, asks: list[Ask]) -> None:
@@ -76,21 +64,10 @@ class ChampionLane:
 
     def _answer_unseen(self, asks: list[Ask]) -> None:
         """Answer what the challenger answers to users, for the record alone."""
-        computed, now_s, books = list(self._compute(asks)), perf_counter(), self._books
-        books.scribe.settle([], [frame(books.deployment, self.served.version.number, part, now_s) for part in computed])
-        books.counters.shadowed += len(asks)
+        self._ending.unseen(list(self._compute(asks)))
 
     def _answer(self, asks: list[Ask]) -> None:
-        computed = list(self._compute(asks))
-        now_s = perf_counter()
-        frames = [frame(self._books.deployment, self.served.version.number, part, now_s) for part in computed]
-        tried = [ask for ask in asks if ask.tried is not None]
-        if tried:
-            frames.extend(failed_tries(self._books.deployment, self._names, tried))
-        self._books.scribe.settle(asks, frames)
-        for part in computed:
-            self._count(part, now_s)
-            self._give(part)
+        self._ending.finish(asks, list(self._compute(asks)))
 
     def _compute(self, asks: Sequence[Ask]) -> Iterator[Computed]:
         """One computation for all; when it fails, one for each row, so that no row fails its neighbours."""
@@ -105,26 +82,6 @@ class ChampionLane:
                 yield failed(asks, rows, reason(error))
             return
         yield checked(asks, rows, answers, served)
-
-    def _give(self, computed: Computed) -> None:
-        number, say = self.served.version.number, self._spoken
-        for ask, answer, error in zip(computed.asks, computed.answers, computed.errors, strict=True):
-            if answer is None:
-                why = f"version {number} of {self._books.deployment!r} could not answer {ask.id!r}: {error}"
-                ask.request.settle(ask.place, Unavailable(why))
-            else:
-                prediction, label = say(answer)
-                ask.request.settle(ask.place, Answered(id=ask.id, version=number, role=ask.role, prediction=prediction, label=label))
-
-    def _count(self, computed: Computed, now_s: float) -> None:
-        books, number = self._books, self.served.version.number
-        for ask, answer in zip(computed.asks, computed.answers, strict=True):
-            books.tallies[books.deployment, number, ask.role].add(int((now_s - ask.request.arrived_s) * 1e6), failed=answer is None)
-            if answer is None:
-                books.counters.failed += 1
-            if ask.tried is not None:
-                books.counters.fallbacks += 1
-                books.tallies[books.deployment, ask.tried.version, Role.CHALLENGER].add(ask.tried.latency_us, failed=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,7 +129,7 @@ class Office:
             raise ArithmeticError(f"v{version.number} is broken")
         return Served(version, scorer=self.scorer, lookup=Winds())
 
-    async def hire(self, version: ServedVersion) -> FakeChallenger:
+    async def hire(self, version: ServedVersion, told: Any = None) -> FakeChallenger:
         if version.number in self.unloadable:
             raise Unavailable("it ended at once")
         self.challengers.append(FakeChallenger(version))

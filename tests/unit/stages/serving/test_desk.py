@@ -9,7 +9,7 @@ import pytest
 
 from noria.core.errors import NotFound, RequestInvalid, Unavailable
 from noria.core.traffic import Feedback, Plan, Role
-from noria.stages.serving import lanes
+from noria.stages.serving import ending, lanes
 
 
 def counted(office) -> None:
@@ -166,7 +166,7 @@ def test_a_shadow_that_fails_is_recorded_as_failed(at_work) -> None:
 
 def test_a_fault_of_the_desk_itself_ends_the_request_and_no_user_waits_for_ever(at_work, monkeypatch, caplog) -> None:
     async def scenario(office):
-        monkeypatch.setattr(lanes, "frame", None)
+        monkeypatch.setattr(ending, "frame", None)
         with pytest.raises(Unavailable, match="the desk failed: TypeError"):
             await asyncio.wait_for(office.ask(1.0), 5)
 
