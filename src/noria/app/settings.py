@@ -38,6 +38,9 @@ class Settings:
         otlp_requests: Share of requests that are told to it as spans, 0 to 1.
         lease_s: Wall seconds after which a silent process loses its turns.
         deployment: Answers where a protocol's call names none, such as MLflow's; the only one when left out.
+        model_processes: Processes of each champion that answers apart (`nr.Loop(…, isolated=True)`).
+        model_timeout_ms: Such a champion's request has this long; a process that is silent for longer is replaced.
+        model_growth_mb: Memory that a model's process may take beyond what it had when it had loaded; 0 = any.
         page_url: Where people reach the page, for the links in notices; the bound address when left out.
     """
 
@@ -55,6 +58,9 @@ class Settings:
     otlp_requests: float = 0.0
     lease_s: float = 30.0
     deployment: str = ""
+    model_processes: int = 1
+    model_timeout_ms: float = 2_000.0
+    model_growth_mb: int = 1_024
     page_url: str = ""
 
     @property
@@ -80,6 +86,12 @@ class Settings:
             raise SettingsInvalid(f"otlp is {self.otlp!r}", fix="write the collector's base URL, such as http://127.0.0.1:4318")
         if not 0 <= self.otlp_requests <= 1:
             raise SettingsInvalid(f"otlp_requests is {self.otlp_requests:g}", fix="write a share between 0 and 1")
+        if self.model_processes < 1 or self.model_timeout_ms <= 0 or self.model_growth_mb < 0:
+            raise SettingsInvalid(
+                f"model_processes is {self.model_processes}, model_timeout_ms {self.model_timeout_ms:g}, "
+                f"model_growth_mb {self.model_growth_mb}",
+                fix="write at least one process, some time, and 0 or more megabytes",
+            )
         if self.clock not in ("system", "turned"):
             raise SettingsInvalid(f"clock is {self.clock!r}", fix="write 'system' or 'turned'")
 

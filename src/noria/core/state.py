@@ -30,6 +30,7 @@ class LoopState:
         declared: The declaration in words: part name ("features", "gates", …) to text.
         watched_until: Event time up to which monitors have looked.
         quality_metric: The metric its pages show first.
+        isolated: Whether its champion answers from processes of its own.
         held: Why no challenger comes in until a person resumes the loop; "" = one may.
     """
 
@@ -50,6 +51,7 @@ class LoopState:
     last_turn_at: datetime | None = None
     quality_metric: str = ""
     paused: bool = False
+    isolated: bool = False
     held: str = ""
 
 

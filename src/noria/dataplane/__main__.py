@@ -13,8 +13,10 @@ from noria.app.wiring import open_clock
 from noria.core.traffic import ServedVersion
 from noria.dataplane.cache import CachedBlobs
 from noria.dataplane.challenger import run_challenger
+from noria.dataplane.hiring import Limits
 from noria.dataplane.main import Parts, run
 from noria.ports import wire
+from noria.stages.serving.isolated import Isolation
 
 
 def main(arguments: list[str]) -> None:
@@ -43,6 +45,8 @@ def main(arguments: list[str]) -> None:
                 deployment=settings.deployment,
                 hosting=hosting,
                 grpc_port=settings.grpc_port,
+                isolation=Isolation(processes=settings.model_processes, timeout_ms=settings.model_timeout_ms),
+                limits=Limits(growth_bytes=settings.model_growth_mb << 20),
             ),
             "0.0.0.0" if hosting.platform else settings.host,
             hosting.port or settings.serve_port,

@@ -40,13 +40,14 @@ class Limits:
     Attributes:
         start_s: It must have loaded and called by then.
         silent_s: Longest time beyond a question's timeout that it may leave it unanswered.
-        memory_bytes: Resident memory; beyond it a fresh process takes over, and half as much again ends it at once. 0 = any.
+        growth_bytes: Memory that it may take beyond what it had when it had loaded. Beyond it a fresh process takes
+            over, and twice as much ends it at once. 0 = any.
         every_s: How often it is looked at.
     """
 
     start_s: float = 60.0
     silent_s: float = 10.0
-    memory_bytes: int = 0
+    growth_bytes: int = 0
     every_s: float = 0.5
 
 
@@ -182,7 +183,7 @@ class Hired:
         try:
             while not (await asyncio.wait({ending}, timeout=self._limits.every_s))[0]:
                 if self._look(process):
-                    self._note("memory", f"was replaced at {process.resident_bytes() >> 20:,} MB")
+                    self._note("memory", f"had grown by {process.grown_bytes() >> 20:,} MB")
                     return True
             why = process.why_killed or ("killed" if process.killed else "exit")
             self._note(why, ending.result())
@@ -197,10 +198,10 @@ class Hired:
                 os.truncate(self._output, 0)
         if process.overdue_s() > self._limits.silent_s:
             process.kill("hang")
-        held, limit = process.resident_bytes(), self._limits.memory_bytes
-        if limit and held > 1.5 * limit:
+        grown, limit = process.grown_bytes(), self._limits.growth_bytes
+        if limit and grown > 2 * limit:
             process.kill("memory")
-        return bool(limit) and held > limit and process.alive
+        return bool(limit) and grown > limit and process.alive
 
     def _note(self, why: str, how: str) -> None:
         self._last_end = how

@@ -19,11 +19,12 @@ from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.beside import grpc_beside
 from noria.dataplane.following import PlanFollower
 from noria.dataplane.guard import DoorFollower, Guard
-from noria.dataplane.hiring import hiring
+from noria.dataplane.hiring import Limits, hiring
 from noria.dataplane.http import create_app
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
 from noria.stages.serving.desk import Desk
+from noria.stages.serving.isolated import Isolation
 from noria.stages.serving.model import Lookup, Scorer, loader
 from noria.stages.serving.plans import doors_file
 
@@ -50,6 +51,8 @@ class Parts:
         deployment: Answers where a protocol's call names none; "" = the only one.
         hosting: The platform that runs this container, if one does.
         grpc_port: Where the Open Inference Protocol is spoken over gRPC; 0 for nowhere.
+        isolation: How champions that are isolated run.
+        limits: What a model's process may do before another takes its place.
         sync_every_s: How often the journal reaches the disk.
         poll_s: How often the plan file is looked at; SIGHUP looks at once.
     """
@@ -66,6 +69,8 @@ class Parts:
     deployment: str = ""
     hosting: Hosting = field(default_factory=Hosting)
     grpc_port: int = 0
+    isolation: Isolation = field(default_factory=Isolation)
+    limits: Limits = field(default_factory=Limits)
     sync_every_s: float = 0.05
     poll_s: float = 0.1
 
@@ -79,9 +84,10 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     """As `run`, in the running loop of the main thread."""
     desk = Desk(
         load=loader(parts.load_scorer, parts.make_lookup),
-        hire=hiring(parts.challenger_command, parts.cache_folder / "challengers"),
+        hire=hiring(parts.challenger_command, parts.cache_folder / "challengers", limits=parts.limits),
         journal=parts.journal,
         clock=parts.clock,
+        isolation=parts.isolation,
         sync_every_s=parts.sync_every_s,
     )
     follower = PlanFollower(desk, parts.plan_file, parts.cache_folder / "plan.json", poll_s=parts.poll_s)

@@ -36,6 +36,7 @@ class ModelProcess:
         self._asked = 0
         self.pid = process.pid
         self.why_killed = ""
+        self._born_bytes = self._resident_bytes()
 
     @classmethod
     async def start(cls, command: Sequence[str], version: ServedVersion, output: Path, *, start_s: float) -> ModelProcess:
@@ -136,8 +137,11 @@ class ModelProcess:
             await asyncio.sleep(0.01)
         await self.end()
 
-    def resident_bytes(self) -> int:
-        """Memory that it holds now (resident set, shared pages included); 0 where /proc does not tell."""
+    def grown_bytes(self) -> int:
+        """Memory that it has taken since it loaded (of its resident set); 0 where /proc does not tell."""
+        return self._resident_bytes() - self._born_bytes
+
+    def _resident_bytes(self) -> int:
         try:
             pages = Path(f"/proc/{self.pid}/statm").read_bytes().split()[1]
         except (OSError, IndexError):

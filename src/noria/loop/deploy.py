@@ -33,10 +33,12 @@ def open_rollout(documents: Documents, loop: str) -> Rollout | None:
 def bring_out(world: World) -> Plan:
     """Publish the plan that the records ask for, unless it is out already; returns the one that is out."""
     routes = {}
-    for name in (*(state.name for state in world.documents.find(LoopState)), *_deployed(world.documents)):
+    states = {state.name: state for state in world.documents.find(LoopState)}
+    apart = {name for name, state in states.items() if state.isolated}
+    for name in (*states, *_deployed(world.documents)):
         route = _route(world, name)
         if route is not None:
-            routes[name] = route
+            routes[name] = replace(route, champion=replace(route.champion, isolated=True)) if name in apart else route
     bring_keys_out(world)
     out = read_plan(world.plan_file) or Plan(revision=0)
     if out.routes == routes:

@@ -61,6 +61,7 @@ def _enrolled(world: World, loop: Loop, file: Path, code: str) -> LoopState:
         phase="newborn",
         declared=in_words(loop),
         quality_metric=next((watch.metric for watch in loop.watch if watch.metric), ""),
+        isolated=loop.isolated,
         next_action="is born: its first turn begins",
     )
     state = _declare(world, fresh)
@@ -111,6 +112,7 @@ def _declare(world: World, fresh: LoopState) -> LoopState:
             description=fresh.description,
             declared=fresh.declared,
             quality_metric=fresh.quality_metric,
+            isolated=fresh.isolated,
         ),
         also=[line],
     )
@@ -133,6 +135,7 @@ def in_words(loop: Loop) -> dict[str, str]:
         **({"costs": _cost_words(loop.costs)} if loop.costs else {}),
         "gates": "; ".join(str(gate) for gate in loop.gates) or "none",
         "rollout": f"{rollout.in_words(loop.rollout)}, guards {', '.join(loop.rollout.guard) or 'none'}",
+        **({"serving": "the champion answers from processes of its own"} if loop.isolated else {}),
         "watch": "; ".join(_watch_words(loop)) or "nothing",
         "alerts": _alert_words(loop.alerts),
         "retrain": f"cooldown {spoken(retrain.cooldown)}, at least {retrain.min_labels:,} new outcomes, "

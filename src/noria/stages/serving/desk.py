@@ -426,7 +426,7 @@ def _of_role(at_work: OpenRoute, role: Role) -> Role:
 
 
 def _same(at_work: ServedVersion, wanted: ServedVersion) -> bool:
-    """Whether they are the same version; faults are a challenger's affair."""
+    """Whether they are the same version in the same kind of place; faults are a challenger's affair."""
     return replace(at_work, fault="") == replace(wanted, fault="")
 
 
