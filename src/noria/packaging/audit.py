@@ -11,6 +11,9 @@ from noria.core.errors import ArtifactRejected
 UNPACKED_LIMIT = 8 << 30
 """Bytes that a model archive may unfold to: a zip bomb stops here."""
 
+JSON_LIMIT = 1 << 30
+"""Largest model kept as JSON, in bytes."""
+
 _PICKLE = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 _OTHERS = {
     b"\x1f\x8b": "gzip (a compressed joblib pickle?)",
@@ -30,9 +33,11 @@ _ONNX_EXTERNAL = b"\x0a\x08location"
 
 
 def audit(content: bytes) -> str:
-    """Recognise a model file by its bytes: "lightgbm", "skops" or "onnx". Nothing is executed or constructed.
+    """Recognise a model file by its bytes: a format, or "catboost-binary", which is converted. Nothing is executed or constructed.
 
-    A skops file is read by allow-list afterwards (`noria.packaging.skops_zip`), since its types need scikit-learn to be known.
+    A skops file is read by allow-list afterwards (`noria.packaging.skops_zip`), since its types need
+    scikit-learn to be known; trees of XGBoost and CatBoost are checked node by node before their
+    library sees them (`noria.packaging.forest`).
 
     Raises:
         ArtifactRejected: it is a pickle in any wrapping, damaged, or nothing that Noria knows.
@@ -46,6 +51,10 @@ def audit(content: bytes) -> str:
         return _lightgbm(content)
     if content.startswith(b"PK"):
         return _skops(content)
+    if content.startswith(b"CBM1"):
+        return "catboost-binary"
+    if content.startswith(b"{"):
+        return _booster(content)
     if content.startswith(b"\x08"):
         return _onnx(content)
     raise ArtifactRejected(f"the file is of no known model format; it begins with {content[:12]!r}")
@@ -60,6 +69,19 @@ def _lightgbm(content: bytes) -> str:
     if b"\nend of trees" not in content:
         raise ArtifactRejected("the LightGBM model text is cut off before its end", fix="copy the file again")
     return "lightgbm"
+
+
+def _booster(content: bytes) -> str:
+    """XGBoost's binary JSON, or JSON of one of the two; what it holds is checked when it is opened."""
+    if len(content) > JSON_LIMIT:
+        raise ArtifactRejected(f"the model's JSON is larger than {JSON_LIMIT >> 20} MiB", fix="train fewer or smaller trees")
+    if content[1:2] in (b"L", b"l", b"I", b"i", b"U") and b"learner" in content[:64]:
+        return "xgboost"
+    if b'"learner"' in content and b'"gradient_booster"' in content:
+        return "xgboost"
+    if b'"features_info"' in content:
+        return "catboost"
+    raise ArtifactRejected("the file is JSON, but no model of XGBoost or CatBoost", fix="save it with the library that trained it")
 
 
 def _skops(content: bytes) -> str:

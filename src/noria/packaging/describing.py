@@ -8,6 +8,7 @@ from typing import Any
 
 from noria.core.errors import ArtifactRejected
 from noria.core.schema import Field, Kind, Signature, Task
+from noria.packaging import catboost_trees, xgboost_trees
 
 GIVE_ONE = "give a signature, or an example whose columns have names"
 
@@ -84,9 +85,9 @@ def _with_categories(names: Sequence[str], infos: Sequence[str], content: bytes)
 
 
 def of_xgboost(content: bytes) -> Signature:
-    """The signature of an XGBoost JSON file."""
+    """The signature of an XGBoost JSON or UBJ file."""
     try:
-        learner = json.loads(content)["learner"]
+        learner = xgboost_trees.document(content)["learner"]
         told = learner["learner_model_param"]
         names = learner.get("feature_names") or unnamed(int(told["num_feature"]))
         objective, many = str(learner["objective"]["name"]), int(told["num_class"])
@@ -101,3 +102,19 @@ def of_xgboost(content: bytes) -> Signature:
     if targets > 1:
         return Signature(inputs=fields, features=fields, task=Task.VECTOR, width=targets)
     return Signature(inputs=fields, features=fields, task=Task.RANKING if objective.startswith("rank:") else Task.REGRESSION)
+
+
+def of_catboost(content: bytes) -> Signature:
+    """The signature of a CatBoost JSON file."""
+    try:
+        said = catboost_trees.document(content)
+        floats = sorted(said["features_info"]["float_features"], key=lambda one: one["flat_feature_index"])
+        loss = str(said["model_info"]["params"]["loss_function"]["type"])
+        classes = [str(name) for name in (said["model_info"].get("class_params") or {}).get("class_names") or ()]
+        names = [str(one["feature_id"]) for one in floats]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactRejected(f"the CatBoost file does not say what it takes and gives: {error}", fix=GIVE_ONE) from error
+    fields = numbers(names if all(names) and len(set(names)) == len(names) else unnamed(len(names)))
+    if loss in ("Logloss", "CrossEntropy") or loss.startswith("MultiClass"):
+        return classifier(fields, classes or ["0", "1"])
+    return Signature(inputs=fields, features=fields, task=Task.RANKING if loss in catboost_trees.RANKERS else Task.REGRESSION)

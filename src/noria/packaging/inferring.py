@@ -37,13 +37,18 @@ def infer_of(model: Any) -> Signature:
     """
     if isinstance(model, (bytes, bytearray)):
         return describe(audit(bytes(model)), bytes(model))
-    from noria.packaging import lightgbm_text
+    from noria.packaging import catboost_model, lightgbm_text, xgboost_model
 
-    if not lightgbm_text.is_lightgbm(model):
+    if lightgbm_text.is_lightgbm(model):
+        told = describe("lightgbm", lightgbm_text.dump(model))
+    elif xgboost_model.is_xgboost(model):
+        told = describe("xgboost", xgboost_model.dump(model))
+    elif catboost_model.is_catboost(model):
+        told = describe("catboost", catboost_model.dump(model))
+    else:
         return of_estimator(model)
-    told = describe("lightgbm", lightgbm_text.dump(model))
     labels = getattr(model, "classes_", None)
-    return told if labels is None else replace(told, classes=tuple(map(str, labels)))
+    return told if labels is None or not len(labels) else replace(told, classes=tuple(map(str, labels)))
 
 
 def shown(told: Signature, example: pl.DataFrame) -> Signature:

@@ -14,7 +14,13 @@ from noria.ports.blobs import Blobs
 
 VERSION = 1
 
-FILES = {"lightgbm": "model.txt", "skops": "model.skops", "onnx": "model.onnx"}
+FILES = {
+    "lightgbm": "model.txt",
+    "xgboost": "model.ubj",
+    "catboost": "model.json",
+    "skops": "model.skops",
+    "onnx": "model.onnx",
+}
 """Format to the name of its file in the package."""
 
 
@@ -29,6 +35,9 @@ class Manifest:
         files: File name to digest.
         libraries: Library to the version that wrote it.
         parity_max_diff: Largest difference between the model as it was given and what serves, on sample rows.
+        parity_mean_diff: Mean difference.
+        parity_rows: Sample rows that both answered; 0 where there was nothing to compare, or nobody counted.
+        parity_flipped: Share of them whose label differs.
         note: Why there is no compiled form, if one was tried.
     """
 
@@ -40,6 +49,9 @@ class Manifest:
     libraries: Mapping[str, str]
     parity_max_diff: float = 0.0
     note: str = ""
+    parity_mean_diff: float = 0.0
+    parity_rows: int = 0
+    parity_flipped: float = 0.0
 
     def file(self, form: str) -> str:
         """Digest of the file of a form: "serving", "native" or a format.

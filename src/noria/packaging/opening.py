@@ -11,7 +11,7 @@ import numpy as np
 
 from noria.core.errors import ArtifactRejected, NotFound
 from noria.core.schema import Field, Kind, Signature
-from noria.packaging import describing, package
+from noria.packaging import describing, package, trial
 from noria.packaging.audit import audit
 from noria.packaging.encoding import RowEncoder
 from noria.packaging.parity import fit_signature
@@ -29,7 +29,7 @@ def read_model(
     """A model for `package.save`, and its signature: the one given, or the one that the model itself tells.
 
     Args:
-        path: A LightGBM text, XGBoost JSON, ONNX or skops file, or an MLflow model's folder.
+        path: A LightGBM text, XGBoost JSON or UBJ, CatBoost JSON or cbm, ONNX or skops file, or an MLflow model's folder.
         example: Rows with names: where a model's inputs have none, they get these, in order.
         trust: Whether code that the model brings may run, in a process of its own.
 
@@ -42,7 +42,7 @@ def read_model(
         return _folder(place, signature, example, trust=trust)
     if not place.is_file():
         raise NotFound(f"there is no model at {place.resolve()}", fix="name a model file, or the folder of an MLflow model")
-    content = content_of(place)
+    content = _readable(content_of(place))
     return content, signature or named(describe(audit(content), content), example)
 
 
@@ -57,6 +57,11 @@ def content_of(file: Path) -> bytes:
     return file.read_bytes()
 
 
+def _readable(content: bytes) -> bytes:
+    """CatBoost's binary form as its JSON; everything else as it is."""
+    return trial.converted(content) if audit(content) == "catboost-binary" else content
+
+
 def describe(format: str, content: bytes) -> Signature:
     """The signature that a file of this format implies. Inputs without names are called x0, x1 and so on.
 
@@ -67,6 +72,8 @@ def describe(format: str, content: bytes) -> Signature:
         return describing.of_lightgbm(content)
     if format == "xgboost":
         return describing.of_xgboost(content)
+    if format == "catboost":
+        return describing.of_catboost(content)
     if format == "onnx":
         from noria.packaging.onnx_described import described
 
@@ -119,7 +126,7 @@ def _folder(folder: Path, signature: Signature | None, example: Example | None, 
     found = mlflow_folder.read(folder)
     if found.file is None:
         raise mlflow_folder.refusal(folder, found)
-    content = content_of(found.file)
+    content = _readable(content_of(found.file))
     if signature is None:
         signature = mlflow_folder.joined(named(describe(audit(content), content), example), found)
     _try(content, signature, found.example)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from noria.core.errors import ArtifactRejected
@@ -48,18 +50,54 @@ def _fit_width(answers: np.ndarray, signature: Signature) -> None:
     raise ArtifactRejected(f"the model's answers have shape {answers.shape} for {wanted} {what}", fix=fix)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How far two forms of a model answer alike.
+
+    Attributes:
+        rows: Real rows that both answered.
+        max_diff: Largest absolute difference between two answers; 0 when there are none.
+        mean_diff: Mean absolute difference.
+        flipped: Share of rows whose label differs; 0 where the task has none.
+        alike: Within the tolerance, with no label flipped.
+    """
+
+    rows: int = 0
+    max_diff: float = 0.0
+    mean_diff: float = 0.0
+    flipped: float = 0.0
+    alike: bool = True
+
+    def __str__(self) -> str:
+        labels = f", {self.flipped:.2%} of labels" if self.flipped else ""
+        return f"on {self.rows} real rows its answers differ by {self.max_diff:.2g} at most, {self.mean_diff:.2g} in the mean{labels}"
+
+
+def compared(one: np.ndarray, other: np.ndarray, task: Task, threshold: float = THRESHOLD, *, tolerance: float = TOLERANCE) -> Parity:
+    """Hold the answers of two forms to the same rows against each other."""
+    if one.shape != other.shape:
+        return Parity(rows=len(one), max_diff=float("inf"), mean_diff=float("inf"), flipped=1.0, alike=False)
+    if not len(one):
+        return Parity()
+    difference = np.abs(one - other)
+    flipped = float(np.mean(_labels(one, task, threshold) != _labels(other, task, threshold)))
+    within = np.allclose(one, other, rtol=0.0 if task in _CHANCES else tolerance, atol=tolerance)
+    return Parity(
+        rows=len(one),
+        max_diff=float(difference.max()),
+        mean_diff=float(difference.mean()),
+        flipped=flipped,
+        alike=bool(within) and not flipped,
+    )
+
+
 def alike(one: np.ndarray, other: np.ndarray, task: Task, threshold: float = THRESHOLD, *, tolerance: float = TOLERANCE) -> bool:
     """Whether two forms answer alike: within the tolerance, with no decision flipped."""
-    relative = 0.0 if task in _CHANCES else tolerance
-    if one.shape != other.shape or not np.allclose(one, other, rtol=relative, atol=tolerance):
-        return False
-    if task is Task.BINARY:
-        return bool(np.array_equal(one >= threshold, other >= threshold))
-    if task is Task.MULTICLASS and len(one):
-        return bool(np.array_equal(one.argmax(axis=1), other.argmax(axis=1)))
-    return True
+    return compared(one, other, task, threshold, tolerance=tolerance).alike
 
 
-def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
-    """Largest absolute difference between two forms' answers; 0 when there are none."""
-    return float(np.max(np.abs(one - other), initial=0.0))
+def _labels(answers: np.ndarray, task: Task, threshold: float) -> np.ndarray:
+    """What a classifier would say to each row; the same for all rows where the task has no labels."""
+    if task is Task.MULTICLASS:
+        return answers.argmax(axis=1)
+    return answers >= threshold if task is Task.BINARY else np.zeros(len(answers))

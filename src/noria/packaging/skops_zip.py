@@ -17,6 +17,7 @@ from noria.packaging import linear
 
 ALLOWED = re.compile(
     r"collections\.(OrderedDict|defaultdict)"
+    r"|functools\.partial"
     r"|numpy\.(dtype|random\.mtrand\.RandomState)"
     r"|scipy\.interpolate\._bsplines\.BSpline"
     r"|scipy\._lib\.array_api_compat\.numpy\._aliases\.asarray"
@@ -31,6 +32,7 @@ ALLOWED = re.compile(
     r"|sklearn\.neural_network\._stochastic_optimizers\.\w+"
     r"|sklearn\.tree\._tree\.Tree"
     r"|sklearn\.utils\._bunch\.Bunch"
+    r"|sklearn\.utils\.validation\.check_array"
     r"|lightgbm\.basic\.Booster"
     r"|lightgbm\.sklearn\.LGBM(Classifier|Regressor|Ranker)"
 )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightgbm import LGBMClassifier, LGBMRegressor
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import make_pipeline
@@ -137,10 +137,19 @@ def test_pipelines_are_kept_as_skops_and_served_as_onnx(task: Task, steps: list[
 
 def test_what_float32_would_change_is_served_as_it_was_saved(blobs: Files, tmp_path: Path) -> None:
     far = X + np.array([1.7e9, 0, 0, 0])
+    model = make_pipeline(SimpleImputer(), StandardScaler(), ExtraTreesClassifier(10, random_state=1)).fit(far, LABELS[Task.BINARY])
+    packed = package.save(model, signature(Task.BINARY), far, blobs=blobs, scratch=tmp_path)
+    assert packed.serving_form == "skops"
+    assert packed.note.startswith("not compiled to ONNX: on 400 real rows its answers differ by") and "% of labels" in packed.note
+    np.testing.assert_array_equal(package.load(packed.artifact, blobs=blobs).score(far), model.predict_proba(far)[:, 1])
+
+
+def test_moments_are_served_in_double_precision(blobs: Files, tmp_path: Path) -> None:
+    far = X + np.array([1.7e9, 0, 0, 0])
     model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(far, LABELS[Task.BINARY])
     packed = package.save(model, signature(Task.BINARY), far, blobs=blobs, scratch=tmp_path)
-    assert (packed.serving_form, packed.note) == ("skops", "not compiled to ONNX: on real rows its answers differ")
-    np.testing.assert_array_equal(package.load(packed.artifact, blobs=blobs).score(far), model.predict_proba(far)[:, 1])
+    assert (packed.serving_form, packed.note, packed.parity_rows, packed.parity_flipped) == ("onnx", "", 400, 0.0)
+    assert packed.parity_mean_diff <= packed.parity_max_diff < 1e-6
 
 
 def test_a_model_without_any_form_but_its_own_is_served_by_it(blobs: Files, tmp_path: Path) -> None:
