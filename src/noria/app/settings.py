@@ -41,6 +41,12 @@ class Settings:
         model_processes: Processes of each champion that answers apart (`nr.Loop(…, isolated=True)`).
         model_timeout_ms: Such a champion's request has this long; a process that is silent for longer is replaced.
         model_growth_mb: Memory that a model's process may take beyond what it had when it had loaded; 0 = any.
+        max_body_bytes, max_header_bytes: Of one request to the data plane; a body counts unpacked.
+        max_rows: Of one request that somebody waits for.
+        max_seconds: Of one request, until its answer.
+        max_in_flight: Requests under way in one data plane process.
+        max_in_flight_per_deployment: Of these, of one deployment.
+        max_connections: Open to one data plane process.
         page_url: Where people reach the page, for the links in notices; the bound address when left out.
     """
 
@@ -61,6 +67,13 @@ class Settings:
     model_processes: int = 1
     model_timeout_ms: float = 2_000.0
     model_growth_mb: int = 1_024
+    max_body_bytes: int = 1_048_576
+    max_header_bytes: int = 32_768
+    max_rows: int = 1_000
+    max_seconds: float = 60.0
+    max_in_flight: int = 1_024
+    max_in_flight_per_deployment: int = 768
+    max_connections: int = 4_096
     page_url: str = ""
 
     @property
@@ -92,6 +105,9 @@ class Settings:
                 f"model_growth_mb {self.model_growth_mb}",
                 fix="write at least one process, some time, and 0 or more megabytes",
             )
+        for name in (field.name for field in fields(self) if field.name.startswith("max_")):
+            if not getattr(self, name) > 0:
+                raise SettingsInvalid(f"{name} is {getattr(self, name)}", fix="write a number above 0")
         if self.clock not in ("system", "turned"):
             raise SettingsInvalid(f"clock is {self.clock!r}", fix="write 'system' or 'turned'")
 

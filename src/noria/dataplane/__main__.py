@@ -8,12 +8,13 @@ from pathlib import Path
 from noria.app.hosting import read_hosting
 from noria.app.prediction import data_plane_journal, lookups, scorers, stored_blobs
 from noria.app.processes import running
-from noria.app.settings import read, token
+from noria.app.settings import Settings, read, token
 from noria.app.wiring import open_clock
 from noria.core.traffic import ServedVersion
 from noria.dataplane.cache import CachedBlobs
 from noria.dataplane.challenger import run_challenger
 from noria.dataplane.hiring import Limits
+from noria.dataplane.limits import RequestLimits
 from noria.dataplane.main import Parts, run
 from noria.ports import wire
 from noria.stages.serving.isolated import Isolation
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> None:
                 token=token(settings),
                 open=settings.on_loopback and not hosting.platform,
                 deployment=settings.deployment,
+                request_limits=request_limits(settings),
                 hosting=hosting,
                 grpc_port=settings.grpc_port,
                 isolation=Isolation(processes=settings.model_processes, timeout_ms=settings.model_timeout_ms),
@@ -51,6 +53,19 @@ def main(arguments: list[str]) -> None:
             "0.0.0.0" if hosting.platform else settings.host,
             hosting.port or settings.serve_port,
         )
+
+
+def request_limits(settings: Settings) -> RequestLimits:
+    """What the settings let a process take."""
+    return RequestLimits(
+        body_bytes=settings.max_body_bytes,
+        header_bytes=settings.max_header_bytes,
+        rows=settings.max_rows,
+        seconds=settings.max_seconds,
+        in_flight=settings.max_in_flight,
+        in_flight_per_deployment=settings.max_in_flight_per_deployment,
+        connections=settings.max_connections,
+    )
 
 
 if __name__ == "__main__":

@@ -7,9 +7,6 @@ from dataclasses import replace
 
 from noria.dataplane.exchange import Call, Refused, Reply
 
-INFLATED_LIMIT = 1 << 20
-"""Bytes of a body once it is unpacked: as many as may come unpacked."""
-
 WORTH_BYTES = 1_024
 """A shorter reply goes as it is, unless the caller takes nothing but one coding."""
 
@@ -17,11 +14,11 @@ _WINDOW = {"gzip": 31, "deflate": 15}
 """Coding to what zlib calls it; HTTP's deflate is zlib's own format (RFC 9110, 8.4.1.2)."""
 
 
-def unpacked(call: Call) -> Call:
+def unpacked(call: Call, limit_bytes: int) -> Call:
     """A call with its body as it was before it was compressed.
 
     Raises:
-        Refused: an unknown coding, broken data, or more than `INFLATED_LIMIT` bytes.
+        Refused: an unknown coding, broken data, or more than `limit_bytes`.
     """
     coding = call.headers.get("content-encoding", "").strip().lower()
     if coding in ("", "identity"):
@@ -30,11 +27,11 @@ def unpacked(call: Call) -> Call:
         raise Refused("unsupported-media-type", f"content encoding {coding[:40]!r} is not read", fix="send gzip, deflate or neither")
     reading = zlib.decompressobj(_WINDOW[coding])
     try:
-        body = reading.decompress(call.body, INFLATED_LIMIT + 1)
+        body = reading.decompress(call.body, limit_bytes + 1)
     except zlib.error as error:
         raise Refused("not-json", f"the body is not {coding}: {error}") from None
-    if len(body) > INFLATED_LIMIT:
-        raise Refused("too-large", f"the body is larger than {INFLATED_LIMIT:,} bytes when unpacked", fix="send fewer rows at a time")
+    if len(body) > limit_bytes:
+        raise Refused("too-large", f"the body is larger than {limit_bytes:,} bytes when unpacked", fix="send fewer rows at a time")
     if not reading.eof or reading.unused_data:
         raise Refused("not-json", f"the body is not one whole piece of {coding}")
     return replace(call, body=body)

@@ -10,10 +10,9 @@ from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.exchange import Call, Refused
 from noria.dataplane.faces import kserve_v1, mlflow_scoring, oip, own
 from noria.dataplane.guard import Guard
+from noria.dataplane.limits import Load, RequestLimits
 from noria.dataplane.router import Router
 from noria.stages.serving.desk import Desk
-
-BODY_LIMIT = 1 << 20
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -26,7 +25,13 @@ class Disconnected(ConnectionError):
 
 
 def create_router(
-    desk: Desk, *, guard: Guard | None = None, deployment: str = "", hosting: Hosting | None = None, jobs: Jobs | None = None
+    desk: Desk,
+    *,
+    guard: Guard | None = None,
+    limits: RequestLimits | None = None,
+    deployment: str = "",
+    hosting: Hosting | None = None,
+    jobs: Jobs | None = None,
 ) -> Router:
     """Every protocol over one desk; `deployment` answers where a protocol's call names none, `jobs` what nobody waits for."""
     faces = [
@@ -36,14 +41,21 @@ def create_router(
         mlflow_scoring.face(desk, deployment=deployment, hosting=hosting),
         *([jobs.face()] if jobs else []),
     ]
-    return Router(faces, guard=guard or Guard())
+    return Router(faces, guard=guard or Guard(), load=Load(limits or RequestLimits()))
 
 
 def create_app(
-    desk: Desk, *, guard: Guard | None = None, deployment: str = "", hosting: Hosting | None = None, jobs: Jobs | None = None
+    desk: Desk,
+    *,
+    guard: Guard | None = None,
+    limits: RequestLimits | None = None,
+    deployment: str = "",
+    hosting: Hosting | None = None,
+    jobs: Jobs | None = None,
 ) -> App:
     """The ASGI application over a desk, for whom the guard admits."""
-    router = create_router(desk, guard=guard, deployment=deployment, hosting=hosting, jobs=jobs)
+    bounds = limits or RequestLimits()
+    router = create_router(desk, guard=guard, limits=bounds, deployment=deployment, hosting=hosting, jobs=jobs)
 
     async def app(scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +66,7 @@ def create_app(
                 path=scope["path"],
                 query=scope.get("query_string", b"").decode("latin-1"),
                 headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-                body=await _body(receive),
+                body=await _body(receive, bounds.body_bytes),
             )
             reply = await router.answer(call)
         except Disconnected:
@@ -75,14 +87,14 @@ def create_app(
     return app
 
 
-async def _body(receive: _Receive) -> bytes:
+async def _body(receive: _Receive, limit_bytes: int) -> bytes:
     body = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
         body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
-            raise Refused("too-large", f"the body is larger than {BODY_LIMIT:,} bytes", fix="send fewer rows at a time")
+        if len(body) > limit_bytes:
+            raise Refused("too-large", f"the body is larger than {limit_bytes:,} bytes", fix="send fewer rows at a time")
         if not message.get("more_body", False):
             return body

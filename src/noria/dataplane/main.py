@@ -21,6 +21,7 @@ from noria.dataplane.following import PlanFollower
 from noria.dataplane.guard import DoorFollower, Guard
 from noria.dataplane.hiring import Limits, hiring
 from noria.dataplane.http import create_app
+from noria.dataplane.limits import RequestLimits
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
 from noria.stages.serving.desk import Desk
@@ -48,6 +49,7 @@ class Parts:
         challenger_command: Starts a challenger; gets the socket's path and the version's JSON file as arguments.
         token: The home's; opens everything.
         open: Whether everybody may call what has no keys of its own: on this machine.
+        request_limits: What this process takes.
         deployment: Answers where a protocol's call names none; "" = the only one.
         hosting: The platform that runs this container, if one does.
         grpc_port: Where the Open Inference Protocol is spoken over gRPC; 0 for nowhere.
@@ -67,6 +69,7 @@ class Parts:
     token: str = ""
     open: bool = True
     deployment: str = ""
+    request_limits: RequestLimits = field(default_factory=RequestLimits)
     hosting: Hosting = field(default_factory=Hosting)
     grpc_port: int = 0
     isolation: Isolation = field(default_factory=Isolation)
@@ -89,6 +92,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
         clock=parts.clock,
         isolation=parts.isolation,
         sync_every_s=parts.sync_every_s,
+        row_limit=parts.request_limits.rows,
     )
     follower = PlanFollower(desk, parts.plan_file, parts.cache_folder / "plan.json", poll_s=parts.poll_s)
     guard = Guard(token=parts.token, everywhere=not parts.open, clock=parts.clock, used=parts.cache_folder / "used-keys")
@@ -97,7 +101,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     jobs = Jobs(desk, AnswerFiles(parts.cache_folder / "answers"), parts.clock)
     server = _Server(
         uvicorn.Config(
-            create_app(desk, guard=guard, deployment=parts.deployment, hosting=parts.hosting, jobs=jobs),
+            create_app(desk, guard=guard, limits=parts.request_limits, deployment=parts.deployment, hosting=parts.hosting, jobs=jobs),
             host=host,
             port=port,
             http="httptools",

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from noria.core.errors import NoriaError
+from noria.dataplane.compression import unpacked
 from noria.dataplane.exchange import STATUS, Call, Endpoint, Face, Refused, Reply
 from noria.dataplane.guard import Guard
+from noria.dataplane.limits import Load
 
 _log = logging.getLogger("noria.dataplane")
 
@@ -23,10 +25,12 @@ class Router:
 
     Args:
         guard: Who may call what is not open.
+        load: What is under way, of POST alone: health and the like answer whatever happens.
     """
 
-    def __init__(self, faces: Sequence[Face], *, guard: Guard) -> None:
+    def __init__(self, faces: Sequence[Face], *, guard: Guard, load: Load) -> None:
         self._guard = guard
+        self._load = load
         self._exact: dict[str, dict[str, tuple[Face, Endpoint]]] = {}
         self._patterns: dict[str, tuple[re.Pattern[str], dict[str, tuple[Face, Endpoint]]]] = {}
         for face in faces:
@@ -41,9 +45,15 @@ class Router:
             face, endpoint, names = self._found(call, face)
             if names:
                 call = replace(call, names=names)
+            deployment = endpoint.deployment(call)
             if not endpoint.open:
-                self._guard.admit(call.headers, endpoint.deployment(call))
-            return await endpoint.handler(call)
+                self._guard.admit(call.headers, deployment)
+            if call.method != "POST":
+                return await endpoint.handler(call)
+            if "content-encoding" in call.headers:
+                call = unpacked(call, self._load.limits.body_bytes)
+            with self._load.under_way(deployment) as counted:
+                return counted.streaming(await endpoint.handler(call))
         except NoriaError as error:
             return _told(face, error)
         except Exception:  # noqa: BLE001 - no traceback leaves the server; its log keeps it

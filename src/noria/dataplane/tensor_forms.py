@@ -18,8 +18,8 @@ from noria.stages.serving import forms
 from noria.stages.serving.asks import Answered
 from noria.stages.serving.desk import Item
 
-ROW_LIMIT = 1_000
-"""Rows of one call."""
+ROW_LIMIT = 100_000
+"""Rows of one call, whatever more the desk would take."""
 
 _OF_KIND = {Kind.FLOAT: "FP64", Kind.INT: "INT64", Kind.BOOL: "BOOL", Kind.TEXT: BYTES, Kind.TIME: BYTES, Kind.BYTES: BYTES}
 _FLOATS = ("FP16", "FP32", "FP64", "BF16")

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from noria.dataplane import http
 from noria.dataplane.guard import Guard
 from noria.dataplane.http import create_app
+from noria.dataplane.limits import RequestLimits
 
 ROW = {"tail": "N1", "distance": 1_000.0}
 
@@ -101,7 +101,7 @@ def test_rows_are_answered_in_their_order(serving) -> None:
         ("/predict/late", {"rows": [{"inputs": ROW}, {"inputs": {}}]}, 422, "request-invalid", {"rows[1].tail", "rows[1].distance"}),
         ("/predict/late", {"rows": [{"inputs": ROW}] * 1_001}, 422, "request-invalid", {"rows"}),
         ("/predict/lat", {"inputs": ROW}, 404, "not-found", None),
-        ("/predict/late", b" " * (http.BODY_LIMIT + 1), 413, "too-large", None),
+        ("/predict/late", b" " * (RequestLimits().body_bytes + 1), 413, "too-large", None),
         ("/feedback/late", {}, 422, "request-invalid", {"outcomes"}),
         ("/feedback/late", {"outcomes": [1]}, 422, "request-invalid", {"outcomes[0].outcome"}),
         ("/feedback/late", {"outcomes": [{"id": "a", "value": 1}, {"id": "b"}]}, 422, "request-invalid", {"outcomes[1].value"}),

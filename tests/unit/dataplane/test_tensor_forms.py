@@ -88,7 +88,7 @@ def test_base64_is_opened() -> None:
         (SQUARE, [tensor("a", "FP32", [1, 2], [1.0] * 2), tensor("b", "FP32", [1], [1.0])], "one value per row"),
         (SQUARE, [tensor("a", "FP32", [1], [1.0]), tensor("a", "FP32", [1], [1.0])], "more than once"),
         (SQUARE, [tensor("a", "FP32", [1], [1.0]), tensor("b", "FP32", [2], [1.0, 2.0])], "not of one length"),
-        (SQUARE, [tensor("a", "FP32", [1_001], [1.0] * 1_001)], "at most 1,000"),
+        (SQUARE, [tensor("a", "FP32", [100_001], [1.0] * 100_001)], "at most 100,000"),
         (FLIGHT, [tensor("tail", "BYTES", [1], [b"\xff"])], "no text"),
         (FLIGHT, [tensor("tail", "BYTES", [1], ["?"], content_type="base64")], "no text"),
     ],

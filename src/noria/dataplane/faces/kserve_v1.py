@@ -62,7 +62,7 @@ class _V1:
     async def predict(self, call: Call) -> Reply:
         deployed = self._desk.deployed(call.names["name"])
         version = _version(call, deployed)
-        body, event = cloud_events.opened(compression.unpacked(call))
+        body, event = cloud_events.opened(call)
         asked = asked_of(deployed.signature, body)
         asked_id = request_id(event.id if event else call.headers.get("x-request-id", "")[:ID_LIMIT])
         answers = await self._desk.predict(deployed.name, items_of(asked_id, asked.rows), Asking(version=version))

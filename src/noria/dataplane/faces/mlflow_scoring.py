@@ -13,8 +13,6 @@ from noria.dataplane.faces.mlflow_bodies import Asked, read_body, written
 from noria.stages.serving.asks import Answered
 from noria.stages.serving.desk import Desk
 
-ROW_LIMIT = 1_000
-
 DEPLOYMENT_HEADERS = ("x-noria-deployment", "x-amzn-sagemaker-target-model")
 INFERENCE_ID = "x-amzn-sagemaker-inference-id"
 
@@ -146,9 +144,7 @@ class _Scoring:
 
     async def _answer(self, call: Call, name: str) -> Reply:
         deployed = self._desk.deployed(name)
-        asked = await read_body(call, deployed.signature, row_limit=ROW_LIMIT)
-        if len(asked.rows) > ROW_LIMIT:
-            raise RequestInvalid(f"{len(asked.rows):,} rows in one request", fields={"rows": f"must be at most {ROW_LIMIT:,}"})
+        asked = await read_body(call, deployed.signature, row_limit=self._desk.row_limit)
         answers = await self._desk.predict(name, list(zip(_ids(call, asked), asked.rows, strict=True)), asking(call, version=asked.version))
         return written(call, deployed.signature, answers, asked.form, _headers(call, answers))
 

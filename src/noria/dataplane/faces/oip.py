@@ -76,7 +76,7 @@ class _Oip:
         return said({"name": self._deployed(call).name, "ready": True})
 
     async def config(self, call: Call) -> Reply:
-        return said(config(self._deployed(call)))
+        return said(config(self._deployed(call), self._desk.row_limit))
 
     async def stats(self, call: Call) -> Reply:
         only = self._deployed(call) if "name" in call.names else None
@@ -84,7 +84,7 @@ class _Oip:
 
     async def infer(self, call: Call) -> Reply:
         deployed = self._deployed(call)
-        asked = infer_of(compression.unpacked(call))
+        asked = infer_of(call)
         check_wanted(deployed.signature, asked.wanted)
         asked_id = request_id(asked.id)
         items = items_of(asked_id, rows_of(deployed.signature, asked.tensors))

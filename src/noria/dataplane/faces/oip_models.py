@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from noria.core.traffic import Role
-from noria.dataplane.tensor_forms import ROW_LIMIT, Spec, inputs_of, outputs_of
+from noria.dataplane.tensor_forms import Spec, inputs_of, outputs_of
 from noria.stages.serving.desk import Deployed, Desk
 from noria.stages.serving.tallies import Tally
 
@@ -26,14 +26,14 @@ def metadata(deployed: Deployed) -> dict[str, Any]:
     }
 
 
-def config(deployed: Deployed) -> dict[str, Any]:
+def config(deployed: Deployed, row_limit: int) -> dict[str, Any]:
     """The model in the fields of Triton's model configuration; dimensions are without the rows."""
     return {
         "name": deployed.name,
         "platform": PLATFORM,
         "backend": PLATFORM,
         "version_policy": {"specific": {"versions": list(deployed.versions)}},
-        "max_batch_size": ROW_LIMIT,
+        "max_batch_size": row_limit,
         "input": [
             {"name": one.name, "data_type": triton_type(one.datatype), "format": "FORMAT_NONE", "dims": one.shape[1:], "optional": one.optional}
             for one in inputs_of(deployed.signature)

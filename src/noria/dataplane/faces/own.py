@@ -18,7 +18,6 @@ from noria.dataplane.metrics import CONTENT_TYPE, DeskMetrics
 from noria.stages.serving.asks import Answered
 from noria.stages.serving.desk import Desk, Item
 
-ROW_LIMIT = 1_000
 OUTCOME_LIMIT = 10_000
 
 
@@ -63,8 +62,6 @@ class _Own:
             raise RequestInvalid(
                 "rows is not a list, or not alone", fields={"rows": 'must be a list of {"id", "inputs"}, and the only field'}
             )
-        if len(rows) > ROW_LIMIT:
-            raise RequestInvalid(f"{len(rows):,} rows in one request", fields={"rows": f"must be at most {ROW_LIMIT:,}"})
         answers = await self._desk.predict(deployment, [item(row) for row in rows], asking(call))
         return Reply(body=orjson.dumps({"rows": [spoken(answered) for answered in answers]}))
 

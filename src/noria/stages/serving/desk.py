@@ -81,6 +81,7 @@ class Desk:
         journal: This process's own writer; closed with the desk.
         isolation: How isolated champions run.
         sync_every_s: A power cut loses at most this much of the predictions, and no outcome.
+        row_limit: Most rows of one call.
 
     Attributes:
         tallies: How each version answered, by deployment, version and role.
@@ -98,6 +99,7 @@ class Desk:
         clock: Clock,
         isolation: Isolation = IN_ONE_PROCESS,
         sync_every_s: float = 0.05,
+        row_limit: int = 1_000,
     ) -> None:
         self._load = load
         self._hire = hire
@@ -111,6 +113,7 @@ class Desk:
         self._reported: dict[str, str] = {}
         self.unopened: dict[str, str] = {}
         self._applying = asyncio.Lock()
+        self.row_limit = row_limit
         self.tallies = Tallies()
         self.restarts: Counter[tuple[str, int, str]] = Counter()
         self.revision: int | None = None
@@ -177,6 +180,9 @@ class Desk:
         only = _only(at_work, asking)
         arrived_s = perf_counter()
         try:
+            if len(items) > self.row_limit:
+                most = f"at most {self.row_limit:,}"
+                raise RequestInvalid(f"{len(items):,} rows in one request; {most} are taken", fields={"rows": f"must be {most}"})
             rows = _checked(at_work.check, items)
         except RequestInvalid:
             self._counters.invalid += 1
