@@ -10,7 +10,7 @@ from pathlib import Path
 from noria.core.errors import DataInvalid
 from noria.core.traffic import Plan
 from noria.stages.serving.desk import Desk
-from noria.stages.serving.plans import publish, read_plan
+from noria.stages.serving.plan_shards import PlanReader
 
 RETRY_S = 5.0
 """A plan that did not come to work as a whole is tried again this often."""
@@ -31,6 +31,7 @@ class PlanFollower:
     def __init__(self, desk: Desk, plan_file: Path, last_good: Path, *, poll_s: float = 0.1, retry_s: float = RETRY_S) -> None:
         self._desk = desk
         self._plan_file = plan_file
+        self._reader = PlanReader(plan_file)
         self._last_good = last_good
         self._poll_s = poll_s
         self._retry_s = retry_s
@@ -66,12 +67,12 @@ class PlanFollower:
             return
         if not self._desk.planned and (kept := self._kept()) is not None:
             await self._desk.apply(kept)
-        plan = self._published()
+        plan = await self._published()
         if plan is not None:
             await self._desk.apply(plan)
             self._retry_at_s = asyncio.get_running_loop().time() + self._retry_s
             if not self._desk.unopened:
-                await asyncio.to_thread(publish, plan, self._last_good)
+                await self._keep()
         self._seen = stamp
 
     def _stamp(self) -> _Stamp | None:
@@ -81,18 +82,24 @@ class PlanFollower:
             return None
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
-    def _published(self) -> Plan | None:
+    async def _published(self) -> Plan | None:
         try:
-            plan = read_plan(self._plan_file)
+            plan = await asyncio.to_thread(self._reader.read)
         except (DataInvalid, OSError) as error:
             self._desk.report("plan", f"the published plan cannot be read, the one before stays at work: {error}")
             return None
         self._desk.report("plan", "")
         return plan
 
+    async def _keep(self) -> None:
+        try:
+            await asyncio.to_thread(self._reader.keep, self._last_good)
+        except OSError as error:
+            self._desk.report("plan", f"no copy of the plan can be kept: {error}")
+
     def _kept(self) -> Plan | None:
         try:
-            return read_plan(self._last_good)
+            return PlanReader(self._last_good).read()
         except (DataInvalid, OSError) as error:
             self._desk.report("plan", f"the kept plan cannot be read: {error}")
             return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from noria.core.errors import DataInvalid
 from noria.core.registry import Deployment, ModelVersion
 from noria.core.state import LoopState
 from noria.core.traffic import Plan, Route, ServedVersion
@@ -14,8 +16,11 @@ from noria.loop.drills import armed
 from noria.loop.evidence import BLUE_GREEN, INTERLEAVED
 from noria.loop.keys import bring_keys_out
 from noria.loop.world import World
+from noria.ports import wire
 from noria.stages.registry import aliases, versions
-from noria.stages.serving.plans import publish, read_plan
+from noria.stages.serving.plan_shards import Index, PlanReader, amend, read_index, routes_of, write
+from noria.stages.serving.whole_files import alone as by_oneself
+from noria.stages.serving.whole_files import write_whole
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PAGE = 500
@@ -30,22 +35,98 @@ def open_rollout(documents: Documents, loop: str) -> Rollout | None:
     return None
 
 
-def bring_out(world: World) -> Plan:
-    """Publish the plan that the records ask for, unless it is out already; returns the one that is out."""
-    routes = {}
-    states = {state.name: state for state in world.documents.find(LoopState)}
-    apart = {name for name, state in states.items() if state.isolated}
-    for name in (*states, *_deployed(world.documents)):
-        route = _route(world, name)
-        if route is not None:
-            routes[name] = replace(route, champion=replace(route.champion, isolated=True)) if name in apart else route
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projected:
+    """How far the records are in the plan.
+
+    Attributes:
+        position: Of the last move of an alias in the ledger that the plan knows of.
+        revision: The plan's own, then; another plan in its place (an older copy, say) does not know.
+    """
+
+    position: int = 0
+    revision: int = 0
+
+
+def bring_out(world: World) -> None:
+    """Publish what the records ask for and the plan does not say yet.
+
+    Routes of loops are made each time. Those of deployments without a loop, of which there may be many,
+    are made where an alias moved since: every change of them is such a move, in the same commit.
+    """
     bring_keys_out(world)
-    out = read_plan(world.plan_file) or Plan(revision=0)
-    if out.routes == routes:
-        return out
-    plan = Plan(revision=out.revision + 1, routes=routes)
-    publish(plan, world.plan_file)
-    return plan
+    with by_oneself(world.plan_file.parent):
+        known = _projected(world)
+        try:
+            index = read_index(world.plan_file)
+            if known is not None and index is not None and index.revision >= known.revision:
+                _amended(world, known, index)
+                return
+        except (DataInvalid, FileNotFoundError):
+            index = None
+        _anew(world, max(index.revision if index else 0, known.revision if known else 0))
+
+
+def _amended(world: World, known: Projected, index: Index) -> None:
+    position, moved = _moved(world, known.position)
+    wanted = _of_loops(world)
+    wanted |= {name: _route(world, name, alone=True) for name in moved if name not in wanted}
+    there = routes_of(world.plan_file, index, set(wanted))
+    changes = {name: route for name, route in wanted.items() if there.get(name) != route}
+    revision = amend(world.plan_file, changes) if changes else index.revision
+    if position != known.position:
+        _remember(world, Projected(position=position, revision=revision))
+
+
+def _anew(world: World, revision: int) -> None:
+    """All of it, where no plan is out, or not one that says how far it is."""
+    position, _ = _moved(world, 0)
+    routes = _of_loops(world)
+    routes |= {name: _route(world, name, alone=True) for name in _deployed(world.documents) if name not in routes}
+    plan = Plan(revision=revision, routes={name: route for name, route in routes.items() if route is not None})
+    try:
+        same = PlanReader(world.plan_file).read() == plan
+    except (DataInvalid, FileNotFoundError):
+        same = False
+    if not same:
+        plan = replace(plan, revision=revision + 1)
+        write(plan, world.plan_file)
+    _remember(world, Projected(position=position, revision=plan.revision))
+
+
+def _of_loops(world: World) -> dict[str, Route | None]:
+    routes: dict[str, Route | None] = {}
+    for state in world.documents.find(LoopState):
+        route = routes[state.name] = _route(world, state.name)
+        if route is not None and state.isolated:
+            routes[state.name] = replace(route, champion=replace(route.champion, isolated=True))
+    return routes
+
+
+def _remember(world: World, done: Projected) -> None:
+    write_whole(_projection(world), wire.dump(done))
+
+
+def _projection(world: World) -> Path:
+    return world.plan_file.with_name("projected.json")
+
+
+def _projected(world: World) -> Projected | None:
+    try:
+        return wire.load(_projection(world).read_bytes(), Projected)
+    except (FileNotFoundError, DataInvalid):
+        return None
+
+
+def _moved(world: World, position: int) -> tuple[int, set[str]]:
+    """The position of the newest move of an alias, and whose aliases moved beyond a position."""
+    names: set[str] = set()
+    while True:
+        some = world.ledger.tail(kind="alias.moved", after=position, limit=1_000)
+        names |= {event.loop for _, event in some}
+        position = some[-1][0] if some else position
+        if len(some) < 1_000:
+            return position, names
 
 
 def _deployed(documents: Documents) -> Iterator[str]:
@@ -59,7 +140,7 @@ def _deployed(documents: Documents) -> Iterator[str]:
         after = some[-1].name
 
 
-def _route(world: World, name: str) -> Route | None:
+def _route(world: World, name: str, *, alone: bool = False) -> Route | None:
     number = aliases.current(world.records, name, CHAMPION)
     if number is None:
         return None
@@ -69,7 +150,7 @@ def _route(world: World, name: str) -> Route | None:
         champion=_served(versions.get(world.records, name, number)),
         before=None if before is None else _served(versions.get(world.records, name, before)),
     )
-    rollout = open_rollout(world.documents, name)
+    rollout = None if alone else open_rollout(world.documents, name)
     if rollout is None or rollout.champion != number:
         return route
     interleave = rollout.kind == INTERLEAVED and rollout.phase is RolloutPhase.CANARY

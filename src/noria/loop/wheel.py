@@ -26,7 +26,7 @@ from noria.loop.triggers import ask_regularly, new_signals, weigh_signals
 from noria.loop.watching import watch
 from noria.loop.world import Declared, World
 from noria.stages.registry import aliases
-from noria.stages.serving.plans import read_plan
+from noria.stages.serving.plan_shards import PlanReader
 
 IDLE_S, BUSY_S = 0.5, 0.03
 TIDY_EVERY = 28
@@ -45,6 +45,7 @@ class Wheel:
         self._world = world
         self._duty = duty
         self._keeper = Keeper(world)
+        self._plan = PlanReader(world.plan_file)
         self._declared: dict[str, Declared] = {}
         self._champions: dict[str, Watched] = {}
         self._weighed: dict[str, set[str]] = {}
@@ -157,7 +158,7 @@ class Wheel:
     def _in_use(self, loops: dict[str, Declared]) -> list[Declared]:
         """Every declaration whose features are asked for: those in force, and those that serving versions were made by."""
         used = {(name, declared.code): declared for name, declared in loops.items()}
-        plan = read_plan(self._world.plan_file)
+        plan = self._plan.read()
         for name, route in plan.routes.items() if plan else ():
             for version in (route.champion, route.challenger):
                 if version is None or not version.code:

@@ -171,4 +171,31 @@ def test_two_who_deploy_at_once_both_get_a_version(world):
     numbers = [one.version for one in made]
     assert sorted(set(numbers)) == list(range(1, versions.latest(world.records, "churn") + 1))
     now = world.documents.get(Deployment, "churn").version
-    assert bring_out(world).routes["churn"].champion.number == now
+    bring_out(world)
+    assert champion(world, "churn").number == now
+
+
+def test_a_pass_that_finds_nothing_new_writes_nothing(world, deployments):
+    deployments.deploy(order("churn"), **WHO)
+    before = {file: file.stat().st_mtime_ns for file in world.plan_file.parent.iterdir()}
+    bring_out(world)
+    assert {file: file.stat().st_mtime_ns for file in world.plan_file.parent.iterdir()} == before
+
+
+def test_a_plan_that_was_lost_spoilt_or_put_back_is_made_anew(world, deployments):
+    list(deployments.deploy_all((order(f"shop-{n:03d}", n % 3) for n in range(70)), **WHO))
+    old = world.plan_file.read_bytes()
+    deployments.undeploy("shop-000", **WHO)
+    whole = read_plan(world.plan_file)
+    for harm in (
+        lambda: world.plan_file.unlink(),
+        lambda: world.plan_file.write_bytes(old),
+        lambda: world.plan_file.write_text("{"),
+        lambda: [shard.unlink() for shard in (world.plan_file.parent / "routes").iterdir()],
+        lambda: (world.plan_file.parent / "projected.json").unlink(),
+    ):
+        harm()
+        deployments.undeploy("shop-001", **WHO)
+        deployments.promote("shop-001", 1, **WHO)
+        assert read_plan(world.plan_file).routes == whole.routes
+        assert read_plan(world.plan_file).revision >= whole.revision

@@ -1,4 +1,4 @@
-"""The routing plan on its way to the data plane, and beside it who may call: files, each replaced as a whole."""
+"""The routing plan on its way to the data plane, and beside it who may call: files, each replaced as a whole; a plan of many routes is an index over small ones."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from noria.core.access import Doors
 from noria.core.traffic import Plan
 from noria.ports import wire
+from noria.stages.serving import plan_shards
 from noria.stages.serving.whole_files import write_whole
 
 
 def publish(plan: Plan, file: Path) -> None:
     """Replace the plan in `file`: readers see the old one or the new one, also after a power cut."""
-    write_whole(file, wire.dump(plan))
+    plan_shards.write(plan, file)
 
 
 def read_plan(file: Path) -> Plan | None:
@@ -21,10 +22,7 @@ def read_plan(file: Path) -> Plan | None:
     Raises:
         DataInvalid: the file holds something else.
     """
-    try:
-        return wire.load(file.read_bytes(), Plan)
-    except FileNotFoundError:
-        return None
+    return plan_shards.PlanReader(file).read()
 
 
 def doors_file(plan_file: Path) -> Path:
