@@ -31,11 +31,14 @@ class Guard:
         everywhere: Whether it is asked for where a deployment has no keys of its own: beyond this machine.
         clock: Event time, which keys expire by.
         used: Folder for the times of last use; None keeps none.
+
+    Attributes:
+        doors: Who may call; None when that is not known.
     """
 
     def __init__(self, *, token: str = "", everywhere: bool = True, clock: Clock | None = None, used: Path | None = None) -> None:
         self._token = token.encode()
-        self._everywhere = everywhere and bool(token)
+        self.everywhere = everywhere and bool(token)
         self._clock = clock
         self._used = used
         self._told_s: dict[str, float] = {}
@@ -57,7 +60,7 @@ class Guard:
                 raise Refused("unavailable", "it is not known who may call", fix="mend plan/keys.json: `noria keys` writes it anew")
             return
         admitted = self.doors.deployments.get(deployment)
-        if admitted is None and not self._everywhere:
+        if admitted is None and not self.everywhere:
             return
         given = presented(headers)
         if self._is_token(given):

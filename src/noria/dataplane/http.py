@@ -8,7 +8,7 @@ from typing import Any
 from noria.app.hosting import Hosting
 from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.exchange import Call, Refused
-from noria.dataplane.faces import kserve_v1, mlflow_scoring, oip, own
+from noria.dataplane.faces import description, kserve_v1, mlflow_scoring, oip, own
 from noria.dataplane.guard import Guard
 from noria.dataplane.limits import Load, RequestLimits
 from noria.dataplane.router import Router
@@ -41,7 +41,9 @@ def create_router(
         mlflow_scoring.face(desk, deployment=deployment, hosting=hosting),
         *([jobs.face()] if jobs else []),
     ]
-    return Router(faces, guard=guard or Guard(), load=Load(limits or RequestLimits()))
+    guard = guard or Guard()
+    faces.append(description.face(desk, tuple(faces), keys=guard.everywhere))
+    return Router(faces, guard=guard, load=Load(limits or RequestLimits()))
 
 
 def create_app(

@@ -39,10 +39,10 @@ class Caller:
     def __init__(self, router: Any) -> None:
         self.router = router
 
-    async def __call__(self, method: str, path: str, body: Any = b"", *, kind: str = JSON, **headers: str) -> Heard:
+    async def __call__(self, method: str, path: str, body: Any = b"", *, kind: str = JSON, query: str = "", **headers: str) -> Heard:
         data = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else orjson.dumps(body)
         told = {name.replace("_", "-"): value for name, value in headers.items()} | ({"content-type": kind} if kind else {})
-        return Heard(await self.router.answer(Call(method=method, path=path, headers=told, body=data)))
+        return Heard(await self.router.answer(Call(method=method, path=path, query=query, headers=told, body=data)))
 
 
 @pytest.fixture
