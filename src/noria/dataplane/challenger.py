@@ -7,13 +7,15 @@ import ctypes
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from noria.core.rows import Rows
 from noria.core.traffic import ServedVersion
-from noria.dataplane.messages import Question, Reply, Unpacker, packed, question
+from noria.dataplane.messages import Question, Reply, Told, Unpacker, asked, packed
+from noria.dataplane.model_streams import Streams
 from noria.stages.serving.computed import reason
 from noria.stages.serving.faults import Faulty
 from noria.stages.serving.model import Lookup, Scorer, Served
@@ -35,13 +37,31 @@ def run_challenger(
     plane reads the end of this process's output and reports it.
     """
     end_with_parent()
-    version = Faulty(Served(served, scorer=load_scorer(served.artifact), lookup=make_lookup(served)))
+    loaded = Served(served, scorer=load_scorer(served.artifact), lookup=make_lookup(served))
+    version = Faulty(loaded)
     with socket.socket(socket.AF_UNIX) as line:
         line.connect(str(socket_path))
-        unpacker = Unpacker()
+        unpacker, streams = Unpacker(), Streams(loaded, _Sender(line).send)
         while heard := line.recv(_READ_BYTES):
             for body in unpacker.feed(heard):
-                line.sendall(packed(_answer(version, question(body))))
+                match asked(body):
+                    case Question() as question:
+                        streams.send(_answer(version, question))
+                    case about:
+                        streams.hear(about)
+
+
+class _Sender:
+    """The process's end of the socket, for all its threads."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self._one = threading.Lock()
+
+    def send(self, said: Told) -> None:
+        data = packed(said)
+        with self._one:
+            self._line.sendall(data)
 
 
 def end_with_parent() -> None:
@@ -53,11 +73,11 @@ def end_with_parent() -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
-def _answer(version: Faulty, asked: Question) -> Reply:
-    if time.monotonic() > asked.deadline_s:
-        return Reply(asked.number, error="was asked too late to answer")
+def _answer(version: Faulty, question: Question) -> Reply:
+    if time.monotonic() > question.deadline_s:
+        return Reply(question.number, error="was asked too late to answer")
     try:
-        answers, served = version.answer(Rows(asked.names, asked.rows), asked.now_ms, asked.timeout_ms)
+        answers, served = version.answer(Rows(question.names, question.rows), question.now_ms, question.timeout_ms)
     except Exception as error:  # noqa: BLE001 - user code and models raise anything; the data plane records it
-        return Reply(asked.number, error=reason(error))
-    return Reply(asked.number, list(answers), served)
+        return Reply(question.number, error=reason(error))
+    return Reply(question.number, list(answers), served)

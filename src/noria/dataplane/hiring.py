@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from noria.core.errors import Unavailable
+from noria.core.rows import Rows
 from noria.core.traffic import Answer, ServedVersion
 from noria.dataplane.model_process import ModelProcess
 from noria.stages.serving.model import Row
+from noria.stages.serving.pieces import Pieces
 from noria.stages.serving.processes import Hire, ProcessGone, Told, unheard
 
 RESTART_S = (0.0, 0.2, 1.0, 5.0, 10.0)
@@ -137,6 +139,18 @@ class Hired:
         if self._process is None:
             raise ProcessGone("its process is down")
         return await self._process.answer(rows, now_ms, timeout_ms)
+
+    async def stream(self, rows: Rows, now_ms: int) -> Pieces:
+        """Ask the process for an answer in pieces.
+
+        Raises:
+            NotStreaming: it gives its answers whole.
+            ProcessGone: it is down, or died before it began.
+            Unavailable: it has too many answers under way.
+        """
+        if self._process is None:
+            raise ProcessGone("its process is down")
+        return await self._process.stream(rows, now_ms)
 
     def recycle(self, why: str) -> None:
         """End the process now, and start another."""

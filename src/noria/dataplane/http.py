@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from noria.app.hosting import Hosting
 from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.exchange import Call, Refused
-from noria.dataplane.faces import description, kserve_v1, mlflow_scoring, oip, own
+from noria.dataplane.faces import description, kserve_v1, mlflow_scoring, oip, own, streams
 from noria.dataplane.guard import Guard
 from noria.dataplane.limits import Load, RequestLimits
 from noria.dataplane.router import Router
@@ -36,6 +38,7 @@ def create_router(
     """Every protocol over one desk; `deployment` answers where a protocol's call names none, `jobs` what nobody waits for."""
     faces = [
         own.face(desk, later=jobs.accept if jobs else None),
+        streams.face(desk),
         oip.face(desk),
         kserve_v1.face(desk),
         mlflow_scoring.face(desk, deployment=deployment, hosting=hosting),
@@ -82,11 +85,23 @@ def create_app(
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if reply.stream is not None:
-            async for piece in reply.stream:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await _streamed(reply.stream, receive, send)
         await send({"type": "http.response.body", "body": reply.body})
 
     return app
+
+
+async def _streamed(stream: AsyncGenerator[bytes, None], receive: _Receive, send: _Send) -> None:
+    """Send pieces as fast as the caller takes them; end with them, or when the caller leaves."""
+    left = asyncio.ensure_future(receive())
+    try:
+        async with contextlib.aclosing(stream):
+            async for piece in stream:
+                if left.done():
+                    return
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+    finally:
+        left.cancel()
 
 
 async def _body(receive: _Receive, limit_bytes: int) -> bytes:

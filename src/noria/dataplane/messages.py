@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ _ARRAY = 1
 """Of MessagePack's extension types: an array with its type and shape."""
 
 
-class Question(msgspec.Struct, array_like=True):
+class Question(msgspec.Struct, array_like=True, tag="question"):
     """Rows to compute; after `deadline_s` of the machine's monotonic clock nobody waits for them any more."""
 
     number: int
@@ -25,7 +25,7 @@ class Question(msgspec.Struct, array_like=True):
     deadline_s: float
 
 
-class Reply(msgspec.Struct, array_like=True):
+class Reply(msgspec.Struct, array_like=True, tag="reply"):
     """The answers to one question, or `error`."""
 
     number: int
@@ -34,7 +34,59 @@ class Reply(msgspec.Struct, array_like=True):
     error: str = ""
 
 
-def packed(message: Question | Reply) -> bytes:
+class Begin(msgspec.Struct, array_like=True, tag="begin"):
+    """A row whose answer shall come in pieces."""
+
+    number: int
+    names: Sequence[str]
+    row: Sequence[Any]
+    now_ms: int
+
+
+class More(msgspec.Struct, array_like=True, tag="more"):
+    """So many pieces of a stream were taken, and as many more may come."""
+
+    number: int
+    pieces: int
+
+
+class Stop(msgspec.Struct, array_like=True, tag="stop"):
+    """Nobody wants more of a stream."""
+
+    number: int
+
+
+class Begun(msgspec.Struct, array_like=True, tag="begun"):
+    """Pieces will come; or they won't, because the version gives its answers whole, or for the reason in `error`."""
+
+    number: int
+    streams: bool
+    error: str = ""
+
+
+class Piece(msgspec.Struct, array_like=True, tag="piece"):
+    """One piece of a stream, as JSON."""
+
+    number: int
+    body: bytes
+
+
+class Over(msgspec.Struct, array_like=True, tag="over"):
+    """The end of a stream: why it failed, or "", and the number that the generator returned."""
+
+    number: int
+    error: str = ""
+    value: float | None = None
+
+
+Asked = Question | Begin | More | Stop
+"""What the data plane says."""
+
+Told = Reply | Begun | Piece | Over
+"""What a model's process says."""
+
+
+def packed(message: Asked | Told) -> bytes:
     """A message as it goes over the socket."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
@@ -80,5 +132,5 @@ def _whole(code: int, data: memoryview) -> Any:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
-question = msgspec.msgpack.Decoder(Question, ext_hook=_whole).decode
-reply = msgspec.msgpack.Decoder(Reply, ext_hook=_whole).decode
+asked: Callable[[bytes], Asked] = msgspec.msgpack.Decoder(Asked, ext_hook=_whole).decode
+told: Callable[[bytes], Told] = msgspec.msgpack.Decoder(Told, ext_hook=_whole).decode

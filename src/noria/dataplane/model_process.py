@@ -10,14 +10,15 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from noria.core.errors import Unavailable, bounded
 from noria.core.rows import Rows
 from noria.core.traffic import Answer, ServedVersion
-from noria.dataplane.messages import Question, Reply, Unpacker, packed, reply
+from noria.dataplane.messages import Begin, Begun, More, Over, Piece, Question, Reply, Stop, Unpacker, packed, told
 from noria.ports import wire
 from noria.stages.serving.model import Row
+from noria.stages.serving.pieces import NotStreaming, Pieces
 from noria.stages.serving.processes import ProcessGone
 
 
@@ -29,10 +30,11 @@ class ModelProcess:
         why_killed: What it was killed for ("hang", "memory", "over"), or "" while it lives or when it ended by itself.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, line: _Line, output: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, line: _Line, output: Path, version: int) -> None:
         self._process = process
         self._line = line
         self._output = output
+        self._version = version
         self._asked = 0
         self.pid = process.pid
         self.why_killed = ""
@@ -70,7 +72,7 @@ class ModelProcess:
                 line = await _first_call(process, called, start_s, output)
             finally:
                 server.close()
-        return cls(process, line, output)
+        return cls(process, line, output, version.number)
 
     @property
     def alive(self) -> bool:
@@ -85,7 +87,7 @@ class ModelProcess:
     @property
     def idle(self) -> bool:
         """Whether it owes no answer, also to nobody who still waits."""
-        return not self._line.owed
+        return not self._line.owed and not self._line.streams
 
     def overdue_s(self) -> float:
         """How long beyond its time the oldest question is unanswered; 0 when there is none."""
@@ -110,6 +112,24 @@ class ModelProcess:
         if said.error:
             raise Unavailable(said.error)
         return said.answers, said.served
+
+    async def stream(self, rows: Rows, now_ms: int) -> Pieces:
+        """Let it answer a single row in pieces.
+
+        Raises:
+            NotStreaming: it gives its answers whole.
+            ProcessGone: it is down, or died before it began.
+            Unavailable: it has too many answers under way.
+        """
+        if not self.alive:
+            raise ProcessGone("its process is down")
+        self._asked += 1
+        begun, pieces = await self._line.begin(Begin(self._asked, rows.names, rows.values[0], now_ms))
+        if not begun.streams:
+            raise NotStreaming(self._version)
+        if begun.error:
+            raise Unavailable(begun.error)
+        return pieces
 
     async def ended(self) -> str:
         """Wait for its end; returns how it ended, in words."""
@@ -198,6 +218,7 @@ class _Line(asyncio.Protocol):
 
     Attributes:
         owed: Question to its deadline, oldest first, until the process has answered it.
+        streams: The streams under way by their number.
     """
 
     def __init__(self, called: asyncio.Future[_Line]) -> None:
@@ -205,7 +226,9 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._unpacker = Unpacker()
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._beginning: dict[int, asyncio.Future[Begun]] = {}
         self.owed: dict[int, float] = {}
+        self.streams: dict[int, Pieces] = {}
         self.closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -215,11 +238,20 @@ class _Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for body in self._unpacker.feed(data):
-            said = reply(body)
-            self.owed.pop(said.number, None)
-            waiting = self._waiting.pop(said.number, None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(said)
+            match told(body):
+                case Reply() as said:
+                    self.owed.pop(said.number, None)
+                    _settle(self._waiting.pop(said.number, None), said)
+                case Begun() as said:
+                    if not said.streams or said.error:
+                        self.streams.pop(said.number, None)
+                    _settle(self._beginning.pop(said.number, None), said)
+                case Piece() as said:
+                    if (pieces := self.streams.get(said.number)) is not None:
+                        pieces.feed(said.body)
+                case Over() as said:
+                    if (pieces := self.streams.pop(said.number, None)) is not None:
+                        pieces.finish(said.error, said.value)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.hang_up("its process died")
@@ -235,13 +267,45 @@ class _Line(asyncio.Protocol):
         finally:
             self._waiting.pop(asked.number, None)
 
+    async def begin(self, asked: Begin) -> tuple[Begun, Pieces]:
+        """Begin a stream; a caller that is cancelled stops it."""
+        number = asked.number
+        begun: asyncio.Future[Begun] = asyncio.get_running_loop().create_future()
+        pieces = Pieces(lambda taken: self._say(More(number, taken)), lambda: self._say(Stop(number)))
+        self._beginning[number], self.streams[number] = begun, pieces
+        try:
+            self._say(asked)
+            return await begun, pieces
+        except BaseException:
+            pieces.close()
+            raise
+        finally:
+            self._beginning.pop(number, None)
+
+    def _say(self, asked: Begin | More | Stop) -> None:
+        if not self.closed:
+            cast(asyncio.Transport, self._transport).write(packed(asked))
+
     def hang_up(self, why: str) -> None:
         """Close it; whoever waits for an answer hears why there will be none."""
         self.closed = True
         if self._transport is not None:
             self._transport.abort()
-        for waiting in self._waiting.values():
+        asking: list[asyncio.Future[Any]] = [*self._waiting.values(), *self._beginning.values()]
+        for waiting in asking:
             if not waiting.done():
                 waiting.set_exception(ProcessGone(why))
+        for pieces in self.streams.values():
+            pieces.finish(why)
         self._waiting.clear()
+        self._beginning.clear()
+        self.streams.clear()
         self.owed.clear()
+
+
+_Said = TypeVar("_Said", Reply, Begun)
+
+
+def _settle(waiting: asyncio.Future[_Said] | None, said: _Said) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(said)

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from noria.core.schema import Field, Kind, Signature, Task
 from noria.core.traffic import Plan, Route, ServedVersion
-from noria.dataplane.messages import Question, Unpacker, packed, question
+from noria.dataplane.messages import Question, Unpacker, asked, packed
 from noria.packaging import package
 from noria.packaging.opening import describe
 from noria.stages.serving.model import Served
@@ -168,10 +168,10 @@ def test_mlflow_and_tensorflow_servings_forms_carry_arrays(serving) -> None:
 def test_arrays_go_whole_to_the_process_of_a_challenger() -> None:
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     (body,) = Unpacker().feed(packed(Question(1, ("image", "n"), [(array, 2)], 0, 1.0, 2.0)))
-    asked = question(body)
-    assert asked.rows[0][1] == 2
-    np.testing.assert_array_equal(asked.rows[0][0], array)
-    assert asked.rows[0][0].dtype == np.float32
+    heard = asked(body)
+    assert heard.rows[0][1] == 2
+    np.testing.assert_array_equal(heard.rows[0][0], array)
+    assert heard.rows[0][0].dtype == np.float32
 
 
 def test_a_batch_of_several_shapes_is_answered_row_by_row(serving) -> None:

@@ -19,6 +19,7 @@ import msgspec
 
 from noria.core.errors import Unavailable
 from noria.core.ids import moment_of
+from noria.core.traffic import Role
 from noria.dataplane.exchange import Refused
 from noria.stages.serving.whole_files import sync_folder, write_whole
 
@@ -43,10 +44,17 @@ class Bounds:
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What was accepted, without its body; `rows` is None for a single row."""
+    """What was accepted, without its body.
+
+    Attributes:
+        rows: None for a single row.
+        version, role: Which version shall answer, if the caller named one.
+    """
 
     deployment: str
     rows: int | None = None
+    version: int | None = None
+    role: Role | None = None
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from noria.dataplane.answers.slices import Slices
 from noria.dataplane.exchange import STATUS, Call, Endpoint, Face, Refused, Reply, document, said
 from noria.dataplane.faces import own
 from noria.ports.clock import Clock
+from noria.stages.serving.asks import PLAIN, Asking
 from noria.stages.serving.desk import Desk
 
 ROW_LIMIT = 100_000
@@ -97,14 +98,14 @@ class Jobs:
             refusal=own.refusal,
         )
 
-    async def accept(self, deployment: str, body: bytes) -> Reply:
+    async def accept(self, deployment: str, body: bytes, asking: Asking = PLAIN) -> Reply:
         """Keep a request and say where its answer will be.
 
         Raises:
             NoriaError: as the waiting form; a row that does not fit is said by the answer, not here.
         """
         self._desk.deployed(deployment)
-        asked = Asked(deployment=deployment, rows=_count(body))
+        asked = Asked(deployment=deployment, rows=_count(body), version=asking.version, role=asking.role)
         id = f"{new_id('ans', to_ms(self._clock.now()))}{secrets.token_hex(8)}"
         await asyncio.to_thread(self._files.accept, id, asked, body)
         self._news.set()
@@ -167,7 +168,7 @@ class Jobs:
         while not self._desk.planned:
             await asyncio.sleep(_AGAIN_S / 10)
         progress = self._under_way[claimed.id] = _Progress(claimed.asked.rows or 1)
-        slices = Slices(self._desk, claimed.asked.deployment, claimed.id)
+        slices = Slices(self._desk, claimed.asked, claimed.id)
         try:
             if claimed.asked.rows is None:
                 return Finished(status=200, body=await slices.single(claimed.body))

@@ -11,8 +11,10 @@ import msgspec
 import orjson
 
 from noria.core.errors import RequestInvalid, Unavailable
+from noria.dataplane.answers.files import Asked
 from noria.dataplane.exchange import document
 from noria.dataplane.faces import own
+from noria.stages.serving.asks import Asking
 from noria.stages.serving.desk import Desk, Item, checked_id
 
 SLICE_S = 0.005
@@ -36,9 +38,10 @@ class Slices:
             which is computed again after a restart gives the same predictions and no others.
     """
 
-    def __init__(self, desk: Desk, deployment: str, request_id: str) -> None:
+    def __init__(self, desk: Desk, asked: Asked, request_id: str) -> None:
         self._desk = desk
-        self._deployment = deployment
+        self._deployment = asked.deployment
+        self._asking = Asking(version=asked.version, role=asked.role)
         self._id = request_id
         self._rows = 64
 
@@ -75,7 +78,7 @@ class Slices:
             began = _Began.now()
             items = [self._item(row, place) for place, row in enumerate(rows[at : at + self._rows], at)]
             try:
-                answers = await self._desk.predict(self._deployment, items)
+                answers = await self._desk.predict(self._deployment, items, self._asking)
             except Unavailable:
                 if failures == len(AGAIN_S):
                     raise
@@ -87,7 +90,7 @@ class Slices:
             await self._pause(began)
 
     async def _one(self, given: str | None, inputs: object) -> bytes:
-        (answered,) = await self._desk.predict(self._deployment, [(self._id if given is None else given, inputs)])
+        (answered,) = await self._desk.predict(self._deployment, [(self._id if given is None else given, inputs)], self._asking)
         return orjson.dumps(own.spoken(answered))
 
     def _check(self, rows: Sequence[msgspec.Raw], begin: int, end: int) -> None:

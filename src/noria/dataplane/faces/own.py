@@ -15,14 +15,14 @@ from noria.core.moments import to_ms
 from noria.dataplane.asked import asking
 from noria.dataplane.exchange import Call, Endpoint, Face, Reply, document, said
 from noria.dataplane.metrics import CONTENT_TYPE, DeskMetrics
-from noria.stages.serving.asks import Answered
+from noria.stages.serving.asks import Answered, Asking
 from noria.stages.serving.desk import Desk, Item
 
 OUTCOME_LIMIT = 10_000
 
 
-Later = Callable[[str, bytes], Awaitable[Reply]]
-"""Takes a prediction that nobody waits for: the deployment and the body."""
+Later = Callable[[str, bytes, Asking], Awaitable[Reply]]
+"""Takes a prediction that nobody waits for: the deployment, the body, and how it shall be answered."""
 
 
 def face(desk: Desk, *, later: Later | None = None) -> Face:
@@ -52,7 +52,7 @@ class _Own:
     async def predict(self, call: Call) -> Reply:
         deployment = call.names["name"]
         if self._later is not None and _unattended(call):
-            return await self._later(deployment, call.body)
+            return await self._later(deployment, call.body, asking(call))
         asked = document(call.body)
         if "rows" not in asked:
             (answered,) = await self._desk.predict(deployment, [item(asked)], asking(call))

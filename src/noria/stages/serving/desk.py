@@ -30,6 +30,7 @@ from noria.stages.serving.processes import Hire, KeptProcess, Told
 from noria.stages.serving.quick import ID_LIMIT, Quick
 from noria.stages.serving.routing import kept, lane
 from noria.stages.serving.scribe import Scribe
+from noria.stages.serving.streaming import Streamed, Voice, begin
 from noria.stages.serving.tallies import Counters, Tallies
 from noria.stages.serving.validation import RequestCheck
 
@@ -179,14 +180,7 @@ class Desk:
         at_work = self._at_work(deployment)
         only = _only(at_work, asking)
         arrived_s = perf_counter()
-        try:
-            if len(items) > self.row_limit:
-                most = f"at most {self.row_limit:,}"
-                raise RequestInvalid(f"{len(items):,} rows in one request; {most} are taken", fields={"rows": f"must be {most}"})
-            rows = _checked(at_work.check, items)
-        except RequestInvalid:
-            self._counters.invalid += 1
-            raise
+        rows = self._checked(at_work, items)
         if not rows:
             return []
         done: asyncio.Future[Sequence[Answered]] = asyncio.get_running_loop().create_future()
@@ -197,6 +191,32 @@ class Desk:
         for place, given, row in placed:
             self._place(at_work, request, place, given, row, only)
         return list(await done)
+
+    async def stream(self, deployment: str, item: Item, asking: Asking = PLAIN) -> Streamed:
+        """An answer that comes in pieces; journalled as one at its end. Whoever takes it closes it.
+
+        Raises:
+            NotFound: there is no such deployment, or no such version of it is at work.
+            RequestInvalid: the row does not fit, or the version gives its answers whole.
+            Unavailable: no plan yet, the deployment did not load, or the version cannot begin.
+        """
+        at_work = self._at_work(deployment)
+        only = _only(at_work, asking)
+        request = Request(1, time_ms=self._now_ms(), arrived_s=perf_counter(), ended=lambda how: None)
+        (row,) = self._checked(at_work, [item])
+        ask = self._ask(at_work, request, 0, item[0], row)
+        first, then = Voice.of(at_work.champion.served), None
+        if at_work.challenger is not None:
+            contender, share = at_work.challenger.contender, at_work.route.challenger_share
+            dealt = only is None and lane(at_work.route, ask.key)
+            if dealt or only is Role.CHALLENGER:
+                first, then = Voice(contender.version, contender.client), first if dealt else None
+                ask.role = Role.CHALLENGER
+            ask.chance = None if only else share if dealt else 1.0 - share
+        if only is not None:
+            ask.role = Role.ASKED
+        books = Books(deployment=deployment, scribe=self._scribe, counters=self._counters, tallies=self.tallies)
+        return await begin(ask, Rows(at_work.check.names, [row]), first, then, books)
 
     def at_work(self, deployment: str) -> OpenRoute | None:
         """The open route of a deployment, for `take`."""
@@ -304,6 +324,16 @@ class Desk:
         at_work.champion.take(ask)
         if route.shadow:
             challenger.shadow(ask.beside(Role.SHADOW))
+
+    def _checked(self, at_work: OpenRoute, items: Sequence[Item]) -> list[Values]:
+        try:
+            if len(items) > self.row_limit:
+                most = f"at most {self.row_limit:,}"
+                raise RequestInvalid(f"{len(items):,} rows in one request; {most} are taken", fields={"rows": f"must be {most}"})
+            return _checked(at_work.check, items)
+        except RequestInvalid:
+            self._counters.invalid += 1
+            raise
 
     def _ask(self, at_work: OpenRoute, request: Request, place: int, given: str | None, row: Values) -> Ask:
         request_id = given or self._ids.next(request.time_ms)

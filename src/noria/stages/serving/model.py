@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,6 +84,19 @@ class Served:
         """
         numbers = np.asarray(scores, dtype=np.float64)
         return np.sort(numbers, axis=1) if self._rising else numbers
+
+    @property
+    def streams(self) -> bool:
+        """Whether `pieces` can be asked."""
+        return bool(getattr(self._scorer, "streams", False))
+
+    def pieces(self, rows: Rows, now_ms: int) -> Iterator[Any]:
+        """The answer to a single row, piece by piece: the model's `stream` over the row's fields and what was looked up for it.
+
+        Raises whatever the user's transform or the model raises.
+        """
+        looked_up = {name: column[0] for name, column in self._lookup.served(rows, now_ms).items()}
+        return iter(self._scorer.stream({**rows[0], **looked_up}))  # type: ignore[attr-defined]
 
 
 def loader(
