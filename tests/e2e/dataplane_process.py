@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,12 @@ SIGNATURE = Signature(
 
 
 class Logistic:
+    streams = True
+
+    def stream(self, inputs: Mapping[str, Any]) -> Iterator[int]:
+        """As many numbers as there are seats."""
+        yield from range(inputs["seats"])
+
     def __init__(self, weights: Sequence[float]) -> None:
         self._weights = np.asarray(weights)
 

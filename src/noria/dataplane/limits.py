@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -152,10 +153,11 @@ class UnderWay:
             return reply
         return replace(reply, stream=self._counted(reply.stream))
 
-    async def _counted(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _counted(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         self._load.enter(self._deployment)
         try:
-            async for piece in stream:
-                yield piece
+            async with aclosing(stream):
+                async for piece in stream:
+                    yield piece
         finally:
             self._load.leave(self._deployment)

@@ -43,7 +43,7 @@ class Slices:
         self._deployment = asked.deployment
         self._asking = Asking(version=asked.version, role=asked.role)
         self._id = request_id
-        self._rows = 64
+        self._rows, self._most = min(64, desk.row_limit), min(MOST_ROWS, desk.row_limit)
 
     async def single(self, body: bytes) -> bytes:
         """The answer to a request of one row.
@@ -118,7 +118,7 @@ class Slices:
         if held_s > 2 * SLICE_S or took_s > WAIT_S:
             self._rows = max(1, self._rows // 2)
         elif held_s < SLICE_S / 2 and took_s < WAIT_S / 2:
-            self._rows = min(MOST_ROWS, self._rows * 2)
+            self._rows = min(self._most, self._rows * 2)
         await asyncio.sleep(min(held_s, SLICE_S))
 
 

@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
 from noria.core.errors import NotFound, RequestInvalid, Unavailable
 from noria.core.moments import to_ms
 from noria.core.rows import Rows, Values
 from noria.core.schema import Signature
-from noria.core.traffic import Answer, Feedback, Plan, Role, Route, ServedVersion
+from noria.core.traffic import Feedback, Plan, Role, Route, ServedVersion
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
 from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, Ended, Request
@@ -26,7 +25,7 @@ from noria.stages.serving.isolated import Crew, IsolatedLane, Isolation
 from noria.stages.serving.lanes import ChallengerLane, ChampionLane, Contender
 from noria.stages.serving.model import Served
 from noria.stages.serving.outcome import fitting, numbers
-from noria.stages.serving.processes import Hire, KeptProcess, Told
+from noria.stages.serving.processes import Absent, Hire, KeptProcess, Told
 from noria.stages.serving.quick import ID_LIMIT, Quick
 from noria.stages.serving.routing import kept, lane
 from noria.stages.serving.scribe import Scribe
@@ -205,7 +204,7 @@ class Desk:
         request = Request(1, time_ms=self._now_ms(), arrived_s=perf_counter(), ended=lambda how: None)
         (row,) = self._checked(at_work, [item])
         ask = self._ask(at_work, request, 0, item[0], row)
-        first, then = Voice.of(at_work.champion.served), None
+        first, then = Voice(at_work.route.champion, at_work.champion.served), None
         if at_work.challenger is not None:
             contender, share = at_work.challenger.contender, at_work.route.challenger_share
             dealt = only is None and lane(at_work.route, ask.key)
@@ -418,24 +417,6 @@ class Desk:
             if isinstance(opened.champion.served, Crew) and id(opened.champion.served) not in crews:
                 await opened.champion.served.drain()
                 await opened.champion.served.close()
-
-
-class Absent:
-    """A challenger that could not be started: every row goes to the champion, and the record says why."""
-
-    def __init__(self, why: str) -> None:
-        self._why = why
-
-    async def answer(self, rows: Rows, now_ms: int, timeout_ms: float) -> tuple[Sequence[Answer | None], Mapping[str, Sequence[Any]]]:
-        """Fail.
-
-        Raises:
-            Unavailable: always.
-        """
-        raise Unavailable(self._why)
-
-    async def close(self) -> None:
-        """There is nothing to end."""
 
 
 def _only(at_work: OpenRoute, asking: Asking) -> Role | None:

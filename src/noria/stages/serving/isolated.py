@@ -21,12 +21,16 @@ from noria.core.traffic import ServedVersion
 from noria.stages.serving.asks import Ask
 from noria.stages.serving.computed import Computed, checked, failed, picked, reason
 from noria.stages.serving.ending import Books, Ending
+from noria.stages.serving.pieces import Pieces
 from noria.stages.serving.processes import KeptProcess, ProcessGone
 
 _log = logging.getLogger("noria.dataplane")
 
 ROWS_AT_ONCE = 1_000
 """Rows of one question, at most."""
+
+LAST_WORDS_S = 10.0
+"""Answers in pieces have this long to end when their version is taken out of service."""
 
 ROWS_WAITING = 10_000
 """Rows that may wait for a process; more are refused at once."""
@@ -144,6 +148,7 @@ class Crew:
         self._asked: dict[int, list[_Waiting]] = {}
         self._arrived = asyncio.Event()
         self._open = 0
+        self._streams: list[tuple[KeptProcess, Pieces]] = []
         loop = asyncio.get_running_loop()
         self._clock: asyncio.TimerHandle | None = None
         self._tasks = [loop.create_task(self._work(place, process)) for place, process in enumerate(processes)]
@@ -168,10 +173,38 @@ class Crew:
             self._wind()
         return True
 
+    async def stream(self, rows: Rows, now_ms: int) -> Pieces:
+        """Let the process that tells the fewest answers in pieces tell this one too.
+
+        Raises:
+            NotStreaming: the version gives its answers whole.
+            Unavailable: none of them can begin.
+        """
+        why = "its processes are down"
+        for process in sorted(self._processes, key=self._telling):
+            try:
+                async with asyncio.timeout(self.timeout_s):
+                    pieces = await process.stream(rows, now_ms)
+            except TimeoutError:
+                why = f"it did not begin within {self.timeout_s * 1000:g} ms"
+            except ProcessGone as error:
+                why = reason(error)
+            else:
+                self._streams.append((process, pieces))
+                return pieces
+        raise Unavailable(why)
+
+    def _telling(self, process: KeptProcess) -> int:
+        self._streams = [(teller, pieces) for teller, pieces in self._streams if not pieces.ended]
+        return sum(teller is process for teller, _ in self._streams)
+
     async def drain(self) -> None:
-        """Return when no row is under way."""
+        """Return when no row is under way; answers in pieces have `LAST_WORDS_S` to end."""
         while self._open:
             await asyncio.sleep(0.005)
+        deadline_s = perf_counter() + LAST_WORDS_S
+        while any(map(self._telling, self._processes)) and perf_counter() < deadline_s:
+            await asyncio.sleep(0.02)
 
     async def close(self) -> None:
         """End the processes; rows still under way hear that nobody answers them."""

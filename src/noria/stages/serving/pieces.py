@@ -120,6 +120,11 @@ class Pieces:
             self._ended, self._error, self.value = True, error, value
             self._news.set()
 
+    @property
+    def ended(self) -> bool:
+        """Whether no more will come than are here."""
+        return self._ended
+
     def close(self) -> None:
         """Take no more."""
         if not self._ended:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from noria.core.errors import Unavailable
+from noria.core.rows import Rows
 from noria.core.traffic import Answer, ServedVersion
 from noria.stages.serving.model import Row
+from noria.stages.serving.pieces import Pieces
 
 
 class ProcessGone(Unavailable):
@@ -34,6 +36,16 @@ class KeptProcess(Protocol):
         Raises:
             ProcessGone: it is down, or died before it answered.
             Unavailable: it says why it failed on these rows.
+        """
+        ...
+
+    async def stream(self, rows: Rows, now_ms: int) -> Pieces:
+        """Begin the answer to a single row, in pieces.
+
+        Raises:
+            NotStreaming: it gives its answers whole.
+            ProcessGone: it is down, or died before it began.
+            Unavailable: it has too many such answers under way.
         """
         ...
 
@@ -64,3 +76,21 @@ class Hire(Protocol):
             Unavailable: it ended, or did not load in time.
         """
         ...
+
+
+class Absent:
+    """A challenger that could not be started: every row goes to the champion, and the record says why."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def answer(self, rows: Rows, now_ms: int, timeout_ms: float) -> tuple[Sequence[Answer | None], Mapping[str, Sequence[Any]]]:
+        """Fail.
+
+        Raises:
+            Unavailable: always.
+        """
+        raise Unavailable(self._why)
+
+    async def close(self) -> None:
+        """There is nothing to end."""

@@ -14,7 +14,7 @@ from noria.core.rows import Rows
 from noria.core.traffic import Role, ServedVersion
 from noria.stages.serving.asks import Ask, Tried
 from noria.stages.serving.computed import Computed, failed_tries, frame, reason
-from noria.stages.serving.lanes import Books
+from noria.stages.serving.ending import Books
 from noria.stages.serving.model import Served
 from noria.stages.serving.pieces import NotStreaming, Pieces, in_a_thread
 
@@ -41,11 +41,6 @@ class Voice:
 
     version: ServedVersion
     source: object
-
-    @classmethod
-    def of(cls, served: Served) -> Voice:
-        """The voice of a champion."""
-        return cls(served.version, served)
 
     async def begin(self, rows: Rows, now_ms: int) -> Pieces:
         """As `Streamer.stream`."""
@@ -107,6 +102,11 @@ class Streamed:
         """Take no more; what came so far is journalled as an answer that is not complete."""
         self._coming.close()
         self._end("", complete=False)
+
+    def __del__(self) -> None:
+        """Nobody began to take it, and nobody will."""
+        if not self._over:
+            self.close()
 
     def fail(self, error: str) -> None:
         """There will be no more, and that is the version's fault."""

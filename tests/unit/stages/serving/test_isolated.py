@@ -13,6 +13,7 @@ from noria.core.rows import Rows
 from noria.stages.serving import ending, isolated
 from noria.stages.serving.desk import Desk
 from noria.stages.serving.isolated import Isolation
+from noria.stages.serving.pieces import NotStreaming, Pieces
 from noria.stages.serving.processes import ProcessGone
 
 DEADLY, WRONG, ENDLESS = 11.0, 666.0, 99.0
@@ -210,5 +211,61 @@ def test_a_fault_of_the_desk_itself_ends_the_request_and_the_next_is_answered(ap
             with pytest.raises(Unavailable, match="the desk failed: TypeError"):
                 await office.ask(1.0)
         assert (await office.ask(2.0))[0].prediction == 2e-4
+
+    apart(scenario)
+
+
+class Telling(FakeProcess):
+    """Tells the distance's digits as pieces, and no end before `over`."""
+
+    def __init__(self, told) -> None:
+        super().__init__(told)
+        self.told_pieces: list[Pieces] = []
+        self.gone = False
+
+    async def stream(self, rows: Rows, now_ms: int) -> Pieces:
+        if self.gone:
+            raise ProcessGone("its process is down")
+        if rows[0]["distance"] == 0:
+            raise NotStreaming(1)
+        pieces = Pieces(lambda taken: None, lambda: None)
+        pieces.feed(b"1")
+        self.told_pieces.append(pieces)
+        return pieces
+
+
+def test_answers_in_pieces_are_shared_out_among_the_processes_that_live(apart, monkeypatch) -> None:
+    monkeypatch.setattr(f"{__name__}.FakeProcess", Telling)
+
+    async def scenario(office):
+        row = {"tail": "N1", "distance": 1.0}
+        told = [await office.desk.stream("late", (None, row)) for _ in range(4)]
+        first, second = office.processes
+        assert (len(first.told_pieces), len(second.told_pieces)) == (2, 2)
+        first.gone = True
+        told.append(await office.desk.stream("late", (None, row)))
+        assert len(second.told_pieces) == 3
+        second.gone = True
+        with pytest.raises(Unavailable, match="its process is down"):
+            await office.desk.stream("late", (None, row))
+        assert office.journal.predictions()[-1].error == "its process is down"
+        for process in office.processes:
+            for pieces in process.told_pieces:
+                pieces.finish("")
+        assert [[piece async for piece in one] for one in told] == [[b"1"]] * 5
+
+    apart(scenario, processes=2)
+
+
+def test_a_version_that_is_taken_out_of_service_may_end_its_answers(apart, monkeypatch) -> None:
+    monkeypatch.setattr(f"{__name__}.FakeProcess", Telling)
+
+    async def scenario(office):
+        streamed = await office.desk.stream("late", (None, {"tail": "N1", "distance": 1.0}))
+        (process,) = office.processes
+        asyncio.get_running_loop().call_later(0.05, process.told_pieces[0].finish, "")
+        await office.desk.close()
+        assert process.closed
+        assert [piece async for piece in streamed] == [b"1"]
 
     apart(scenario)

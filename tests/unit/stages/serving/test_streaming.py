@@ -185,3 +185,13 @@ def test_a_reader_that_is_cancelled_loses_no_piece() -> None:
         assert [piece async for piece in pieces] == [b"1"]
 
     asyncio.run(scenario())
+
+
+def test_an_answer_that_nobody_takes_is_closed_when_it_is_forgotten(counting) -> None:
+    async def scenario(office):
+        streamed = await office.desk.stream("late", (None, ROW | {"distance": 1e6}))
+        del streamed
+        assert await asyncio.to_thread(office.scorer.closed.wait, 10)
+        assert office.journal.predictions()[0].served["complete"] is False
+
+    counting(scenario)
