@@ -1,9 +1,15 @@
-"""A data plane with a small model of its own, as a real process: `plane <home> <port> [<grpc port>]` or `challenger <socket> <version>`."""
+"""A data plane with a small model of its own, as a real process.
+
+`plane HOME PORT [GRPC_PORT]`, `workers HOME PORT COUNT` (and their children: `worker HOME PORT
+DESCRIPTOR PLACE`), or `challenger HOME SOCKET VERSION`. `HOME/options.json` holds options of the parts.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +23,11 @@ from noria.core.schema import Field, Kind, Signature, Task
 from noria.core.traffic import ServedVersion
 from noria.dataplane.cache import CachedBlobs
 from noria.dataplane.challenger import run_challenger
+from noria.dataplane.hiring import Limits
 from noria.dataplane.main import Parts, run
+from noria.dataplane.workers import supervise
 from noria.ports import wire
+from noria.stages.serving.isolated import Isolation
 
 SIGNATURE = Signature(
     inputs=(
@@ -45,6 +54,10 @@ SIGNATURE = Signature(
 )
 
 
+SEGFAULT, HANG, LEAK = -11, -99, -50
+"""Distances that make the model misbehave."""
+
+
 class Logistic:
     streams = True
 
@@ -54,8 +67,16 @@ class Logistic:
 
     def __init__(self, weights: Sequence[float]) -> None:
         self._weights = np.asarray(weights)
+        self._leaked: list[np.ndarray] = []
 
     def score(self, matrix: np.ndarray) -> np.ndarray:
+        distances = matrix[:, 1]
+        if SEGFAULT in distances:
+            ctypes.string_at(0)
+        if HANG in distances:
+            time.sleep(3_600)
+        if LEAK in distances:
+            self._leaked.append(np.ones(8 << 20, dtype=np.uint8))
         return 1 / (1 + np.exp(-np.nan_to_num(matrix) @ self._weights))
 
 
@@ -93,7 +114,9 @@ def scorers(home: Path):
     return lambda artifact: Logistic(json.loads(blobs.read(artifact)))
 
 
-def parts(home: Path, grpc_port: int = 0) -> Parts:
+def parts(home: Path, grpc_port: int = 0, **worker: int) -> Parts:
+    file = home / "options.json"
+    options = json.loads(file.read_text()) if file.exists() else {}
     return Parts(
         plan_file=home / "plan" / "plan.json",
         cache_folder=home / "dataplane",
@@ -104,6 +127,9 @@ def parts(home: Path, grpc_port: int = 0) -> Parts:
         challenger_command=[sys.executable, __file__, "challenger", str(home)],
         poll_s=0.05,
         grpc_port=grpc_port,
+        isolation=Isolation(**options.get("isolation", {})),
+        limits=Limits(**options.get("limits", {})),
+        **worker,
     )
 
 
@@ -111,6 +137,11 @@ if __name__ == "__main__":
     role, home = sys.argv[1], Path(sys.argv[2])
     if role == "plane":
         run(parts(home, *map(int, sys.argv[4:])), "127.0.0.1", int(sys.argv[3]))
+    elif role == "workers":
+        command = [sys.executable, __file__, "worker", str(home), sys.argv[3]]
+        supervise(lambda descriptor, place: [*command, str(descriptor), str(place)], int(sys.argv[4]))
+    elif role == "worker":
+        run(parts(home, parent=int(sys.argv[4]), place=int(sys.argv[5])), "127.0.0.1", int(sys.argv[3]))
     else:
         version = wire.load(Path(sys.argv[4]).read_bytes(), ServedVersion)
         run_challenger(Path(sys.argv[3]), version, scorers(home), lambda served: Weather())

@@ -38,22 +38,27 @@ class Plane:
         (home / "blobs").mkdir()
         self.process: subprocess.Popen[bytes] | None = None
 
-    def version(self, number: int, fault: str = "") -> ServedVersion:
+    def version(self, number: int, fault: str = "", isolated: bool = False) -> ServedVersion:
         content = json.dumps([0.1, 0.0001, 0.01, 0.02, 0.001 * number]).encode()
         (self.home / "blobs" / digest_of(content)[7:]).write_bytes(content)
-        return ServedVersion(number=number, artifact=digest_of(content), code="", signature=program.SIGNATURE, fault=fault)
+        return ServedVersion(
+            number=number, artifact=digest_of(content), code="", signature=program.SIGNATURE, fault=fault, isolated=isolated
+        )
 
-    def publish(self, revision: int = 1, *, fault: str = "", **route) -> None:
+    def publish(self, revision: int = 1, *, champion: int = 1, isolated: bool = False, fault: str = "", **route) -> None:
         challenger = {"challenger": self.version(2, fault)} if route else {}
-        plan = Plan(revision=revision, routes={"late": Route(deployment="late", champion=self.version(1), salt="s", **challenger, **route)})
+        served = self.version(champion, isolated=isolated)
+        plan = Plan(revision=revision, routes={"late": Route(deployment="late", champion=served, salt="s", **challenger, **route)})
         publish(plan, self.home / "plan" / "plan.json")
 
-    def start(self) -> None:
+    def start(self, workers: int = 1, **options) -> None:
+        (self.home / "options.json").write_text(json.dumps(options))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen([sys.executable, str(PROGRAM), "plane", str(self.home), str(port)])
+        role = ["plane", str(self.home), str(port)] if workers == 1 else ["workers", str(self.home), str(port), str(workers)]
+        self.process = subprocess.Popen([sys.executable, str(PROGRAM), *role])
         for _ in range(600):
             try:
                 if httpx.get(f"{self.url}/health/ready").status_code == 200:

@@ -38,6 +38,7 @@ class Settings:
         otlp_requests: Share of requests that are told to it as spans, 0 to 1.
         lease_s: Wall seconds after which a silent process loses its turns.
         deployment: Answers where a protocol's call names none, such as MLflow's; the only one when left out.
+        workers: Processes of the data plane, which share its port: a number, or "cores" for one per core.
         model_processes: Processes of each champion that answers apart (`nr.Loop(…, isolated=True)`).
         model_timeout_ms: Such a champion's request has this long; a process that is silent for longer is replaced.
         model_growth_mb: Memory that a model's process may take beyond what it had when it had loaded; 0 = any.
@@ -64,6 +65,7 @@ class Settings:
     otlp_requests: float = 0.0
     lease_s: float = 30.0
     deployment: str = ""
+    workers: str = "1"
     model_processes: int = 1
     model_timeout_ms: float = 2_000.0
     model_growth_mb: int = 1_024
@@ -89,6 +91,11 @@ class Settings:
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def worker_count(self) -> int:
+        """Processes of the data plane."""
+        return available_cores() if self.workers == "cores" else int(self.workers)
+
     def __post_init__(self) -> None:
         for name in ("compact_every", "look_every", "bucket"):
             try:
@@ -99,6 +106,8 @@ class Settings:
             raise SettingsInvalid(f"otlp is {self.otlp!r}", fix="write the collector's base URL, such as http://127.0.0.1:4318")
         if not 0 <= self.otlp_requests <= 1:
             raise SettingsInvalid(f"otlp_requests is {self.otlp_requests:g}", fix="write a share between 0 and 1")
+        if self.workers != "cores" and not (self.workers.isdecimal() and 1 <= int(self.workers) <= 256):
+            raise SettingsInvalid(f"workers is {self.workers!r}", fix="write a number from 1 to 256, or 'cores'")
         if self.model_processes < 1 or self.model_timeout_ms <= 0 or self.model_growth_mb < 0:
             raise SettingsInvalid(
                 f"model_processes is {self.model_processes}, model_timeout_ms {self.model_timeout_ms:g}, "
@@ -110,6 +119,11 @@ class Settings:
                 raise SettingsInvalid(f"{name} is {getattr(self, name)}", fix="write a number above 0")
         if self.clock not in ("system", "turned"):
             raise SettingsInvalid(f"clock is {self.clock!r}", fix="write 'system' or 'turned'")
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read(home: str | Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:

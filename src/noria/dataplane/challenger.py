@@ -14,7 +14,8 @@ from pathlib import Path
 
 from noria.core.rows import Rows
 from noria.core.traffic import ServedVersion
-from noria.dataplane.messages import Question, Reply, Told, Unpacker, asked, packed
+from noria.dataplane.framing import Unpacker
+from noria.dataplane.messages import Question, Reply, Told, asked, packed
 from noria.dataplane.model_streams import Streams
 from noria.stages.serving.computed import reason
 from noria.stages.serving.faults import Faulty

@@ -11,6 +11,7 @@ from noria.app.hosting import Hosting
 from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.exchange import Call, Refused
 from noria.dataplane.faces import description, kserve_v1, mlflow_scoring, oip, own, streams
+from noria.dataplane.group import Group
 from noria.dataplane.guard import Guard
 from noria.dataplane.limits import Load, RequestLimits
 from noria.dataplane.router import Router
@@ -34,10 +35,11 @@ def create_router(
     deployment: str = "",
     hosting: Hosting | None = None,
     jobs: Jobs | None = None,
+    group: Group | None = None,
 ) -> Router:
     """Every protocol over one desk; `deployment` answers where a protocol's call names none, `jobs` what nobody waits for."""
     faces = [
-        own.face(desk, later=jobs.accept if jobs else None),
+        own.face(desk, later=jobs.accept if jobs else None, group=group),
         streams.face(desk),
         oip.face(desk),
         kserve_v1.face(desk),
@@ -57,10 +59,11 @@ def create_app(
     deployment: str = "",
     hosting: Hosting | None = None,
     jobs: Jobs | None = None,
+    group: Group | None = None,
 ) -> App:
     """The ASGI application over a desk, for whom the guard admits."""
     bounds = limits or RequestLimits()
-    router = create_router(desk, guard=guard, limits=bounds, deployment=deployment, hosting=hosting, jobs=jobs)
+    router = create_router(desk, guard=guard, limits=bounds, deployment=deployment, hosting=hosting, jobs=jobs, group=group)
 
     async def app(scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":

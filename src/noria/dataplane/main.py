@@ -18,10 +18,12 @@ from noria.dataplane.answers.files import AnswerFiles
 from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.beside import grpc_beside
 from noria.dataplane.following import PlanFollower
+from noria.dataplane.group import Alone, Member
 from noria.dataplane.guard import DoorFollower, Guard
 from noria.dataplane.hiring import Limits, hiring
 from noria.dataplane.http import create_app
 from noria.dataplane.limits import RequestLimits
+from noria.dataplane.ports import listening
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
 from noria.stages.serving.desk import Desk
@@ -55,6 +57,8 @@ class Parts:
         grpc_port: Where the Open Inference Protocol is spoken over gRPC; 0 for nowhere.
         isolation: How champions that are isolated run.
         limits: What a model's process may do before another takes its place.
+        parent: The descriptor on which a worker's parent listens; None where there are no workers.
+        place: Which one of the workers this is.
         sync_every_s: How often the journal reaches the disk.
         poll_s: How often the plan file is looked at; SIGHUP looks at once.
     """
@@ -74,6 +78,8 @@ class Parts:
     grpc_port: int = 0
     isolation: Isolation = field(default_factory=Isolation)
     limits: Limits = field(default_factory=Limits)
+    parent: int | None = None
+    place: int = 0
     sync_every_s: float = 0.05
     poll_s: float = 0.1
 
@@ -87,7 +93,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     """As `run`, in the running loop of the main thread."""
     desk = Desk(
         load=loader(parts.load_scorer, parts.make_lookup),
-        hire=hiring(parts.challenger_command, parts.cache_folder / "challengers", limits=parts.limits),
+        hire=hiring(parts.challenger_command, parts.cache_folder / "challengers" / str(parts.place), limits=parts.limits),
         journal=parts.journal,
         clock=parts.clock,
         isolation=parts.isolation,
@@ -99,9 +105,13 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     doors = DoorFollower(guard, doors_file(parts.plan_file), parts.cache_folder / "keys.json", desk.report, poll_s=parts.poll_s)
     doors.look()
     jobs = Jobs(desk, AnswerFiles(parts.cache_folder / "answers"), parts.clock)
+    member = None if parts.parent is None else Member(desk, over=lambda: server.end())
+    group = member or Alone(desk)
     server = _Server(
         uvicorn.Config(
-            create_app(desk, guard=guard, limits=parts.request_limits, deployment=parts.deployment, hosting=parts.hosting, jobs=jobs),
+            create_app(
+                desk, guard=guard, limits=parts.request_limits, deployment=parts.deployment, hosting=parts.hosting, jobs=jobs, group=group
+            ),
             host=host,
             port=port,
             http="httptools",
@@ -121,13 +131,20 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     following = [loop.create_task(follower.follow()), loop.create_task(doors.follow())]
     try:
         async with grpc_beside(desk, host, parts.grpc_port, guard=guard, grace_s=DRAIN_S), jobs.at_work():
-            await server.serve()
+            if member is None or parts.parent is None:
+                await server.serve()
+            else:
+                await member.join(parts.parent)
+                await server.serve(sockets=[listening(host, port, shared=True)])
     finally:
         for task in following:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await desk.close()
+        if member is not None:
+            member.leave()
+            await asyncio.sleep(0)
 
 
 class _Server(uvicorn.Server):

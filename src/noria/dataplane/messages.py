@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-_LENGTH = struct.Struct("<I")
+from noria.dataplane.framing import framed
+
 _ARRAY = 1
 """Of MessagePack's extension types: an array with its type and shape."""
 
@@ -88,29 +88,7 @@ Told = Reply | Begun | Piece | Over
 
 def packed(message: Asked | Told) -> bytes:
     """A message as it goes over the socket."""
-    body = _encoder.encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-class Unpacker:
-    """Cuts what a socket gives into message bodies."""
-
-    __slots__ = ("_held",)
-
-    def __init__(self) -> None:
-        self._held = b""
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The bodies that are whole now."""
-        held = self._held + data if self._held else data
-        at = 0
-        while len(held) - at >= _LENGTH.size:
-            end = at + _LENGTH.size + _LENGTH.unpack_from(held, at)[0]
-            if end > len(held):
-                break
-            yield held[at + _LENGTH.size : end]
-            at = end
-        self._held = held[at:]
+    return framed(_encoder.encode(message))
 
 
 def _plain(value: object) -> Any:

@@ -15,7 +15,8 @@ from typing import Any, TypeVar, cast
 from noria.core.errors import Unavailable, bounded
 from noria.core.rows import Rows
 from noria.core.traffic import Answer, ServedVersion
-from noria.dataplane.messages import Begin, Begun, More, Over, Piece, Question, Reply, Stop, Unpacker, packed, told
+from noria.dataplane.framing import Unpacker
+from noria.dataplane.messages import Begin, Begun, More, Over, Piece, Question, Reply, Stop, packed, told
 from noria.ports import wire
 from noria.stages.serving.model import Row
 from noria.stages.serving.pieces import NotStreaming, Pieces

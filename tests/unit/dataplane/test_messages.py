@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noria.dataplane.messages import Begin, Begun, More, Over, Piece, Question, Reply, Stop, Unpacker, asked, packed, told
+from noria.dataplane.framing import Unpacker
+from noria.dataplane.messages import Begin, Begun, More, Over, Piece, Question, Reply, Stop, asked, packed, told
 
 values = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=5)
 questions = st.builds(

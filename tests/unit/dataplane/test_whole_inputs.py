@@ -12,7 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from noria.core.schema import Field, Kind, Signature, Task
 from noria.core.traffic import Plan, Route, ServedVersion
-from noria.dataplane.messages import Question, Unpacker, asked, packed
+from noria.dataplane.framing import Unpacker
+from noria.dataplane.messages import Question, asked, packed
 from noria.packaging import package
 from noria.packaging.opening import describe
 from noria.stages.serving.model import Served

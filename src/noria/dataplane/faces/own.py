@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,7 +13,8 @@ from noria.core.errors import NoriaError, RequestInvalid
 from noria.core.moments import to_ms
 from noria.dataplane.asked import asking
 from noria.dataplane.exchange import Call, Endpoint, Face, Reply, document, said
-from noria.dataplane.metrics import CONTENT_TYPE, DeskMetrics
+from noria.dataplane.group import Alone, Group
+from noria.dataplane.metrics import CONTENT_TYPE, text
 from noria.stages.serving.asks import Answered, Asking
 from noria.stages.serving.desk import Desk, Item
 
@@ -25,9 +25,9 @@ Later = Callable[[str, bytes, Asking], Awaitable[Reply]]
 """Takes a prediction that nobody waits for: the deployment, the body, and how it shall be answered."""
 
 
-def face(desk: Desk, *, later: Later | None = None) -> Face:
-    """The protocol over a desk; `later` takes what nobody waits for."""
-    own = _Own(desk, later)
+def face(desk: Desk, *, later: Later | None = None, group: Group | None = None) -> Face:
+    """The protocol over a desk; `later` takes what nobody waits for, `group` tells how all processes do."""
+    own = _Own(desk, later, group or Alone(desk))
     return Face(
         name="Noria",
         prefixes=("/",),
@@ -44,10 +44,10 @@ def face(desk: Desk, *, later: Later | None = None) -> Face:
 
 
 class _Own:
-    def __init__(self, desk: Desk, later: Later | None) -> None:
+    def __init__(self, desk: Desk, later: Later | None, group: Group) -> None:
         self._desk = desk
         self._later = later
-        self._metrics = DeskMetrics(desk)
+        self._group = group
 
     async def predict(self, call: Call) -> Reply:
         deployment = call.names["name"]
@@ -94,17 +94,19 @@ class _Own:
         return Reply(status=503, body=b'{"status":"waiting for a routing plan"}')
 
     async def plan(self, call: Call) -> Reply:
+        numbers = await self._group.numbers()
         return said(
             {
-                "revision": self._desk.revision,
-                "versions": self._desk.versions(),
-                "problems": self._desk.problems(),
-                "counters": asdict(self._desk.counters()),
+                "revision": numbers.revision,
+                "versions": numbers.versions,
+                "problems": numbers.problems,
+                "counters": numbers.counters,
+                "workers": numbers.workers,
             }
         )
 
     async def metrics(self, call: Call) -> Reply:
-        return Reply(body=self._metrics.text(), content_type=CONTENT_TYPE)
+        return Reply(body=text(await self._group.numbers()), content_type=CONTENT_TYPE)
 
 
 def refusal(error: NoriaError, status: int) -> Reply:

@@ -1,0 +1,79 @@
+"""How a home's data plane is put together from its settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from noria.app.hosting import read_hosting
+from noria.app.prediction import data_plane_journal, lookups, scorers, stored_blobs
+from noria.app.settings import Settings, token
+from noria.app.wiring import open_clock
+from noria.core.traffic import ServedVersion
+from noria.dataplane.cache import CachedBlobs
+from noria.dataplane.challenger import run_challenger
+from noria.dataplane.hiring import Limits
+from noria.dataplane.limits import RequestLimits
+from noria.dataplane.main import Parts, run
+from noria.ports import wire
+from noria.stages.serving.isolated import Isolation
+from noria.stages.serving.model import Lookup, Scorer
+
+
+def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0) -> None:
+    """Serve a home's plan until this process is asked to end.
+
+    Args:
+        parent, place: Of a worker: the descriptor of its end of the channel, and which one of them it is.
+    """
+    home, cache, hosting = settings.folder, settings.folder / "dataplane", read_hosting()
+    load_scorer, make_lookup = _loading(settings)
+    run(
+        Parts(
+            plan_file=home / "plan" / "plan.json",
+            cache_folder=cache,
+            load_scorer=load_scorer,
+            make_lookup=make_lookup,
+            journal=data_plane_journal(settings),
+            clock=open_clock(settings),
+            challenger_command=(sys.executable, "-m", "noria.dataplane", str(home)),
+            token=token(settings),
+            open=settings.on_loopback and not hosting.platform,
+            deployment=settings.deployment,
+            request_limits=request_limits(settings),
+            hosting=hosting,
+            grpc_port=settings.grpc_port,
+            isolation=Isolation(processes=settings.model_processes, timeout_ms=settings.model_timeout_ms),
+            limits=Limits(growth_bytes=settings.model_growth_mb << 20),
+            parent=parent,
+            place=place,
+        ),
+        "0.0.0.0" if hosting.platform else settings.host,
+        hosting.port or settings.serve_port,
+    )
+
+
+def be_challenger(settings: Settings, socket: Path, version_file: Path) -> None:
+    """Be the process of one version, for the data plane that listens on `socket`."""
+    load_scorer, make_lookup = _loading(settings)
+    run_challenger(socket, wire.load(version_file.read_bytes(), ServedVersion), load_scorer, make_lookup)
+
+
+def _loading(settings: Settings) -> tuple[Callable[[str], Scorer], Callable[[ServedVersion], Lookup | None]]:
+    cache = settings.folder / "dataplane"
+    blobs = CachedBlobs(stored_blobs(settings), cache / "blobs")
+    return scorers(blobs), lookups(settings.folder, blobs, cache)
+
+
+def request_limits(settings: Settings) -> RequestLimits:
+    """What the settings let a process take."""
+    return RequestLimits(
+        body_bytes=settings.max_body_bytes,
+        header_bytes=settings.max_header_bytes,
+        rows=settings.max_rows,
+        seconds=settings.max_seconds,
+        in_flight=settings.max_in_flight,
+        in_flight_per_deployment=settings.max_in_flight_per_deployment,
+        connections=settings.max_connections,
+    )
