@@ -8,19 +8,23 @@ from contextlib import asynccontextmanager
 
 from noria.core.errors import Unavailable
 from noria.dataplane.guard import Guard
+from noria.dataplane.limits import Load, RequestLimits
 from noria.stages.serving.desk import Desk
 
 _log = logging.getLogger("noria.dataplane")
 
 
 @asynccontextmanager
-async def grpc_beside(desk: Desk, host: str, port: int, *, guard: Guard, grace_s: float) -> AsyncIterator[None]:
+async def grpc_beside(
+    desk: Desk, host: str, port: int, *, guard: Guard, limits: RequestLimits, shared: bool = False, grace_s: float
+) -> AsyncIterator[None]:
     """Listen for gRPC while the block runs; calls under way at its end have `grace_s` seconds.
 
     A port that cannot be opened costs HTTP nothing: the desk's problems, and so the page, say why.
 
     Args:
         port: 0 for none.
+        shared: Whether workers listen on the same port.
     """
     if not port:
         yield
@@ -28,7 +32,7 @@ async def grpc_beside(desk: Desk, host: str, port: int, *, guard: Guard, grace_s
     try:
         from noria.dataplane.grpc.server import listen
 
-        listening = await listen(desk, host, port, guard=guard)
+        listening = await listen(desk, host, port, guard=guard, load=Load(limits), shared=shared)
     except (ImportError, Unavailable) as error:
         why = error.message if isinstance(error, Unavailable) else f'{error}: install it with `pip install "noria[grpc]"`'
         _log.warning("gRPC is not served: %s", why)

@@ -130,7 +130,18 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     loop.add_signal_handler(signal.SIGHUP, follower.look_now)
     following = [loop.create_task(follower.follow()), loop.create_task(doors.follow())]
     try:
-        async with grpc_beside(desk, host, parts.grpc_port, guard=guard, grace_s=DRAIN_S), jobs.at_work():
+        async with (
+            grpc_beside(
+                desk,
+                host,
+                parts.grpc_port,
+                guard=guard,
+                limits=parts.request_limits,
+                shared=parts.parent is not None,
+                grace_s=DRAIN_S,
+            ),
+            jobs.at_work(),
+        ):
             if member is None or parts.parent is None:
                 await server.serve()
             else:

@@ -8,6 +8,7 @@ import sys
 
 from noria.dataplane.beside import grpc_beside
 from noria.dataplane.guard import Guard
+from noria.dataplane.limits import RequestLimits
 
 
 def test_a_port_that_is_taken_is_a_problem_and_no_more(at_work) -> None:
@@ -15,7 +16,7 @@ def test_a_port_that_is_taken_is_a_problem_and_no_more(at_work) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            async with grpc_beside(office.desk, "127.0.0.1", taken.getsockname()[1], guard=Guard(), grace_s=1):
+            async with grpc_beside(office.desk, "127.0.0.1", taken.getsockname()[1], guard=Guard(), limits=RequestLimits(), grace_s=1):
                 assert "cannot listen" in office.desk.problems()["grpc"]
 
     at_work(scenario)
@@ -26,7 +27,7 @@ def test_without_the_extra_the_problem_names_it(at_work, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "grpc", None)
 
     async def scenario(office):
-        async with grpc_beside(office.desk, "127.0.0.1", 1, guard=Guard(), grace_s=1):
+        async with grpc_beside(office.desk, "127.0.0.1", 1, guard=Guard(), limits=RequestLimits(), grace_s=1):
             assert 'pip install "noria[grpc]"' in office.desk.problems()["grpc"]
 
     at_work(scenario)

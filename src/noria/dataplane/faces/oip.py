@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import noria
 from noria.core.errors import NotFound, RequestInvalid
 from noria.dataplane import compression
 from noria.dataplane.asked import asking
 from noria.dataplane.exchange import Call, Endpoint, Face, Handler, Reply, document, one_text, said
-from noria.dataplane.faces.oip_models import config, metadata, statistics
+from noria.dataplane.faces.oip_models import config, index, metadata, statistics
 from noria.dataplane.oip_messages import infer_of, reply_of
 from noria.dataplane.tensor_forms import check_wanted, items_of, request_id, rows_of, tensors_of, version_asked, versions_told
 from noria.stages.serving.desk import Deployed, Desk
@@ -94,19 +93,7 @@ class _Oip:
 
     async def index(self, call: Call) -> Reply:
         only_ready = bool(call.body.strip()) and document(call.body).get("ready") is True
-        rows: list[dict[str, Any]] = [
-            {"name": name, "version": str(number), "state": "READY", "reason": ""}
-            for name, numbers in self._desk.versions().items()
-            for number in numbers
-        ]
-        if not only_ready:
-            at_work = self._desk.versions()
-            rows += [
-                {"name": name, "version": "", "state": "UNAVAILABLE", "reason": why}
-                for name, why in self._desk.unopened.items()
-                if name not in at_work
-            ]
-        return said(rows)
+        return said(index(self._desk, only_ready=only_ready))
 
     async def load(self, call: Call) -> Reply:
         self._deployed(call)

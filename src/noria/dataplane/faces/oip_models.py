@@ -47,6 +47,16 @@ def config(deployed: Deployed, row_limit: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def index(desk: Desk, *, only_ready: bool) -> list[dict[str, Any]]:
+    """Every version at work, and the models that did not load."""
+    at_work = desk.versions()
+    ready = [
+        {"name": name, "version": str(number), "state": "READY", "reason": ""} for name, numbers in at_work.items() for number in numbers
+    ]
+    unopened = [] if only_ready else [(name, why) for name, why in desk.unopened.items() if name not in at_work]
+    return ready + [{"name": name, "version": "", "state": "UNAVAILABLE", "reason": why} for name, why in unopened]
+
+
 def triton_type(datatype: str) -> str:
     """A datatype as Triton's configuration names it."""
     return "TYPE_" + datatype.replace("BYTES", "STRING")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, NoReturn
 
 import grpc
@@ -65,14 +66,15 @@ def unary(kind: Callable[[], Any], handler: Callable[[Any], Awaitable[Any]], adm
 
 
 def streamed(
-    handler: Callable[[Any, Callable[[str], None]], AsyncIterator[Any]], admit: Admit, *, many_in: bool = True
+    handler: Callable[[Any, Callable[[str], None]], AsyncGenerator[Any, None]], admit: Admit, *, many_in: bool = True
 ) -> grpc.RpcMethodHandler[bytes, bytes]:
     """Messages out as they come, for messages in as they come (`many_in`), or for one; the handler admits each by its deployment."""
 
     async def call(data: Any, context: ServicerContext[bytes, bytes]) -> AsyncIterator[bytes]:
         try:
-            async for message in handler(data, functools.partial(admit, context)):
-                yield message.SerializeToString()
+            async with aclosing(handler(data, functools.partial(admit, context))) as messages:
+                async for message in messages:
+                    yield message.SerializeToString()
         except NoriaError as error:
             await _refuse(context, error)
         except Exception:  # noqa: BLE001 - as above

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -42,7 +42,7 @@ class Health:
             raise NotFound(f"there is no service {asked.service[:100]!r}")
         return health["HealthCheckResponse"](status=status)
 
-    async def watch(self, data: Any, admitted: Callable[[str], None]) -> AsyncIterator[Any]:
+    async def watch(self, data: Any, admitted: Callable[[str], None]) -> AsyncGenerator[Any, None]:
         """The status now and whenever it changes."""
         asked, told = read(health["HealthCheckRequest"], data), ""
         while True:

@@ -13,13 +13,8 @@ from noria.dataplane.grpc.calls import guarded
 from noria.dataplane.grpc.health import Health
 from noria.dataplane.grpc.messages import HEALTH_SERVICE, SERVICE
 from noria.dataplane.guard import Guard
+from noria.dataplane.limits import Load, RequestLimits
 from noria.stages.serving.desk import Desk
-
-MESSAGE_LIMIT = 64 << 20
-"""Most bytes of one message, either way; more is RESOURCE_EXHAUSTED."""
-
-CALL_LIMIT = 1_000
-"""Calls under way at most; more are RESOURCE_EXHAUSTED at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +41,7 @@ async def listen(
     port: int,
     *,
     guard: Guard | None = None,
+    load: Load | None = None,
     credentials: grpc.ServerCredentials | None = None,
     shared: bool = False,
 ) -> Listening:
@@ -53,24 +49,26 @@ async def listen(
 
     Args:
         guard: Who may call; health and ServerLive are open to everybody.
+        load: What is under way, and how much may be.
         credentials: Speak TLS with these.
         shared: Whether other processes of this data plane listen on the same port.
 
     Raises:
         Unavailable: the port cannot be had.
     """
+    load = load or Load(RequestLimits())
     server = aio.server(
         options=[
-            ("grpc.max_receive_message_length", MESSAGE_LIMIT),
-            ("grpc.max_send_message_length", MESSAGE_LIMIT),
+            ("grpc.max_receive_message_length", load.limits.body_bytes),
+            ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", int(shared)),
         ],
-        maximum_concurrent_rpcs=CALL_LIMIT,
+        maximum_concurrent_rpcs=load.limits.connections,
     )
     health = Health(desk)
     server.add_generic_rpc_handlers(
         (
-            grpc.method_handlers_generic_handler(SERVICE, service.methods(desk, guarded(guard or Guard()))),
+            grpc.method_handlers_generic_handler(SERVICE, service.methods(desk, guarded(guard or Guard()), load)),
             grpc.method_handlers_generic_handler(HEALTH_SERVICE, health.methods()),
         )
     )

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import grpc
+import orjson
+from google.protobuf import json_format
 
 from noria import __version__
 from noria.core.errors import NoriaError, NotFound
 from noria.dataplane.exchange import Refused
+from noria.dataplane.faces.oip_models import config, index, metadata, statistics
 from noria.dataplane.grpc import contents
 from noria.dataplane.grpc.calls import Admit, read, streamed, unary
 from noria.dataplane.grpc.messages import oip
+from noria.dataplane.grpc.pieces import in_pieces
 from noria.dataplane.grpc.statuses import said_of
-from noria.dataplane.tensor_forms import (
-    Spec,
-    check_wanted,
-    inputs_of,
-    items_of,
-    outputs_of,
-    rows_of,
-    tensors_of,
-    version_asked,
-    versions_told,
-)
+from noria.dataplane.limits import Load
+from noria.dataplane.tensor_forms import check_wanted, items_of, rows_of, tensors_of, version_asked, versions_told
 from noria.stages.serving.asks import Asking
 from noria.stages.serving.desk import Deployed, Desk
+from noria.stages.serving.pieces import NotStreaming
 
-PLATFORM = "noria"
-EXTENSIONS = ("model_repository", "model_configuration", "statistics")
+EXTENSIONS = ("classification", "model_configuration", "model_repository", "statistics")
 
-_CONFIG_TYPES = {"BYTES": "TYPE_STRING"}
 _OPEN = ("ServerLive", "ServerReady")
 
 
-def methods(desk: Desk, admit: Admit) -> Mapping[str, grpc.RpcMethodHandler[bytes, bytes]]:
+def methods(desk: Desk, admit: Admit, load: Load) -> Mapping[str, grpc.RpcMethodHandler[bytes, bytes]]:
     """The methods by name; what is not here is UNIMPLEMENTED."""
-    service = _Service(desk)
+    service = _Service(desk, load)
     answered = {
         "ServerLive": service.server_live,
         "ServerReady": service.server_ready,
@@ -56,8 +51,10 @@ def methods(desk: Desk, admit: Admit) -> Mapping[str, grpc.RpcMethodHandler[byte
 
 
 class _Service:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, load: Load) -> None:
         self._desk = desk
+        self._load = load
+        self._whole: set[tuple[str, int]] = set()
 
     async def server_live(self, asked: Any) -> Any:
         return oip["ServerLiveResponse"](live=True)
@@ -76,14 +73,13 @@ class _Service:
         return oip["ModelReadyResponse"](ready=True)
 
     async def model_metadata(self, asked: Any) -> Any:
-        deployed = self._deployed(asked)
-        told = oip["ModelMetadataResponse"](name=deployed.name, versions=map(str, deployed.versions), platform=PLATFORM)
-        for specs, listed in ((inputs_of(deployed.signature), told.inputs), (outputs_of(deployed.signature), told.outputs)):
-            for spec in specs:
-                listed.add(name=spec.name, datatype=spec.datatype, shape=spec.shape)
-        return told
+        return _filled("ModelMetadataResponse", metadata(self._deployed(asked)))
 
     async def infer(self, asked: Any) -> Any:
+        with self._load.under_way(asked.model_name):
+            return await self._infer(asked)
+
+    async def _infer(self, asked: Any) -> Any:
         deployed, version = self._desk.deployed(asked.model_name), version_asked(asked.model_version)
         wanted = contents.wanted_asked(asked)
         check_wanted(deployed.signature, wanted)
@@ -93,53 +89,50 @@ class _Service:
         contents.answer(told, tensors_of(deployed.signature, answers, wanted), raw=contents.asked_raw(asked))
         return told
 
-    async def stream(self, coming: AsyncIterator[bytes], admitted: Callable[[str], None]) -> AsyncIterator[Any]:
-        """One answer for each request, in their order; one that fails says so, and the stream goes on."""
+    async def stream(self, coming: AsyncIterator[bytes], admitted: Callable[[str], None]) -> AsyncGenerator[Any, None]:
+        """Answers to each request, in their order: one, or the pieces of one; a request that fails says so, and the stream goes on."""
         async for data in coming:
             said = oip["ModelStreamInferResponse"]()
             try:
                 asked = read(oip["ModelInferRequest"], data)
-                admitted(asked.model_name)
                 said.infer_response.id = asked.id
-                said.infer_response.CopyFrom(await self.infer(asked))
+                admitted(asked.model_name)
+                async with aclosing(self._answers(asked)) as answers:
+                    async for answer in answers:
+                        yield oip["ModelStreamInferResponse"](infer_response=answer)
             except NoriaError as error:
                 said.error_message = said_of(error)
-            yield said
+                yield said
+
+    async def _answers(self, asked: Any) -> AsyncGenerator[Any, None]:
+        """The one answer of a version that gives it whole, or each piece from one that streams."""
+        with self._load.under_way(asked.model_name):
+            deployed, version = self._desk.deployed(asked.model_name), version_asked(asked.model_version)
+            rows = rows_of(deployed.signature, contents.tensors_asked(asked))
+            streamed = None
+            if len(rows) == 1 and (deployed.name, deployed.version) not in self._whole:
+                try:
+                    streamed = await self._desk.stream(deployed.name, items_of(asked.id, rows)[0], Asking(version=version))
+                except NotStreaming:
+                    self._whole.add((deployed.name, deployed.version))
+            if streamed is None:
+                yield await self._infer(asked)
+                return
+        async with aclosing(in_pieces(asked, streamed)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def config(self, asked: Any) -> Any:
-        deployed = self._deployed(asked)
-        config = oip["ModelConfig"](name=deployed.name, platform=PLATFORM, backend="noria")
-        for spec in inputs_of(deployed.signature):
-            config.input.add(name=spec.name, data_type=_config_type(spec), dims=spec.shape)
-        for spec in outputs_of(deployed.signature):
-            config.output.add(name=spec.name, data_type=_config_type(spec), dims=spec.shape)
-        return oip["ModelConfigResponse"](config=config)
+        return _filled("ModelConfigResponse", {"config": config(self._deployed(asked), self._desk.row_limit)})
 
     async def statistics(self, asked: Any) -> Any:
         """Counts of rows: where one call had many, each of them counts."""
-        told = oip["ModelStatisticsResponse"]()
-        names = [self._deployed(asked).name] if asked.name else list(self._desk.versions())
-        version = version_asked(asked.version)
-        sums: dict[tuple[str, int], list[int]] = {(name, number): [0, 0, 0] for name in names for number in self._desk.versions()[name]}
-        for (name, number, _), tally in list(self._desk.tallies.items()):
-            if (held := sums.get((name, number))) is not None:
-                held[:] = held[0] + tally.answered, held[1] + tally.failed, held[2] + 1_000 * tally.latency_us
-        for (name, number), (answered, failed, ns) in sums.items():
-            if version in (None, number):
-                one = told.model_stats.add(name=name, version=str(number), inference_count=answered, execution_count=answered + failed)
-                one.inference_stats.success.count, one.inference_stats.success.ns = answered, ns
-                one.inference_stats.fail.count = failed
-        return told
+        only = self._deployed(asked) if asked.name else None
+        told = statistics(self._desk, only)
+        return _filled("ModelStatisticsResponse", {"model_stats": [one for one in told if asked.version in ("", one["version"])]})
 
     async def index(self, asked: Any) -> Any:
-        told = oip["RepositoryIndexResponse"]()
-        for name, numbers in self._desk.versions().items():
-            for number in numbers:
-                told.models.add(name=name, version=str(number), state="READY")
-        for name, why in self._desk.unopened.items():
-            if name not in self._desk.versions() and not asked.ready:
-                told.models.add(name=name, state="UNAVAILABLE", reason=why)
-        return told
+        return _filled("RepositoryIndexResponse", {"models": index(self._desk, only_ready=asked.ready)})
 
     async def load(self, asked: Any) -> Any:
         self._desk.deployed(asked.model_name)
@@ -167,8 +160,9 @@ class _Service:
         return deployed
 
 
-def _config_type(spec: Spec) -> str:
-    return _CONFIG_TYPES.get(spec.datatype, f"TYPE_{spec.datatype}")
+def _filled(kind: str, told: dict[str, Any]) -> Any:
+    """The message that says what the protocol's REST form says; what it has no field for is left out."""
+    return json_format.Parse(orjson.dumps(told), oip[kind](), ignore_unknown_fields=True)
 
 
 def _nobody(context: object, deployment: str) -> None:

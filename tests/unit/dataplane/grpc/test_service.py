@@ -16,6 +16,7 @@ from noria.core.access import Admission, Doors, new_key
 from noria.core.ids import digest_of
 from noria.dataplane.grpc.messages import oip
 from noria.dataplane.guard import Guard
+from noria.dataplane.limits import RequestLimits
 
 DISTANCES = np.array([[1_000.0], [2_000.0]])
 TAILS = np.array([["N1"], ["N2"]], dtype=object)
@@ -226,11 +227,19 @@ def test_a_key_opens_its_deployment_and_no_other(listening) -> None:
     listening(scenario, guard=guard)
 
 
-def test_a_message_that_is_too_large_is_refused(listening, monkeypatch) -> None:
-    monkeypatch.setattr("noria.dataplane.grpc.server.MESSAGE_LIMIT", 10_000)
-
+def test_a_message_that_is_too_large_is_refused(listening) -> None:
     async def scenario(address, office):
         code, _ = await bare(address, "ModelInfer", typed(*[1.0] * 1_001))
         assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
-    listening(scenario)
+    listening(scenario, limits=RequestLimits(body_bytes=10_000))
+
+
+def test_a_deployment_that_is_over_its_share_is_refused_and_health_is_not(listening) -> None:
+    async def scenario(address, office):
+        code, said = await bare(address, "ModelInfer", typed(1.0))
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "share" in said
+        assert (await bare(address, "ServerReady", b"")).ready
+
+    listening(scenario, limits=RequestLimits(in_flight_per_deployment=0))
