@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from noria.app.deploying import deploy
+    from noria.app.scoring import score
     from noria.checks.check import check
     from noria.checks.conduct import check_fairness, check_leakage
     from noria.checks.content import check_embeddings, check_images, check_texts
@@ -116,6 +117,7 @@ __all__ = [
     "quality",
     "real",
     "robust",
+    "score",
     "size",
     "skew",
     "slow",
@@ -136,6 +138,7 @@ _ELSEWHERE = {
     "check_texts": "noria.checks.content",
     "deploy": "noria.app.deploying",
     "evaluate": "noria.checks.evaluate",
+    "score": "noria.app.scoring",
     "verify_webhook": "noria.core.signing",
 }
 """Names that stand outside the room of declarations."""

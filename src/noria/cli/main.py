@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Predict": {
         "predict": ("asking", "Ask for one prediction."),
+        "score": ("scoring", "Score whole files by one version, in bounded memory."),
         "feedback": ("asking", "Tell the outcome of a request, or of many."),
     },
     "Look": {

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from noria.core.data import DatasetVersion
-from noria.core.declaration.dataset import Columns, Label
+from noria.core.declaration.dataset import Label
 from noria.core.declaration.features import Feature, FeatureView, OnDemand
 from noria.core.errors import DataInvalid
 from noria.core.moments import from_ms, to_ms
@@ -20,9 +20,8 @@ from noria.core.training import FeatureSet
 from noria.packaging.encoding import learn_fields
 from noria.ports.blobs import Blobs
 from noria.ports.tables import moment, scan
-from noria.stages.features.join import point_in_time
 from noria.stages.features.labels import encoded
-from noria.stages.features.views import computed, value_columns, view_frame
+from noria.stages.features.prepared import PreparedFeatures, version_of
 
 KEY, TIME, LABEL, GROUP = "__key", "__time", "__label", "__group"
 
@@ -63,7 +62,7 @@ def assemble(
     Raises:
         DataInvalid: there is nothing to learn from, or two features have the same name.
     """
-    base = _of(versions, label.columns.dataset.name)
+    base = version_of(versions, label.columns.dataset.name)
     asked = request_names(features, base, label.column, also=[label.together] if label.together else [])
     wanted = list(dict.fromkeys([*asked, *_held(groups, base, label.column)]))
     rows = _base_rows(base, label, wanted, blobs=blobs, now=now, window=window)
@@ -143,35 +142,7 @@ def feature_columns(
     Raises:
         DataInvalid: two features have the same name.
     """
-    made: dict[str, pl.Series] = {}
-    for feature in features:
-        for column in _columns(feature, rows, moments, versions, blobs, known_by):
-            if column.name in made:
-                raise DataInvalid(f"two features are named {column.name!r}", fix="rename one of them in its feature view or transform")
-            made[column.name] = column.fill_nan(None) if column.dtype.is_float() else column
-    return list(made.values())
-
-
-def _columns(
-    feature: Feature,
-    rows: pl.DataFrame,
-    moments: pl.Series,
-    versions: Mapping[str, DatasetVersion],
-    blobs: Blobs,
-    known_by: datetime | None,
-) -> Iterable[pl.Series]:
-    if isinstance(feature, Columns):
-        return rows.select(feature.names).get_columns()
-    if isinstance(feature, OnDemand):
-        return computed(feature, rows.select(feature.inputs))
-    version = _of(versions, feature.dataset.name)
-    view = view_frame(feature, version, blobs=blobs, known_by=known_by)
-    names = value_columns(feature, version, view)
-    asking = pl.DataFrame({"key at": rows[feature.key], "time at": moments})
-    joined = point_in_time(
-        asking, view, row_key="key at", row_time="time at", entity=feature.entity, time=version.time, known=version.known, ttl=feature.ttl
-    )
-    return joined.select(names).get_columns()
+    return PreparedFeatures(features, versions, blobs=blobs, known_by=known_by).columns(rows, moments)
 
 
 def _asked(feature: Feature, base: DatasetVersion) -> Sequence[str]:
@@ -233,13 +204,7 @@ def _used(features: Sequence[Feature], base: DatasetVersion, versions: Mapping[s
     yield base
     for feature in features:
         if isinstance(feature, FeatureView):
-            yield _of(versions, feature.dataset.name)
-
-
-def _of(versions: Mapping[str, DatasetVersion], name: str) -> DatasetVersion:
-    if name not in versions:
-        raise DataInvalid(f"there is no version of dataset {name!r}; there are {', '.join(sorted(versions))}")
-    return versions[name]
+            yield version_of(versions, feature.dataset.name)
 
 
 def _keep(table: pl.DataFrame, blobs: Blobs, scratch: Path) -> str:

@@ -52,29 +52,54 @@ def point_in_time(
     Raises:
         DataInvalid: both sides have a column of the same name.
     """
-    roles = [entity, time, *([known] if known and known != time else [])]
-    values = [name for name in view.columns if name not in roles]
-    if clashes := [name for name in values if name in rows.columns]:
+    index = ViewIndex(view, entity=entity, time=time, known=known, ttl=ttl)
+    if clashes := [name for name in index.values if name in rows.columns]:
         raise DataInvalid(f"columns {', '.join(map(repr, clashes[:20]))} are there twice", fix="rename them in the feature view")
-    ordered = view.drop_nulls(roles).sort(roles[1:], maintain_order=True)
-    best = _newest_seen(rows[row_key], rows[row_time], ordered[entity], [ordered[name] for name in roles[1:]])
-    if ttl is not None:
-        age = rows[row_time].cast(TIME) - ordered[time].cast(TIME).gather(best)
-        best = best.to_frame().select(pl.when(pl.lit(age) <= ttl).then(pl.col(_BEST))).to_series()
-    return pl.concat([rows, ordered.select(pl.col(values).gather(best))], how="horizontal")
+    return pl.concat([rows, index.join(rows[row_key], rows[row_time])], how="horizontal")
 
 
-def _newest_seen(keys: pl.Series, moments: pl.Series, entities: pl.Series, order: Sequence[pl.Series]) -> pl.Series:
-    """For each row the place of the best view row it can see, null where there is none; view rows come in `order`."""
-    keys, entities = _comparable(keys, entities)
-    asking = pl.DataFrame({_KEY: keys, _AT: moments.cast(TIME)}).with_row_index(_PLACE).drop_nulls()
-    if not asking[_AT].is_sorted():
-        asking = asking.sort(_AT)
-    answers = asking.join_asof(
-        _seen(entities, order), left_on=_AT, right_on=_SEEN, by_left=_KEY, by_right=_ENTITY, strategy="backward", check_sortedness=False
-    )
-    best: pl.Series = pl.repeat(None, keys.len(), dtype=pl.UInt32, eager=True).alias(_BEST)
-    return best.scatter(answers[_PLACE], answers[_BEST])
+class ViewIndex:
+    """A view's rows laid out for `point_in_time`, once for any number of tables. Thread-safe.
+
+    Attributes:
+        values: Columns that a join gives.
+    """
+
+    __slots__ = ("_entities", "_order", "_ordered", "_seen", "_ttl", "values")
+
+    def __init__(self, view: pl.DataFrame, *, entity: str, time: str, known: str = "", ttl: timedelta | None = None) -> None:
+        """Lay out the rows; the arguments are those of `point_in_time`."""
+        roles = [entity, time, *([known] if known and known != time else [])]
+        self.values = [name for name in view.columns if name not in roles]
+        self._ordered = view.drop_nulls(roles).sort(roles[1:], maintain_order=True)
+        self._entities, self._order = self._ordered[entity], [self._ordered[name] for name in roles[1:]]
+        self._seen: dict[bool, pl.DataFrame] = {}
+        self._ttl = ttl
+
+    def join(self, keys: pl.Series, moments: pl.Series) -> pl.DataFrame:
+        """For each key the values of the best view row that it can see at its moment, null where there is none."""
+        best = self._newest_seen(keys, moments)
+        if self._ttl is not None:
+            age = moments.cast(TIME) - self._order[0].cast(TIME).gather(best)
+            best = best.to_frame().select(pl.when(pl.lit(age) <= self._ttl).then(pl.col(_BEST))).to_series()
+        return self._ordered.select(pl.col(self.values).gather(best))
+
+    def _newest_seen(self, keys: pl.Series, moments: pl.Series) -> pl.Series:
+        """For each row the place of the best view row it can see, null where there is none."""
+        written = keys.dtype != self._entities.dtype
+        if written not in self._seen:
+            # Keys of two types are the same key when they are written the same.
+            self._seen[written] = _seen(self._entities.cast(pl.String) if written else self._entities, self._order)
+        asking = (
+            pl.DataFrame({_KEY: keys.cast(pl.String) if written else keys, _AT: moments.cast(TIME)}).with_row_index(_PLACE).drop_nulls()
+        )
+        if not asking[_AT].is_sorted():
+            asking = asking.sort(_AT)
+        answers = asking.join_asof(
+            self._seen[written], left_on=_AT, right_on=_SEEN, by_left=_KEY, by_right=_ENTITY, strategy="backward", check_sortedness=False
+        )
+        best: pl.Series = pl.repeat(None, keys.len(), dtype=pl.UInt32, eager=True).alias(_BEST)
+        return best.scatter(answers[_PLACE], answers[_BEST])
 
 
 def _seen(entities: pl.Series, order: Sequence[pl.Series]) -> pl.DataFrame:
@@ -84,10 +109,3 @@ def _seen(entities: pl.Series, order: Sequence[pl.Series]) -> pl.DataFrame:
     if seen[_SEEN].is_sorted():
         return seen
     return seen.sort(_SEEN, maintain_order=True).with_columns(pl.col(_BEST).cum_max().over(_ENTITY))
-
-
-def _comparable(keys: pl.Series, entities: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Keys of two types are the same key when they are written the same."""
-    if keys.dtype == entities.dtype:
-        return keys, entities
-    return keys.cast(pl.String), entities.cast(pl.String)

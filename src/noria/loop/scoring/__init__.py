@@ -1,0 +1,1 @@
+"""Batch scoring: whole files through one version, in bounded memory, resumed where it was cut off."""
