@@ -40,6 +40,7 @@ class ServedVersion:
         loop: The loop in that code whose features it is.
         fault: For drills only: "wrong", "slow" or "crash" is injected into this version's answers.
         isolated: Whether it answers from processes of its own also as champion; a challenger always does.
+        background: Digest of the held-out rows that its answers are explained against; "" = none were kept.
     """
 
     number: int
@@ -49,6 +50,7 @@ class ServedVersion:
     loop: str = ""
     fault: str = ""
     isolated: bool = False
+    background: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class Route:
         sample: Share of requests that the prediction log keeps.
         control: Whether the champion also computes (unseen by users) on the challenger's requests.
         interleave: Whether both versions draft one order for each query of a ranking.
+        explain: Share of answers, 0 to 1, that are explained and kept with their reasons, without anybody waiting for them.
         before: The last good champion before this one, which a kill switch goes back to.
     """
 
@@ -77,6 +80,7 @@ class Route:
     control: bool = False
     interleave: bool = False
     before: ServedVersion | None = None
+    explain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

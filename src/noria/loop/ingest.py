@@ -24,7 +24,7 @@ def ingest(world: World) -> int:
     taken = 0
     while True:
         compacted = log.compact(world.journal, world.log_folder, limit=FRAMES_AT_ONCE)
-        rows = compacted.predictions + compacted.outcomes
+        rows = compacted.rows
         taken += rows
         for deployment, arrived in compacted.arrived.items():
             if arrived.predictions and arrived.start and arrived.end:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from noria.core.explaining import Change, Constraints, Counterfactual
 from noria.core.schema import Field, Kind
+from noria.packaging.reasons import raw
 from noria.stages.evaluation.measured import Array
-from noria.stages.evaluation.partial import grid_of, raw
+from noria.stages.evaluation.partial import grid_of
 
 BEAM = 40
 """Half-changed rows that are followed further."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from noria.core.explaining import PartialDependence
 from noria.core.schema import Field, Kind
-from noria.core.traffic import Scalar
+from noria.packaging.reasons import raw
 from noria.stages.evaluation.measured import Array
 
 ROWS, SINGLE, POINTS = 500, 30, 21
@@ -57,14 +57,3 @@ def grid_of(column: Array, feature: Field) -> tuple[Array, Array]:
     middles = (grid[1:] + grid[:-1]) / 2
     share = np.bincount(np.searchsorted(middles, known, side="right"), minlength=len(grid)) / len(column)
     return grid, share
-
-
-def raw(feature: Field, value: float) -> Scalar:
-    """A number of the matrix as the column's own value: a category's text, a bool, a whole number; None for missing."""
-    if not np.isfinite(value):
-        return None
-    if feature.kind is Kind.TEXT:
-        return feature.categories[int(value)] if 0 <= value < len(feature.categories) else None
-    if feature.kind is Kind.BOOL:
-        return bool(value)
-    return int(value) if feature.kind is Kind.INT and float(value).is_integer() else float(value)

@@ -17,13 +17,16 @@ import polars as pl
 from noria.core.errors import DataInvalid
 from noria.core.moments import from_ms, to_ms
 from noria.ports.journal import Chunk, JournalReader
-from noria.stages.serving.frames import Outcomes, Predictions, decode
-from noria.stages.serving.log_tables import outcomes_table, predictions_table
-from noria.stages.serving.parts import OUTCOMES, PREDICTIONS, Part, all_parts, compacted_to, covered, parts
+from noria.stages.serving.frames import Explanations, Outcomes, Predictions, decode
+from noria.stages.serving.log_tables import explanations_table, outcomes_table, predictions_table
+from noria.stages.serving.parts import EXPLANATIONS, OUTCOMES, PREDICTIONS, TABLES, Part, all_parts, compacted_to, covered, parts
 from noria.stages.serving.whole_files import alone, sync_file, sync_folder
 
 MERGED_ROWS = 100_000
 """Rows of a merged part, at most."""
+
+LONGER = 10
+"""An explanation's row is this many times as long as others."""
 
 MERGING = "merging-"
 """What the name of a half-written merged part starts with."""
@@ -35,6 +38,7 @@ class Arrived:
 
     predictions: int = 0
     outcomes: int = 0
+    explanations: int = 0
     start: datetime | None = None
     end: datetime | None = None
 
@@ -60,6 +64,11 @@ class Compacted:
     def outcomes(self) -> int:
         """New outcome rows of all deployments."""
         return sum(one.outcomes for one in self.arrived.values())
+
+    @property
+    def rows(self) -> int:
+        """New rows of all kinds and deployments."""
+        return sum(one.predictions + one.outcomes + one.explanations for one in self.arrived.values())
 
 
 def compact(reader: JournalReader, folder: Path, *, limit: int = 200_000) -> Compacted:
@@ -107,9 +116,9 @@ def tidy(folder: Path, deployment: str, before: datetime, *, rows: int = MERGED_
     with alone(folder):
         finish(folder)
         removed = 0
-        for table in (PREDICTIONS, OUTCOMES):
+        for table in TABLES:
             place = folder / deployment / table
-            for run in _runs(parts(place), to_ms(before), rows):
+            for run in _runs(parts(place), to_ms(before), rows // LONGER if table == EXPLANATIONS else rows):
                 _merge(run)
                 removed -= 1
             for part in covered(place):
@@ -121,6 +130,7 @@ def tidy(folder: Path, deployment: str, before: datetime, *, rows: int = MERGED_
 def _write(chunk: Chunk, folder: Path) -> tuple[list[Part], int]:
     answered: dict[str, list[Predictions]] = defaultdict(list)
     told: dict[str, list[Outcomes]] = defaultdict(list)
+    explained: dict[str, list[Explanations]] = defaultdict(list)
     unreadable = 0
     for data in chunk.frames:
         try:
@@ -130,10 +140,13 @@ def _write(chunk: Chunk, folder: Path) -> tuple[list[Part], int]:
             continue
         if isinstance(frame, Predictions):
             answered[frame.deployment].append(frame)
-        else:
+        elif isinstance(frame, Outcomes):
             told[frame.deployment].append(frame)
+        else:
+            explained[frame.deployment].append(frame)
     made = [_part(chunk, folder / name / PREDICTIONS, predictions_table(frames)) for name, frames in answered.items()]
     made += [_part(chunk, folder / name / OUTCOMES, outcomes_table(frames)) for name, frames in told.items()]
+    made += [_part(chunk, folder / name / EXPLANATIONS, explanations_table(frames)) for name, frames in explained.items()]
     return made, unreadable
 
 
@@ -211,6 +224,7 @@ def _arrived(written: Sequence[Part]) -> dict[str, Arrived]:
         name: Arrived(
             predictions=sum(part.rows for part in made if part.folder.name == PREDICTIONS),
             outcomes=sum(part.rows for part in made if part.folder.name == OUTCOMES),
+            explanations=sum(part.rows for part in made if part.folder.name == EXPLANATIONS),
             start=from_ms(min(part.start_ms for part in made)),
             end=from_ms(max(part.end_ms for part in made)),
         )

@@ -18,12 +18,13 @@ from noria.ports.journal import JournalWriter
 from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, Ended, Request
 from noria.stages.serving.computed import reason
 from noria.stages.serving.ending import Books
-from noria.stages.serving.frames import told
+from noria.stages.serving.frames import Explanations, told
 from noria.stages.serving.ids import RequestIds
 from noria.stages.serving.interleaving import InterleavingLane
 from noria.stages.serving.isolated import Crew, IsolatedLane, Isolation
 from noria.stages.serving.lanes import ChallengerLane, ChampionLane, Contender
 from noria.stages.serving.model import Served
+from noria.stages.serving.onlooking import Onlooker
 from noria.stages.serving.outcome import fitting, numbers
 from noria.stages.serving.processes import Absent, Hire, KeptProcess, Told
 from noria.stages.serving.quick import ID_LIMIT, Quick
@@ -226,6 +227,21 @@ class Desk:
         request = Request(1, time_ms=self._now_ms(), arrived_s=perf_counter(), ended=ended)
         self._place(at_work, request, 0, given, row, None)
 
+    def fresh_id(self) -> str:
+        """An id for a request that came without one."""
+        return self._ids.next(self._now_ms())
+
+    def show_to(self, onlooker: Onlooker) -> None:
+        """Let somebody see every frame before it is journalled."""
+        self._scribe.onlooker = onlooker
+
+    def explained(self, reasons: Explanations | None, *, failed: int) -> None:
+        """Journal reasons for answers, and count them; nothing fails when the journal does not take them."""
+        self._counters.explained += len(reasons.ids) if reasons else 0
+        self._counters.unexplained += failed
+        if reasons is not None:
+            self._scribe.note([reasons])
+
     async def feedback(self, deployment: str, outcomes: Sequence[Feedback]) -> int:
         """Journal outcomes and return their number when they survive a power cut; no model needs to be loaded.
 
@@ -338,7 +354,7 @@ class Desk:
         request_id = given or self._ids.next(request.time_ms)
         value = row[at_work.key_place] if at_work.key_place >= 0 else None
         key = request_id if value is None else str(value)
-        keep = at_work.route.sample >= 1.0 or kept(at_work.route, request_id)
+        keep = at_work.route.sample >= 1.0 or kept(at_work.route, request_id) or self._scribe.onlooker.wants(request_id)
         return Ask(request, place, request_id, key, row, keep, Role.CHAMPION)
 
     def _interleave(self, at_work: OpenRoute, lane: InterleavingLane, request: Request, placed: Sequence[Placed]) -> list[Placed]:

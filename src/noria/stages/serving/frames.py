@@ -52,12 +52,33 @@ class Outcomes(msgspec.Struct, array_like=True, tag="o1"):
     metrics: Mapping[str, Sequence[float | None]] | None = None
 
 
-def encode(frame: Predictions | Outcomes) -> bytes:
+class Explanations(msgspec.Struct, array_like=True, tag="e1"):
+    """Why answers were as they were, told after them; every list has one value per row.
+
+    Attributes:
+        times: Of the predictions.
+        methods, backgrounds: By what, and against which rows.
+        told: Each a `core.explaining.Explanation` as JSON.
+    """
+
+    deployment: str
+    version: int
+    ids: list[str]
+    times: list[int]
+    methods: list[str]
+    backgrounds: list[str]
+    told: list[str]
+
+
+Frame = Predictions | Outcomes | Explanations
+
+
+def encode(frame: Frame) -> bytes:
     """The bytes of one frame."""
     return _encoder.encode(frame)
 
 
-def decode(data: bytes) -> Predictions | Outcomes:
+def decode(data: bytes) -> Frame:
     """The frame in `data`.
 
     Raises:
@@ -136,4 +157,4 @@ def _plain(value: object) -> Scalar:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
-_decoder = msgspec.msgpack.Decoder(Predictions | Outcomes)
+_decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

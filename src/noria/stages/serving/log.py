@@ -13,9 +13,9 @@ from noria.core.moments import from_ms, to_ms
 from noria.core.traffic import Role
 from noria.stages.serving.compaction import Arrived, Compacted, compact, tidy
 from noria.stages.serving.log_tables import BUSINESS, OUTCOME_COLUMNS, PREDICTION_COLUMNS
-from noria.stages.serving.parts import LISTINGS, OUTCOMES, PREDICTIONS, Part, parts, relisted
+from noria.stages.serving.parts import EXPLANATIONS, LISTINGS, OUTCOMES, PREDICTIONS, Part, parts, relisted
 
-__all__ = ["Arrived", "Compacted", "business", "compact", "find", "labelled", "outcomes", "predictions", "tidy"]
+__all__ = ["Arrived", "Compacted", "business", "compact", "explanation", "find", "labelled", "outcomes", "predictions", "tidy"]
 
 _EARLY_OUTCOME = timedelta(days=1)
 
@@ -128,6 +128,19 @@ def find(folder: Path, deployment: str, request_id: str) -> pl.DataFrame:
             continue
         break
     return pl.DataFrame(schema=dict(PREDICTION_COLUMNS))
+
+
+def explanation(folder: Path, deployment: str, request_id: str) -> str | None:
+    """The newest explanation of one request that was kept with it, as JSON; None when there is none."""
+
+    def newest() -> str | None:
+        for part in reversed(parts(folder / deployment / EXPLANATIONS)):
+            found = pl.scan_parquet(part.path).filter(pl.col("request_id") == request_id).select("explanation").collect()
+            if found.height:
+                return str(found["explanation"][-1])
+        return None
+
+    return relisted(newest)
 
 
 def _read(

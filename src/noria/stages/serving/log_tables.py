@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from noria.stages.serving.frames import Outcomes, Predictions
+from noria.stages.serving.frames import Explanations, Outcomes, Predictions
 
 MOMENT = pl.Datetime("ms", "UTC")
 _RAW: Mapping[str, Any] = {
@@ -29,6 +29,17 @@ OUTCOME_COLUMNS: Mapping[str, Any] = {"request_id": pl.String, "value": pl.Float
 
 BUSINESS = "m:"
 """What the columns of the business's numbers start with."""
+
+
+EXPLANATION_COLUMNS: Mapping[str, Any] = {
+    "request_id": pl.String,
+    "version": pl.Int64,
+    "time": MOMENT,
+    "method": pl.String,
+    "background": pl.String,
+    "explanation": pl.String,
+}
+"""What every part of the log of explanations has."""
 
 
 def predictions_table(frames: Sequence[Predictions]) -> pl.DataFrame:
@@ -73,6 +84,19 @@ def outcomes_table(frames: Sequence[Outcomes]) -> pl.DataFrame:
     told = _joined([frame.metrics or {} for frame in frames], heights, table.height)
     table = table.with_columns(column.cast(pl.Float64).alias(f"{BUSINESS}{name}") for name, column in told)
     return table.with_columns(_as_moment())
+
+
+def explanations_table(frames: Sequence[Explanations]) -> pl.DataFrame:
+    """Frames as rows of the log of explanations, in the order in which they were made."""
+    raw: dict[str, list[Any]] = {name: [] for name in EXPLANATION_COLUMNS}
+    for frame in frames:
+        raw["request_id"] += frame.ids
+        raw["version"] += [frame.version] * len(frame.ids)
+        raw["time"] += frame.times
+        raw["method"] += frame.methods
+        raw["background"] += frame.backgrounds
+        raw["explanation"] += frame.told
+    return pl.DataFrame(raw, schema={**EXPLANATION_COLUMNS, "time": pl.Int64}).with_columns(_as_moment())
 
 
 def _as_moment() -> pl.Expr:

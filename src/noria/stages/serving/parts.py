@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TypeVar
 
 PENDING = "pending-"
-PREDICTIONS, OUTCOMES = "predictions", "outcomes"
+PREDICTIONS, OUTCOMES, EXPLANATIONS = "predictions", "outcomes", "explanations"
+TABLES = (PREDICTIONS, OUTCOMES, EXPLANATIONS)
 
 LISTINGS = 5
 """How often parts are listed, at most, for one reading."""
@@ -28,7 +29,7 @@ _NAME = re.compile(r"(pending-)?(-?\d+)-(-?\d+)-(\d+)--(.+)@(\d+)-(\d+)\.parquet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One Parquet file of a deployment's predictions or outcomes.
+    """One Parquet file of a deployment's predictions, outcomes or explanations.
 
     Attributes:
         start_ms, end_ms: Event times of its first and last row.
@@ -106,8 +107,9 @@ def listed(folder: Path) -> Iterator[Part]:
 
 def all_parts(log: Path) -> Iterator[Part]:
     """Every part of every deployment."""
-    for folder in (*log.glob(f"*/{PREDICTIONS}"), *log.glob(f"*/{OUTCOMES}")):
-        yield from listed(folder)
+    for table in TABLES:
+        for folder in log.glob(f"*/{table}"):
+            yield from listed(folder)
 
 
 def compacted_to(found: Iterable[Part]) -> dict[str, int]:

@@ -11,7 +11,8 @@ import msgspec
 from noria.core.errors import Unavailable
 from noria.ports.journal import JournalWriter
 from noria.stages.serving.asks import Ask
-from noria.stages.serving.frames import Outcomes, Predictions, encode
+from noria.stages.serving.frames import Explanations, Outcomes, Predictions, encode
+from noria.stages.serving.onlooking import NullOnlooker, Onlooker
 from noria.stages.serving.tallies import Counters
 
 _Waiter = asyncio.Future[None]
@@ -28,6 +29,7 @@ class Scribe:
         self._journal = journal
         self._counters = counters
         self._sync_every_s = sync_every_s
+        self.onlooker: Onlooker = NullOnlooker()
         self._waiters: list[_Waiter] = []
         self._dirty = False
         self._written, self._urgent = threading.Event(), threading.Event()
@@ -41,9 +43,11 @@ class Scribe:
         """Why the journal does not work now, or ""."""
         return self._refused or self._unsynced
 
-    def settle(self, asks: Sequence[Ask], frames: Iterable[Predictions]) -> None:
+    def settle(self, asks: Sequence[Ask], frames: Sequence[Predictions]) -> None:
         """Journal the frames and count where the rows of `asks` ended: logged, sampled out or dropped."""
         kept = sum(ask.kept for ask in asks)
+        for frame in frames:
+            self.onlooker.saw(frame)
         written = self.note(frames)
         counters = self._counters
         counters.requests += len(asks)
@@ -53,8 +57,8 @@ class Scribe:
         else:
             counters.dropped += kept
 
-    def note(self, frames: Iterable[Predictions]) -> bool:
-        """Journal frames that end no request (shadow answers); whether it worked."""
+    def note(self, frames: Iterable[Predictions | Explanations]) -> bool:
+        """Journal frames that end no request (shadow answers, reasons); whether it worked."""
         try:
             self._append([encode(frame) for frame in frames if frame.ids])
         except (OSError, msgspec.EncodeError, NotImplementedError, OverflowError, ValueError, TypeError) as error:

@@ -24,6 +24,8 @@ class Counters:
         shadowed: Shadow answers and shadow failures computed.
         shadow_dropped: Rows that the shadow did not see because its queue was full.
         outcomes: Outcomes acknowledged.
+        explained: Answers whose reasons were found and add up.
+        unexplained: Answers whose reasons were asked for, or sampled, and did not add up or could not be found.
     """
 
     requests: int = 0
@@ -36,6 +38,8 @@ class Counters:
     shadowed: int = 0
     shadow_dropped: int = 0
     outcomes: int = 0
+    explained: int = 0
+    unexplained: int = 0
 
 
 @dataclass(slots=True)
