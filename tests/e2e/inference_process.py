@@ -11,13 +11,16 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import polars as pl
 
 from noria.adapters.files import Files
 from noria.adapters.journal_files import FileJournalWriter
+from noria.app.prediction import explainers
 from noria.core.schema import Field, Kind, Signature, Task
 from noria.core.traffic import Plan, Route, ServedVersion
 from noria.dataplane.main import Parts, run
 from noria.packaging import package
+from noria.ports.tables import keep_frame
 from noria.stages.serving.plans import publish
 
 NUMBERS = tuple(Field(name=name, kind=Kind.FLOAT, required=name != "c") for name in "abc")
@@ -47,7 +50,9 @@ def make_home(home: Path) -> None:
     routes = {}
     for name, (model, signature) in made.items():
         packed = package.save(model, signature, X[:50], blobs=blobs, scratch=home)
-        routes[name] = Route(deployment=name, champion=ServedVersion(number=3, artifact=packed.artifact, code="", signature=signature))
+        kept = keep_frame(pl.DataFrame({"a": X[:100, 0], "b": X[:100, 1], "c": X[:100, 2]}), blobs) if name != "churn" else ""
+        version = ServedVersion(number=3, artifact=packed.artifact, code="", signature=signature, background=kept)
+        routes[name] = Route(deployment=name, champion=version)
     publish(Plan(revision=1, routes=routes), home / "plan" / "plan.json")
 
 
@@ -59,6 +64,7 @@ def parts(home: Path) -> Parts:
         load_scorer=lambda artifact: package.load(artifact, blobs=blobs),
         make_lookup=lambda version: None,
         journal=FileJournalWriter(home / "journal", "plane"),
+        load_explains=explainers(blobs),
         clock=WallClock(),
         challenger_command=[sys.executable, __file__],
         poll_s=0.05,

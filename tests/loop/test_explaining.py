@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from noria.app.prediction import explainers
 from noria.core.errors import NotFound
 from noria.core.examination.examination import Examination
 from noria.core.explaining import Constraints, Search
@@ -13,6 +14,7 @@ from noria.ports import wire
 from noria.stages.evaluation.reasons import reasons
 from noria.stages.registry import versions
 from noria.stages.serving import log
+from noria.stages.serving.explaining import Explaining
 
 
 @pytest.fixture
@@ -59,3 +61,23 @@ def test_its_principal_reasons_are_the_features_that_pushed_the_wrong_way_and_ma
 def test_a_request_that_is_not_in_the_log_is_said_to_be_missing(traded):
     with pytest.raises(NotFound, match="no answered request 'nobody'"):
         explain_request(traded.world, "orders", "nobody")
+
+
+def test_the_data_plane_gives_the_same_reasons_at_once_and_they_are_kept(traded):
+    order = traded.shop.orders(traded.today, 1).drop("returned")
+    row = order.with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")).to_dicts()[0]
+
+    async def ask():
+        over = Explaining(traded.desk, explainers(traded.world.blobs))
+        told = await over.predict("orders", [("why", row)])
+        await over.close()
+        return told
+
+    ((answer, why),) = traded._on(ask())
+    assert why.answer == answer.prediction
+    traded.settle()
+    found = explain_request(traded.world, "orders", "why")
+    assert found.kept == why
+    assert (found.explanation.background, found.explanation.method) == (why.background, "linear")
+    assert [(one.feature, one.value) for one in found.explanation.parts] == [(one.feature, one.value) for one in why.parts]
+    assert [one.part for one in found.explanation.parts] == pytest.approx([one.part for one in why.parts])

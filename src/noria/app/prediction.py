@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from noria.adapters.files import Files
 from noria.adapters.journal_files import FileJournalWriter
 from noria.adapters.lmdb import Lmdb
 from noria.app.settings import Settings
+from noria.core.errors import RequestInvalid
 from noria.core.traffic import ServedVersion
 from noria.loop.source import load, named, scoped
 from noria.packaging import package
+from noria.packaging.encoding import encode
 from noria.packaging.scorer import Scorer
 from noria.ports.blobs import Blobs
 from noria.ports.journal import JournalWriter
+from noria.ports.tables import kept_frame
 from noria.stages.features.online import Lookup
+from noria.stages.serving.explaining import Explains
 from noria.stages.training.snapshot import restore_code
+
+EXACT = ("lightgbm", "xgboost", "catboost", "skops")
+"""Formats whose models may have an exact method; what was saved otherwise is not even opened for it."""
 
 
 def stored_blobs(settings: Settings) -> Blobs:
@@ -32,6 +41,32 @@ def data_plane_journal(settings: Settings) -> JournalWriter:
 def scorers(blobs: Blobs) -> Callable[[str], Scorer]:
     """Artifact digest to its serving form."""
     return lambda artifact: package.load(artifact, blobs=blobs)
+
+
+def explainers(blobs: Blobs) -> Callable[[ServedVersion], Explains]:
+    """Version to its native form, ready to explain."""
+
+    def make(version: ServedVersion) -> Explains:
+        kept = package.manifest(version.artifact, blobs=blobs).format
+        scorer = package.load(version.artifact, blobs=blobs, form="native") if kept in EXACT else None
+        if scorer is None or not scorer.explained_by:
+            raise _inexact(version, kept)
+        if scorer.explained_by == "tree-shap":
+            return Explains(scorer=scorer, background=np.empty((0, len(version.signature.features))))
+        if not version.background:
+            why = f"version {version.number} kept no rows to hold its answers against"
+            raise RequestInvalid(why, fields={"explain": "must be left out"}, fix="a newer turn of its loop keeps them")
+        background = encode(kept_frame(version.background, blobs), version.signature.features)
+        if scorer.contributions(background[:1], background) is None:
+            raise _inexact(version, kept)
+        return Explains(scorer=scorer, background=background, digest=version.background)
+
+    return make
+
+
+def _inexact(version: ServedVersion, kept: str) -> RequestInvalid:
+    why = f"version {version.number} ({kept}) has no exact method of its own"
+    return RequestInvalid(why, fields={"explain": 'must be "later" or left out'}, fix='ask with "explain": "later"')
 
 
 def lookups(home: Path, blobs: Blobs, cache: Path) -> Callable[[ServedVersion], Lookup | None]:

@@ -159,6 +159,7 @@ class ExplainedRequest:
     Attributes:
         label: The answer as a class, where there are classes.
         outcome: What was told; None = nothing yet.
+        kept: The explanation that was given with the answer, where one was.
         against: Feature to its mean part over the background: what reasons are relative to.
     """
 
@@ -172,3 +173,4 @@ class ExplainedRequest:
     explanation: Explanation
     against: Mapping[str, float]
     counterfactuals: tuple[Counterfactual, ...] = ()
+    kept: Explanation | None = None

@@ -31,6 +31,7 @@ class LoopState:
         watched_until: Event time up to which monitors have looked.
         quality_metric: The metric its pages show first.
         isolated: Whether its champion answers from processes of its own.
+        explain: Share of answers that are kept with their reasons.
         held: Why no challenger comes in until a person resumes the loop; "" = one may.
     """
 
@@ -52,6 +53,7 @@ class LoopState:
     quality_metric: str = ""
     paused: bool = False
     isolated: bool = False
+    explain: float = 0.0
     held: str = ""
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from noria.app.hosting import read_hosting
-from noria.app.prediction import data_plane_journal, lookups, scorers, stored_blobs
+from noria.app.prediction import data_plane_journal, explainers, lookups, scorers, stored_blobs
 from noria.app.settings import Settings, token
 from noria.app.wiring import open_clock
 from noria.core.traffic import ServedVersion
@@ -18,7 +17,6 @@ from noria.dataplane.limits import RequestLimits
 from noria.dataplane.main import Parts, run
 from noria.ports import wire
 from noria.stages.serving.isolated import Isolation
-from noria.stages.serving.model import Lookup, Scorer
 
 
 def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0) -> None:
@@ -28,13 +26,14 @@ def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0)
         parent, place: Of a worker: the descriptor of its end of the channel, and which one of them it is.
     """
     home, cache, hosting = settings.folder, settings.folder / "dataplane", read_hosting()
-    load_scorer, make_lookup = _loading(settings)
+    blobs = _blobs(settings)
     run(
         Parts(
             plan_file=home / "plan" / "plan.json",
             cache_folder=cache,
-            load_scorer=load_scorer,
-            make_lookup=make_lookup,
+            load_scorer=scorers(blobs),
+            make_lookup=lookups(home, blobs, cache),
+            load_explains=explainers(blobs),
             journal=data_plane_journal(settings),
             clock=open_clock(settings),
             challenger_command=(sys.executable, "-m", "noria.dataplane", str(home)),
@@ -56,14 +55,13 @@ def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0)
 
 def be_challenger(settings: Settings, socket: Path, version_file: Path) -> None:
     """Be the process of one version, for the data plane that listens on `socket`."""
-    load_scorer, make_lookup = _loading(settings)
-    run_challenger(socket, wire.load(version_file.read_bytes(), ServedVersion), load_scorer, make_lookup)
+    blobs = _blobs(settings)
+    version = wire.load(version_file.read_bytes(), ServedVersion)
+    run_challenger(socket, version, scorers(blobs), lookups(settings.folder, blobs, settings.folder / "dataplane"))
 
 
-def _loading(settings: Settings) -> tuple[Callable[[str], Scorer], Callable[[ServedVersion], Lookup | None]]:
-    cache = settings.folder / "dataplane"
-    blobs = CachedBlobs(stored_blobs(settings), cache / "blobs")
-    return scorers(blobs), lookups(settings.folder, blobs, cache)
+def _blobs(settings: Settings) -> CachedBlobs:
+    return CachedBlobs(stored_blobs(settings), settings.folder / "dataplane" / "blobs")
 
 
 def request_limits(settings: Settings) -> RequestLimits:

@@ -16,6 +16,7 @@ from noria.dataplane.guard import Guard
 from noria.dataplane.limits import Load, RequestLimits
 from noria.dataplane.router import Router
 from noria.stages.serving.desk import Desk
+from noria.stages.serving.explaining import Explaining
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -36,13 +37,14 @@ def create_router(
     hosting: Hosting | None = None,
     jobs: Jobs | None = None,
     group: Group | None = None,
+    explaining: Explaining | None = None,
 ) -> Router:
     """Every protocol over one desk; `deployment` answers where a protocol's call names none, `jobs` what nobody waits for."""
     faces = [
-        own.face(desk, later=jobs.accept if jobs else None, group=group),
+        own.face(desk, later=jobs.accept if jobs else None, group=group, explaining=explaining),
         streams.face(desk),
-        oip.face(desk),
-        kserve_v1.face(desk),
+        oip.face(desk, explaining=explaining),
+        kserve_v1.face(desk, explaining=explaining),
         mlflow_scoring.face(desk, deployment=deployment, hosting=hosting),
         *([jobs.face()] if jobs else []),
     ]
@@ -60,10 +62,13 @@ def create_app(
     hosting: Hosting | None = None,
     jobs: Jobs | None = None,
     group: Group | None = None,
+    explaining: Explaining | None = None,
 ) -> App:
     """The ASGI application over a desk, for whom the guard admits."""
     bounds = limits or RequestLimits()
-    router = create_router(desk, guard=guard, limits=bounds, deployment=deployment, hosting=hosting, jobs=jobs, group=group)
+    router = create_router(
+        desk, guard=guard, limits=bounds, deployment=deployment, hosting=hosting, jobs=jobs, group=group, explaining=explaining
+    )
 
     async def app(scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":

@@ -27,6 +27,7 @@ from noria.dataplane.ports import listening
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
 from noria.stages.serving.desk import Desk
+from noria.stages.serving.explaining import Explaining, Explains
 from noria.stages.serving.isolated import Isolation
 from noria.stages.serving.model import Lookup, Scorer, loader
 from noria.stages.serving.plans import doors_file
@@ -57,6 +58,7 @@ class Parts:
         grpc_port: Where the Open Inference Protocol is spoken over gRPC; 0 for nowhere.
         isolation: How champions that are isolated run.
         limits: What a model's process may do before another takes its place.
+        load_explains: Version to what explains its answers; None where nothing is explained.
         parent: The descriptor on which a worker's parent listens; None where there are no workers.
         place: Which one of the workers this is.
         sync_every_s: How often the journal reaches the disk.
@@ -78,6 +80,7 @@ class Parts:
     grpc_port: int = 0
     isolation: Isolation = field(default_factory=Isolation)
     limits: Limits = field(default_factory=Limits)
+    load_explains: Callable[[ServedVersion], Explains] | None = None
     parent: int | None = None
     place: int = 0
     sync_every_s: float = 0.05
@@ -104,13 +107,21 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     guard = Guard(token=parts.token, everywhere=not parts.open, clock=parts.clock, used=parts.cache_folder / "used-keys")
     doors = DoorFollower(guard, doors_file(parts.plan_file), parts.cache_folder / "keys.json", desk.report, poll_s=parts.poll_s)
     doors.look()
+    explaining = Explaining(desk, parts.load_explains) if parts.load_explains else None
     jobs = Jobs(desk, AnswerFiles(parts.cache_folder / "answers"), parts.clock)
     member = None if parts.parent is None else Member(desk, over=lambda: server.end())
     group = member or Alone(desk)
     server = _Server(
         uvicorn.Config(
             create_app(
-                desk, guard=guard, limits=parts.request_limits, deployment=parts.deployment, hosting=parts.hosting, jobs=jobs, group=group
+                desk,
+                guard=guard,
+                limits=parts.request_limits,
+                deployment=parts.deployment,
+                hosting=parts.hosting,
+                jobs=jobs,
+                group=group,
+                explaining=explaining,
             ),
             host=host,
             port=port,
@@ -152,6 +163,8 @@ async def serve(parts: Parts, host: str, port: int) -> None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if explaining is not None:
+            await explaining.close()
         await desk.close()
         if member is not None:
             member.leave()

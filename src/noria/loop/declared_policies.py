@@ -45,6 +45,8 @@ def mistakes_of_policies(loop: Loop) -> Iterator[Mistake]:
         if not 1 <= watch.k <= watch.m:
             yield f"watch {watch.check}", f"k={watch.k} of m={watch.m}", "k is between 1 and m"
         yield from _of_watch(watch)
+    if not 0.0 <= loop.explain <= 1.0:
+        yield "explain", f"a share of {loop.explain:g} of the answers", "keep it between 0 and 1"
     if not 0.02 <= loop.test <= 0.5:
         yield "test", f"a share of {loop.test:g} judges", "keep it between 0.02 and 0.5"
 

@@ -14,6 +14,7 @@ from noria.core.turning import Rollout, RolloutPhase
 from noria.ledger.documents import Documents
 from noria.loop.drills import armed
 from noria.loop.evidence import BLUE_GREEN, INTERLEAVED
+from noria.loop.examined import kept_background
 from noria.loop.keys import bring_keys_out
 from noria.loop.world import World
 from noria.ports import wire
@@ -98,8 +99,8 @@ def _of_loops(world: World) -> dict[str, Route | None]:
     routes: dict[str, Route | None] = {}
     for state in world.documents.find(LoopState):
         route = routes[state.name] = _route(world, state.name)
-        if route is not None and state.isolated:
-            routes[state.name] = replace(route, champion=replace(route.champion, isolated=True))
+        if route is not None:
+            routes[state.name] = _declared(route, state)
     return routes
 
 
@@ -129,6 +130,12 @@ def _moved(world: World, position: int) -> tuple[int, set[str]]:
             return position, names
 
 
+def _declared(route: Route, state: LoopState) -> Route:
+    """A route as its loop wants it served."""
+    champion = replace(route.champion, isolated=True) if state.isolated else route.champion
+    return replace(route, champion=champion, explain=state.explain)
+
+
 def _deployed(documents: Documents) -> Iterator[str]:
     """Every deployment without a loop that answers."""
     after = ""
@@ -147,7 +154,7 @@ def _route(world: World, name: str, *, alone: bool = False) -> Route | None:
     before = aliases.previous(world.records, name, CHAMPION)
     route = Route(
         deployment=name,
-        champion=_served(versions.get(world.records, name, number)),
+        champion=_champion(world, versions.get(world.records, name, number)),
         before=None if before is None else _served(versions.get(world.records, name, before)),
     )
     rollout = None if alone else open_rollout(world.documents, name)
@@ -165,6 +172,10 @@ def _route(world: World, name: str, *, alone: bool = False) -> Route | None:
         salt=rollout.id,
         timeout_ms=rollout.timeout_ms,
     )
+
+
+def _champion(world: World, version: ModelVersion) -> ServedVersion:
+    return replace(_served(version), background=kept_background(version.scorecard, world.blobs))
 
 
 def _served(version: ModelVersion) -> ServedVersion:

@@ -62,6 +62,7 @@ def _enrolled(world: World, loop: Loop, file: Path, code: str) -> LoopState:
         declared=in_words(loop),
         quality_metric=next((watch.metric for watch in loop.watch if watch.metric), ""),
         isolated=loop.isolated,
+        explain=loop.explain,
         next_action="is born: its first turn begins",
     )
     state = _declare(world, fresh)
@@ -113,9 +114,15 @@ def _declare(world: World, fresh: LoopState) -> LoopState:
             declared=fresh.declared,
             quality_metric=fresh.quality_metric,
             isolated=fresh.isolated,
+            explain=fresh.explain,
         ),
         also=[line],
     )
+
+
+def _serving_words(loop: Loop) -> str:
+    apart = ["the champion answers from processes of its own"] if loop.isolated else []
+    return "; ".join([*apart, *([f"{loop.explain:.3g} of the answers are kept with their reasons"] if loop.explain else [])])
 
 
 def _unborn(world: World, loop: str) -> bool:
@@ -135,7 +142,7 @@ def in_words(loop: Loop) -> dict[str, str]:
         **({"costs": _cost_words(loop.costs)} if loop.costs else {}),
         "gates": "; ".join(str(gate) for gate in loop.gates) or "none",
         "rollout": f"{rollout.in_words(loop.rollout)}, guards {', '.join(loop.rollout.guard) or 'none'}",
-        **({"serving": "the champion answers from processes of its own"} if loop.isolated else {}),
+        **({"serving": serving} if (serving := _serving_words(loop)) else {}),
         "watch": "; ".join(_watch_words(loop)) or "nothing",
         "alerts": _alert_words(loop.alerts),
         "retrain": f"cooldown {spoken(retrain.cooldown)}, at least {retrain.min_labels:,} new outcomes, "

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from noria.core.errors import NotFound
-from noria.core.explaining import Counterfactual, ExplainedRequest, Search
+from noria.core.explaining import Counterfactual, ExplainedRequest, Explanation, Search
 from noria.core.registry import ModelVersion
 from noria.core.schema import Signature, Task
 from noria.core.traffic import Scalar
@@ -17,6 +17,7 @@ from noria.loop.world import World
 from noria.packaging import package
 from noria.packaging.encoding import encode
 from noria.packaging.scorer import Scorer
+from noria.ports import wire
 from noria.stages.evaluation.counterfactuals import counterfactuals
 from noria.stages.evaluation.explanations import Explained, asking, explain, told
 from noria.stages.registry import versions
@@ -57,6 +58,7 @@ def explain_request(world: World, loop: str, request_id: str, *, search: Search 
         label=explanation.subject if signature.task is Task.MULTICLASS else _label(signature, answer),
         explanation=explanation,
         against=_against(scorer, X, place, signature),
+        kept=_kept(world, loop, request_id),
         counterfactuals=() if search is None else tuple(_others(scorer, asked[0], X, raw, signature, place, answer, search)),
     )
 
@@ -70,6 +72,11 @@ def _row(world: World, loop: str, request_id: str) -> pl.DataFrame:
         )
     order = pl.col("role").replace_strict({role: place for place, role in enumerate(ROLES)}, default=len(ROLES))
     return rows.sort(order).head(1)
+
+
+def _kept(world: World, loop: str, request_id: str) -> Explanation | None:
+    told = log.explanation(world.log_folder, loop, request_id)
+    return None if told is None else wire.load(told, Explanation)
 
 
 def _background(world: World, version: ModelVersion) -> tuple[str, np.ndarray, pl.DataFrame]:

@@ -96,6 +96,7 @@ class Loop:
         backtest: Train the recipe again at earlier moments, to see how it does on several windows and how it ages; None = do not.
         lofo: How many of the most important features each candidate is trained again without, to see what they are worth.
         isolated: Let the champion answer from processes of its own, so that a crash, a leak or a hang of the model stays its own.
+        explain: Share of answers, 0 to 1, that are kept with their reasons without anybody asking.
         test: Share of the newest rows that judge and never train.
         seed: Set before user code runs.
     """
@@ -117,6 +118,7 @@ class Loop:
     backtest: Backtest | None = field(default=None, kw_only=True)
     lofo: int = field(default=0, kw_only=True)
     isolated: bool = field(default=False, kw_only=True)
+    explain: float = field(default=0.0, kw_only=True)
     test: float = field(default=0.2, kw_only=True)
     seed: int = field(default=7, kw_only=True)
     description: str = field(default="", kw_only=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import noria
 from noria.core.errors import NotFound
 from noria.dataplane import cloud_events, compression
+from noria.dataplane.asked import asking
 from noria.dataplane.exchange import Call, Endpoint, Face, Handler, Reply, id_header, one_text, said
 from noria.dataplane.faces.v1_bodies import answered_as, asked_of, metadata
+from noria.dataplane.reasons import Reasons
 from noria.dataplane.tensor_forms import items_of, request_id, version_asked, versions_told
-from noria.stages.serving.asks import Asking
 from noria.stages.serving.desk import Deployed, Desk
+from noria.stages.serving.explaining import Explaining
 
 ID_LIMIT = 180
 """Characters of the header x-request-id that are taken for an id."""
@@ -19,9 +21,9 @@ _VERSION = _MODEL + "/versions/{version}"
 _LABEL = _MODEL + "/labels/{label}"
 
 
-def face(desk: Desk) -> Face:
-    """The protocol over a desk."""
-    v1 = _V1(desk)
+def face(desk: Desk, *, explaining: Explaining | None = None) -> Face:
+    """The protocol over a desk; `explaining` gives reasons."""
+    v1 = _V1(desk, Reasons(desk, explaining))
     return Face(
         name="KServe V1 and TensorFlow Serving",
         prefixes=("/v1",),
@@ -31,14 +33,16 @@ def face(desk: Desk) -> Face:
             *(_get(path, v1.model, "Whether a model answers, and its versions") for path in (_MODEL, _VERSION, _LABEL)),
             *(_get(path + "/metadata", v1.metadata, "A model's signature") for path in (_MODEL, _VERSION, _LABEL)),
             *(_post(path + ":predict", v1.predict, "Answers to instances or inputs") for path in (_MODEL, _VERSION, _LABEL)),
+            *(_post(path + ":explain", v1.explain, "Answers with their reasons") for path in (_MODEL, _VERSION, _LABEL)),
         ),
         refusal=one_text,
     )
 
 
 class _V1:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, reasons: Reasons) -> None:
         self._desk = desk
+        self._reasons = reasons
 
     async def alive(self, call: Call) -> Reply:
         return said({"status": "alive", "name": "noria", "version": noria.__version__})
@@ -60,14 +64,22 @@ class _V1:
         return said(metadata(deployed, _version(call, deployed) or deployed.version))
 
     async def predict(self, call: Call) -> Reply:
+        return await self._answer(call, explain=False)
+
+    async def explain(self, call: Call) -> Reply:
+        return await self._answer(call, explain=True)
+
+    async def _answer(self, call: Call, *, explain: bool) -> Reply:
         deployed = self._desk.deployed(call.names["name"])
         version = _version(call, deployed)
         body, event = cloud_events.opened(call)
         asked = asked_of(deployed.signature, body)
         asked_id = request_id(event.id if event else call.headers.get("x-request-id", "")[:ID_LIMIT])
-        answers = await self._desk.predict(deployed.name, items_of(asked_id, asked.rows), Asking(version=version))
+        items = items_of(asked_id, asked.rows)
+        answers, reasons = await self._reasons.predict(deployed.name, items, asking(call, version=version), explain)
         headers = (("x-noria-version", versions_told(answers, deployed.version)), *id_header(asked_id))
-        reply = said(answered_as(asked, deployed.signature, answers), headers=headers)
+        told = answered_as(asked, deployed.signature, answers)
+        reply = said(told if reasons is None else {"explanations": reasons, **told}, headers=headers)
         return compression.packed(call, cloud_events.closed(event, reply, deployed.name) if event else reply)
 
 

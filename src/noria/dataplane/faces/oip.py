@@ -11,8 +11,10 @@ from noria.dataplane.asked import asking
 from noria.dataplane.exchange import Call, Endpoint, Face, Handler, Reply, document, one_text, said
 from noria.dataplane.faces.oip_models import config, index, metadata, statistics
 from noria.dataplane.oip_messages import infer_of, reply_of
+from noria.dataplane.reasons import Reasons, reasons_tensor
 from noria.dataplane.tensor_forms import check_wanted, items_of, request_id, rows_of, tensors_of, version_asked, versions_told
 from noria.stages.serving.desk import Deployed, Desk
+from noria.stages.serving.explaining import Explaining
 
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics")
 
@@ -21,9 +23,9 @@ _VERSION = _MODEL + "/versions/{version}"
 _SHARED = ("/v2/systemsharedmemory", "/v2/cudasharedmemory")
 
 
-def face(desk: Desk) -> Face:
-    """The protocol over a desk."""
-    oip = _Oip(desk)
+def face(desk: Desk, *, explaining: Explaining | None = None) -> Face:
+    """The protocol over a desk; `explaining` gives reasons."""
+    oip = _Oip(desk, Reasons(desk, explaining))
     return Face(
         name="Open Inference Protocol",
         prefixes=("/v2",),
@@ -54,8 +56,9 @@ def face(desk: Desk) -> Face:
 
 
 class _Oip:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, reasons: Reasons) -> None:
         self._desk = desk
+        self._reasons = reasons
 
     async def server(self, call: Call) -> Reply:
         return said({"name": "noria", "version": noria.__version__, "extensions": EXTENSIONS})
@@ -87,9 +90,13 @@ class _Oip:
         check_wanted(deployed.signature, asked.wanted)
         asked_id = request_id(asked.id)
         items = items_of(asked_id, rows_of(deployed.signature, asked.tensors))
-        answers = await self._desk.predict(deployed.name, items, asking(call, version=version_asked(call.names.get("version", ""))))
+        how = asking(call, version=version_asked(call.names.get("version", "")))
+        answers, reasons = await self._reasons.predict(deployed.name, items, how, asked.parameters.get("explain"))
+        outputs = tensors_of(deployed.signature, answers, asked.wanted)
+        if reasons is not None:
+            outputs.append(reasons_tensor(reasons))
         head = {"model_name": deployed.name, "model_version": versions_told(answers, deployed.version), "id": asked_id}
-        return compression.packed(call, reply_of(asked, head, tensors_of(deployed.signature, answers, asked.wanted)))
+        return compression.packed(call, reply_of(asked, head, outputs))
 
     async def index(self, call: Call) -> Reply:
         only_ready = bool(call.body.strip()) and document(call.body).get("ready") is True

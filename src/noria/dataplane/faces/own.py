@@ -15,8 +15,10 @@ from noria.dataplane.asked import asking
 from noria.dataplane.exchange import Call, Endpoint, Face, Reply, document, said
 from noria.dataplane.group import Alone, Group
 from noria.dataplane.metrics import CONTENT_TYPE, text
+from noria.dataplane.reasons import Reasons
 from noria.stages.serving.asks import Answered, Asking
 from noria.stages.serving.desk import Desk, Item
+from noria.stages.serving.explaining import Explaining
 
 OUTCOME_LIMIT = 10_000
 
@@ -25,9 +27,9 @@ Later = Callable[[str, bytes, Asking], Awaitable[Reply]]
 """Takes a prediction that nobody waits for: the deployment, the body, and how it shall be answered."""
 
 
-def face(desk: Desk, *, later: Later | None = None, group: Group | None = None) -> Face:
-    """The protocol over a desk; `later` takes what nobody waits for, `group` tells how all processes do."""
-    own = _Own(desk, later, group or Alone(desk))
+def face(desk: Desk, *, later: Later | None = None, group: Group | None = None, explaining: Explaining | None = None) -> Face:
+    """The protocol over a desk; `later` takes what nobody waits for, `group` tells how all processes do, `explaining` gives reasons."""
+    own = _Own(desk, later, group or Alone(desk), Reasons(desk, explaining))
     return Face(
         name="Noria",
         prefixes=("/",),
@@ -44,8 +46,9 @@ def face(desk: Desk, *, later: Later | None = None, group: Group | None = None) 
 
 
 class _Own:
-    def __init__(self, desk: Desk, later: Later | None, group: Group) -> None:
+    def __init__(self, desk: Desk, later: Later | None, group: Group, reasons: Reasons) -> None:
         self._desk = desk
+        self._reasons = reasons
         self._later = later
         self._group = group
 
@@ -54,6 +57,8 @@ class _Own:
         if self._later is not None and _unattended(call):
             return await self._later(deployment, call.body, asking(call))
         asked = document(call.body)
+        if "explain" in asked:
+            return await self._explained(call, asked)
         if "rows" not in asked:
             (answered,) = await self._desk.predict(deployment, [item(asked)], asking(call))
             return Reply(body=orjson.dumps(spoken(answered)))
@@ -64,6 +69,19 @@ class _Own:
             )
         answers = await self._desk.predict(deployment, [item(row) for row in rows], asking(call))
         return Reply(body=orjson.dumps({"rows": [spoken(answered) for answered in answers]}))
+
+    async def _explained(self, call: Call, asked: dict[str, Any]) -> Reply:
+        explain = asked.pop("explain")
+        rows = asked.get("rows", [asked])
+        if not isinstance(rows, list) or ("rows" in asked and len(asked) > 1):
+            raise RequestInvalid(
+                "rows is not a list, or not alone", fields={"rows": 'must be a list of {"id", "inputs"}; explain goes beside'}
+            )
+        answers, reasons = await self._reasons.predict(call.names["name"], [item(row) for row in rows], asking(call), explain)
+        told = [spoken(answered) for answered in answers]
+        if reasons is not None:
+            told = [one | {"explanation": why} for one, why in zip(told, reasons, strict=True)]
+        return said({"rows": told} if "rows" in asked else told[0])
 
     async def feedback(self, call: Call) -> Reply:
         deployment, told = call.names["name"], document(call.body).get("outcomes")

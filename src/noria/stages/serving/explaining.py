@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -37,6 +37,8 @@ LOADED_LIMIT = 8
 TOLERANCE = 1e-4
 """How far base and parts may miss the answer; of values of any size, of their size as well."""
 
+
+APART = "its version answers from a process of its own, and can be explained from the log"
 
 _Made = TypeVar("_Made")
 
@@ -78,7 +80,7 @@ class Explaining:
         self._desk = desk
         self._load = load
         self._wanted: dict[str, list[list[_Seen]]] = {}
-        self._ready: OrderedDict[tuple[str, str], Explains] = OrderedDict()
+        self._ready: OrderedDict[tuple[str, str], Explains | RequestInvalid] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="explaining")
         self._tasks: set[asyncio.Task[object]] = set()
         self._waiting = 0
@@ -96,12 +98,12 @@ class Explaining:
         if len(items) > ROW_LIMIT:
             why = f"at most {ROW_LIMIT} rows of one request are explained"
             raise RequestInvalid(f"{why}, not {len(items):,}", fields={"explain": why})
-        versions = self._versions(deployment)
+        champion = self._champion(deployment, asking)
         self._reserve(len(items))
         try:
-            await self._in_thread(self._loaded, versions.get(asking.version or 0, next(iter(versions.values()))))
+            await self._in_thread(self._loaded, champion)
             answers, seen = await self._answered(deployment, items, asking)
-            return list(zip(answers, await self._reasons(deployment, versions, answers, seen), strict=True))
+            return list(zip(answers, await self._reasons(deployment, champion, answers, seen), strict=True))
         finally:
             self._waiting -= len(items)
 
@@ -122,7 +124,7 @@ class Explaining:
                     waiting.append(_Seen(frame, place))
         at_work = self._desk.at_work(frame.deployment)
         if at_work is not None and at_work.route.explain > 0.0:
-            self._sample(frame, at_work.route.explain)
+            self._sample(frame, at_work.route.champion, at_work.route.explain)
 
     async def close(self) -> None:
         """Drop what waits."""
@@ -130,13 +132,15 @@ class Explaining:
             task.cancel()
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
 
-    def _versions(self, deployment: str) -> dict[int, ServedVersion]:
-        """Those that may answer now by their numbers, the champion first."""
-        self._desk.deployed(deployment)
+    def _champion(self, deployment: str, asking: Asking) -> ServedVersion:
+        """The version that is explained: only what may run in this process is opened in it."""
+        number = self._desk.deployed(deployment).version
         at_work = self._desk.at_work(deployment)
-        assert at_work is not None
-        route = at_work.route
-        return {one.number: one for one in (route.champion, route.challenger, route.before) if one is not None}
+        if at_work is None:
+            raise Unavailable(f"{deployment!r} was just closed")
+        if asking.version not in (None, number) or asking.role not in (None, Role.CHAMPION) or at_work.route.champion.isolated:
+            raise _later(APART)
+        return at_work.route.champion
 
     def _reserve(self, rows: int) -> None:
         if self._waiting + rows > WAITING_LIMIT:
@@ -159,21 +163,17 @@ class Explaining:
         return answers, [mine[answer.id] for answer in answers]
 
     async def _reasons(
-        self, deployment: str, versions: Mapping[int, ServedVersion], answers: Sequence[Answered], seen: Sequence[list[_Seen]]
+        self, deployment: str, version: ServedVersion, answers: Sequence[Answered], seen: Sequence[list[_Seen]]
     ) -> list[Explanation | str]:
-        """Why, for each answer: version by version, as a rollout may have dealt them."""
-        found: list[Explanation | str] = ["its version is no longer at work"] * len(answers)
-        rows: dict[int, dict[int, _Seen]] = defaultdict(dict)
+        """Why, for each answer; those of other versions, as a rollout may have dealt them, are left for later."""
+        rows: dict[int, _Seen] = {}
         for at, (answer, candidates) in enumerate(zip(answers, seen, strict=True)):
-            fitting = [one for one in candidates if _gave(one, answer.version)]
-            if fitting and answer.version in versions:
+            fitting = [one for one in candidates if _gave(one, version.number) and _same(one, answer)]
+            if fitting and answer.version == version.number:
                 candidates.remove(fitting[0])
-                rows[answer.version][at] = fitting[0]
-        for number, of_version in rows.items():
-            told = await self._journalled(deployment, versions[number], list(of_version.values()))
-            for at, one in zip(of_version, told, strict=True):
-                found[at] = one
-        return found
+                rows[at] = fitting[0]
+        found = dict(zip(rows, await self._journalled(deployment, version, list(rows.values())), strict=True)) if rows else {}
+        return [found.get(at, APART) for at in range(len(answers))]
 
     async def _journalled(self, deployment: str, version: ServedVersion, seen: Sequence[_Seen]) -> list[Explanation | str]:
         told = await self._in_thread(self._computed, deployment, version, seen)
@@ -192,20 +192,21 @@ class Explaining:
         )
         return told
 
-    def _sample(self, frame: Predictions, share: float) -> None:
-        versions = self._versions(frame.deployment)
+    def _sample(self, frame: Predictions, champion: ServedVersion, share: float) -> None:
+        if frame.version != champion.number or champion.isolated:
+            return
         seen = [
             _Seen(frame, place)
             for place, request_id in enumerate(frame.ids)
             if bucket("explain", request_id) < share and _gave(_Seen(frame, place), frame.version) and request_id not in self._wanted
         ]
-        if not seen or frame.version not in versions:
+        if not seen:
             return
         if self._waiting + len(seen) > WAITING_LIMIT:
             self._desk.explained(None, failed=len(seen))
             return
         self._waiting += len(seen)
-        task = asyncio.get_running_loop().create_task(self._sampled(frame.deployment, versions[frame.version], seen))
+        task = asyncio.get_running_loop().create_task(self._sampled(frame.deployment, champion, seen))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -213,8 +214,6 @@ class Explaining:
         try:
             for at in range(0, len(seen), ROW_LIMIT):
                 await self._journalled(deployment, version, seen[at : at + ROW_LIMIT])
-        except RequestInvalid:
-            self._desk.explained(None, failed=len(seen))
         finally:
             self._waiting -= len(seen)
 
@@ -224,11 +223,23 @@ class Explaining:
     def _loaded(self, version: ServedVersion) -> Explains:
         key = version.artifact, version.background
         if key not in self._ready:
-            self._ready[key] = self._load(version)
+            self._ready[key] = self._opened(version)
             while len(self._ready) > LOADED_LIMIT:
                 self._ready.popitem(last=False)
         self._ready.move_to_end(key)
-        return self._ready[key]
+        ready = self._ready[key]
+        if isinstance(ready, RequestInvalid):
+            raise RequestInvalid(ready.message, fields=ready.fields, fix=ready.fix)
+        return ready
+
+    def _opened(self, version: ServedVersion) -> Explains | RequestInvalid:
+        """What can explain a version, or for good why nothing can."""
+        try:
+            return self._load(version)
+        except RequestInvalid as error:
+            return error
+        except Exception as error:
+            raise Unavailable(f"version {version.number} cannot be opened to explain it: {reason(error)}") from error
 
     def _computed(self, deployment: str, version: ServedVersion, seen: Sequence[_Seen]) -> list[Explanation | str]:
         try:
@@ -243,11 +254,21 @@ class Explaining:
         return [_told(ready, version.signature, row, part, one, name) for row, part, one in zip(matrix, parts, seen, strict=True)]
 
 
+def _later(why: str) -> RequestInvalid:
+    return RequestInvalid(why, fields={"explain": 'must be "later" or left out'}, fix='ask with "explain": "later"')
+
+
 def _gave(one: _Seen, version: int) -> bool:
     """Whether a row of a frame is an answer that a user got from this version."""
     frame, place = one.frame, one.place
     hidden = frame.roles[place] in (Role.SHADOW, Role.CONTROL)
     return frame.version == version and not hidden and frame.answers[place] is not None
+
+
+def _same(one: _Seen, answer: Answered) -> bool:
+    """Whether a row is the one that was answered so: others may have come under the same id."""
+    computed, given = one.frame.answers[one.place], answer.prediction
+    return list(given.values()) == list(computed) if isinstance(given, dict) else bool(given == computed)
 
 
 def _matrix(signature: Signature, seen: Sequence[_Seen]) -> np.ndarray:

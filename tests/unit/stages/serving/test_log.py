@@ -14,8 +14,8 @@ from noria.core.moments import to_ms
 from noria.core.traffic import Feedback, Prediction, Role
 from noria.ports.journal import Chunk
 from noria.stages.serving import compaction, log
-from noria.stages.serving.frames import encode, gathered, told
-from noria.stages.serving.parts import OUTCOMES, PREDICTIONS, parts
+from noria.stages.serving.frames import Explanations, encode, gathered, told
+from noria.stages.serving.parts import EXPLANATIONS, OUTCOMES, PREDICTIONS, parts
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -324,3 +324,33 @@ def test_numbers_of_the_business_are_a_table_of_their_own_and_no_outcome(tmp_pat
 def test_the_chance_with_which_a_request_was_dealt_is_in_the_log(tmp_path) -> None:
     log.compact(ListJournal(a=frames(predicted(1, propensity=0.9), predicted(2))), tmp_path)
     assert log.predictions(tmp_path, "late")["propensity"].to_list() == [0.9, None]
+
+
+def explained(number: int, text: str = "{}", *, hour: float = 0.0) -> bytes:
+    time_ms = to_ms(START) + int(hour * 3_600_000)
+    return encode(Explanations("late", 1, [f"r{number}"], [time_ms], ["tree-shap"], [""], [text]))
+
+
+def test_reasons_are_kept_beside_what_they_explain(tmp_path) -> None:
+    journal = ListJournal(one=[*frames(predicted(1), told_of(1)), explained(1, '{"a": 1}'), explained(2), explained(1, '{"a": 2}')])
+    taken = log.compact(journal, tmp_path)
+    assert (taken.predictions, taken.outcomes, taken.rows, taken.unreadable) == (1, 1, 5, 0)
+    assert log.explanation(tmp_path, "late", "r1") == '{"a": 2}'
+    assert log.explanation(tmp_path, "late", "r3") is None
+    assert log.predictions(tmp_path, "late").height == 1
+
+
+def test_reasons_alone_make_no_traffic(tmp_path) -> None:
+    taken = log.compact(ListJournal(one=[explained(1)]), tmp_path)
+    assert (taken.arrived["late"].predictions, taken.arrived["late"].explanations) == (0, 1)
+    assert log.predictions(tmp_path, "late").is_empty()
+
+
+def test_files_of_reasons_are_merged_as_others_are(tmp_path) -> None:
+    journal = ListJournal(one=[])
+    for number in range(4):
+        journal.sources["one"].append(explained(number, f'{{"a": {number}}}', hour=number))
+        log.compact(journal, tmp_path)
+    assert log.tidy(tmp_path, "late", START + timedelta(days=2)) == 3
+    assert len(parts(tmp_path / "late" / EXPLANATIONS)) == 1
+    assert [log.explanation(tmp_path, "late", f"r{number}") for number in range(4)] == [f'{{"a": {number}}}' for number in range(4)]
