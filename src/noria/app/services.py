@@ -80,6 +80,12 @@ class ControlServices:
         """See `Deployments.undeploy`."""
         self._verbs.deployments.undeploy(name, by=by, reason=reason)
 
+    def kill(self, loop: str, *, by: str, reason: str) -> int | None:
+        """See `Verbs.kill`."""
+        done = self._verbs.kill(loop, by=by, reason=reason)
+        self._wheel.nudge()
+        return done.champion
+
     def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
         """See `Verbs.pause`."""
         self._verbs.pause(loop, paused, by=by, reason=reason)

@@ -63,6 +63,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "cancel": ("orders", "End the open turn; the champion stays."),
         "promote": ("orders", "Make a version champion now, past all gates."),
         "rollback": ("orders", "Take a running challenger out, or go back to the champion before."),
+        "kill": ("killing", "Take a version out at once, and let no other in until `noria resume`."),
         "pause": ("orders", "Stop automatic turns. Predictions and monitors go on."),
         "resume": ("orders", "Allow automatic turns again."),
         "keys": ("keys", "Say who may call a deployment: make, list and revoke keys."),

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from noria.app.settings import find_home, read
 from noria.cli.console import AsJson, Because, By, Home, LoopName, answer, plainly
+from noria.cli.killing import Here, lift_here
 from noria.cli.opened import Opened
 
 
@@ -67,8 +69,18 @@ def pause(loop: LoopName = None, home: Home = None, by: By = "", because: Becaus
 
 
 @plainly
-def resume(loop: LoopName = None, home: Home = None, by: By = "", because: Because = "ordered by hand", as_json: AsJson = False) -> None:
-    """Allow automatic turns again."""
+def resume(
+    loop: LoopName = None,
+    here: Here = False,
+    home: Home = None,
+    by: By = "",
+    because: Because = "ordered by hand",
+    as_json: AsJson = False,
+) -> None:
+    """Allow automatic turns again, and challengers after a `noria kill`."""
+    if here:
+        lift_here(read(home or find_home()), loop, as_json=as_json)
+        return
     _pause(loop, home, by, because, as_json, paused=False)
 
 

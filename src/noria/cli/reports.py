@@ -141,10 +141,16 @@ def _status(opened: Opened, state: LoopState) -> Status:
     )
 
 
+def _halted(state: LoopState) -> str:
+    if state.held:
+        return f" · [red]held[/], {escape(state.held)}"
+    return " · [yellow]paused[/]" if state.paused else ""
+
+
 def _show(one: Status) -> None:
     state = one.loop
     champion = f"champion v{state.champion}" if state.champion else "no champion yet"
-    console.print(f"[bold]{state.name}[/]  {champion} · {state.phase}{' · [yellow]paused[/]' if state.paused else ''}")
+    console.print(f"[bold]{state.name}[/]  {champion} · {state.phase}{_halted(state)}")
     console.print(f"  next      {escape(state.next_action)}", soft_wrap=True)
     if state.last_decision:
         console.print(f"  decided   {escape(state.last_decision)}", soft_wrap=True)
@@ -160,9 +166,8 @@ def _show(one: Status) -> None:
         )
         console.print(table)
     if one.rollout is not None:
-        place = "shadow" if one.rollout.share == 0 else f"{one.rollout.share:.0%} of traffic"
         console.print(
-            f"  rollout   v{one.rollout.challenger} against v{one.rollout.champion} · {place} · {escape(one.rollout.reason)}",
+            f"  rollout   v{one.rollout.challenger} against v{one.rollout.champion} · {one.rollout.place} · {escape(one.rollout.reason)}",
             soft_wrap=True,
         )
         for guard in one.rollout.looks:

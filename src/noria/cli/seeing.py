@@ -11,7 +11,7 @@ from noria.cli.replaying import Progress
 from noria.core.moments import from_ms, to_ms
 from noria.core.registry import ModelVersion
 from noria.core.state import LoopState, TrafficPoint
-from noria.core.turning import Event, Rollout, RolloutPhase, Step, StepState, Turn
+from noria.core.turning import Event, Rollout, Step, StepState, Turn
 from noria.core.watching import DriftReference, Incident, MonitorPhase, MonitorState, Reading
 from noria.ledger.why import headline
 from noria.loop.deploy import open_rollout
@@ -137,14 +137,7 @@ def _under_way(world: World, turn: Turn | None) -> Step | None:
 def _rollout_words(rollout: Rollout | None) -> str:
     if rollout is None:
         return ""
-    if rollout.phase is RolloutPhase.SHADOW:
-        return f"shadow · {rollout.reason}"
-    place = (
-        f"canary, step {rollout.step + 1} of {len(rollout.steps)}"
-        if rollout.kind == "canary"
-        else f"{rollout.kind}, {rollout.share:.0%} of traffic"
-    )
-    return f"{place} · {rollout.reason}"
+    return f"{rollout.place} · {rollout.reason}"
 
 
 def _quality(world: World, state: LoopState | None) -> tuple[list[QualityPoint], float, float]:

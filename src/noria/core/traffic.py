@@ -92,6 +92,29 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """A person's order that versions of a deployment answer nobody, given where the data plane runs.
+
+    Attributes:
+        versions: Those that must not answer: the challenger, or with none the champion.
+        at: When, as ISO 8601.
+    """
+
+    deployment: str
+    versions: tuple[int, ...]
+    by: str
+    because: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kills:
+    """All orders of that kind that stand, by deployment."""
+
+    orders: Mapping[str, Kill] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """One computed answer as the prediction log keeps it.
 

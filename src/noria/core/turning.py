@@ -170,6 +170,26 @@ class Rollout:
     sure_since: int = 0
     asks: bool = False
 
+    @property
+    def place(self) -> str:
+        """Where it is, as a person would say it.
+
+        >>> from datetime import datetime
+        >>> at = datetime(2026, 1, 1)
+        >>> told = {"id": "r", "loop": "l", "turn": "t", "champion": 1, "challenger": 2, "started_at": at, "step_started_at": at}
+        >>> Rollout(**told, steps=(10.0, 100.0), phase=RolloutPhase.CANARY, step=0, share=0.1).place
+        'canary, step 1 of 2'
+        """
+        if self.phase is not RolloutPhase.CANARY:
+            return str(self.phase)
+        if self.kind == "canary":
+            return f"canary, step {self.step + 1} of {len(self.steps)}"
+        if self.kind == "bluegreen":
+            return f"blue/green, all traffic; v{self.champion} stays ready"
+        if self.kind == "interleave":
+            return "interleaved, both draft each ranking"
+        return f"{'A/B' if self.kind == 'ab' else self.kind}, {self.share:.0%} of traffic"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from noria.core.errors import DataInvalid
-from noria.core.traffic import Plan
+from noria.core.traffic import Kill, Plan
+from noria.stages.serving import killing
 from noria.stages.serving.desk import Desk
 from noria.stages.serving.plan_shards import PlanReader
 
@@ -18,6 +20,7 @@ RETRY_S = 5.0
 _log = logging.getLogger("noria.dataplane")
 
 _Stamp = tuple[int, int, int]
+_Stamps = tuple[_Stamp | None, _Stamp | None]
 
 
 class PlanFollower:
@@ -25,7 +28,8 @@ class PlanFollower:
 
     Args:
         plan_file: Where the control plane publishes it; may be away.
-        last_good: The data plane's copy of the last plan that came to work without a problem.
+        last_good: The data plane's copy of the last plan that came to work without a problem. Beside it
+            may lie `noria kill --here`'s orders, which go before every plan.
     """
 
     def __init__(self, desk: Desk, plan_file: Path, last_good: Path, *, poll_s: float = 0.1, retry_s: float = RETRY_S) -> None:
@@ -35,7 +39,9 @@ class PlanFollower:
         self._last_good = last_good
         self._poll_s = poll_s
         self._retry_s = retry_s
-        self._seen: _Stamp | None = None
+        self._killed = last_good.with_name(killing.FILE)
+        self._orders: Mapping[str, Kill] = {}
+        self._seen: _Stamps | None = None
         self._retry_at_s = 0.0
         self._now = asyncio.Event()
 
@@ -62,25 +68,31 @@ class PlanFollower:
         The first time the kept plan goes before: should a version of the published one not load,
         its deployment has the version that served last.
         """
-        stamp, now_s = self._stamp(), asyncio.get_running_loop().time()
-        if stamp == self._seen and self._desk.planned and not (self._desk.unopened and now_s >= self._retry_at_s):
+        stamps, now_s = (_stamp(self._plan_file), _stamp(self._killed)), asyncio.get_running_loop().time()
+        if stamps == self._seen and self._desk.planned and not (self._desk.unopened and now_s >= self._retry_at_s):
             return
-        if not self._desk.planned and (kept := self._kept()) is not None:
-            await self._desk.apply(kept)
+        ordered = self._read_orders()
+        if (ordered or not self._desk.planned) and (kept := self._kept()) is not None:
+            await self._desk.apply(killing.without(kept, self._orders))
         plan = await self._published()
         if plan is not None:
-            await self._desk.apply(plan)
+            as_ordered = killing.without(plan, self._orders)
+            await self._desk.apply(as_ordered)
             self._retry_at_s = asyncio.get_running_loop().time() + self._retry_s
-            if not self._desk.unopened:
+            if not self._desk.unopened and as_ordered == plan:
                 await self._keep()
-        self._seen = stamp
+        self._seen = stamps
 
-    def _stamp(self) -> _Stamp | None:
+    def _read_orders(self) -> bool:
+        """Read what was ordered here; returns whether it changed while no plan is published."""
         try:
-            stat = self._plan_file.stat()
-        except OSError:
-            return None
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+            orders = killing.killed(self._killed)
+        except (DataInvalid, OSError) as error:
+            self._desk.report("killed", f"orders to take versions out cannot be read, those before stand: {error}")
+            return False
+        self._desk.report("killed", "; ".join(_said(kill) for kill in orders.values()))
+        changed, self._orders = orders != self._orders, orders
+        return changed and not self._plan_file.exists()
 
     async def _published(self) -> Plan | None:
         try:
@@ -103,3 +115,16 @@ class PlanFollower:
         except (DataInvalid, OSError) as error:
             self._desk.report("plan", f"the kept plan cannot be read: {error}")
             return None
+
+
+def _stamp(file: Path) -> _Stamp | None:
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def _said(kill: Kill) -> str:
+    versions = ", ".join(f"v{number}" for number in kill.versions)
+    return f"{versions} of {kill.deployment} was taken out here by {kill.by}" + f": {kill.because}" * bool(kill.because)

@@ -131,6 +131,10 @@ class Trip:
         """As `poll`, but due again after `every` so much event time, or when `Engine.wake` is called (None: only then)."""
         return self._look(name, look, kind, lambda: UNTIL_WOKEN if every is None else self.clock.now() + every, retries)
 
+    def begun(self, name: str) -> bool:
+        """Whether a step of that name was ever begun in this turn, so that one that only some turns have is asked again."""
+        return self._journal.known(name) is not None
+
     def end(self, state: TurnState, outcome: str, *, writes: Sequence[Write] = ()) -> NoReturn:
         """End the turn, atomically with `writes`; when these meet a `Conflict`, the script runs again, a few times."""
         known = self._journal.known("end")

@@ -16,7 +16,8 @@ from noria.loop.evidence import BLUE_GREEN, INTERLEAVED, Evidence
 from noria.loop.given import given_of
 from noria.loop.looks import Look
 from noria.loop.outcomes import coded
-from noria.loop.rollout import look
+from noria.loop.rollout import look, out
+from noria.loop.states import state_of
 from noria.loop.world import Declared, World
 from noria.ports.records import Write
 from noria.stages.registry import versions
@@ -38,6 +39,11 @@ def steer(trip: Trip, declared: Declared, world: World, rollout_id: str) -> Roll
     rollout, revision = known
     if rollout.phase in ENDED:
         return rollout
+    held = state_of(world.documents, rollout.loop).held
+    if held:
+        killed = out(rollout, trip.clock.now(), held)
+        trip.write(world.documents.write(killed.rollout, expect=revision), *told(world, killed))
+        return killed.rollout
     found = evidence(world, rollout)
     seen = look(rollout, declared.loop.rollout, found, trip.clock.now())
     trip.note(seen.rollout.reason)

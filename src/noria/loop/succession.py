@@ -55,7 +55,7 @@ def _answered(world: World, story: Story, version: ModelVersion) -> list[Write]:
 
 
 def stepped_down(world: World, story: Story, trip: Trip, version: ModelVersion, rollout: Rollout) -> tuple[bool, Sequence[Write]]:
-    """Take the challenger's alias away; the champion never stopped answering."""
+    """Take the challenger's alias away; the champion never stopped answering. The value says whether the version is champion."""
     _no_challenger(world, trip, version.model, rollout.reason)
     line = story.line(
         "stepped-down",
@@ -65,7 +65,7 @@ def stepped_down(world: World, story: Story, trip: Trip, version: ModelVersion, 
         subject=f"{version.model}@{version.number}",
         numbers={"touched": rollout.touched, "failed over to the champion": rollout.failed},
     )
-    return True, [line]
+    return False, [line]
 
 
 def _no_challenger(world: World, trip: Trip, model: str, reason: str) -> None:

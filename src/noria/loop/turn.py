@@ -7,7 +7,7 @@ from the journal, what was not is done. Events have ids made from the turn's, so
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from noria.core.data import DatasetVersion
@@ -28,6 +28,7 @@ from noria.loop.gathering import gather
 from noria.loop.leaks import refusal
 from noria.loop.probing import wants_probe, worth_it
 from noria.loop.rollout import begin, out
+from noria.loop.states import state_of
 from noria.loop.steering import steer, told
 from noria.loop.story import Story, mark_words
 from noria.loop.succession import crowned, stepped_down
@@ -83,13 +84,13 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
         trip.commit("serving", lambda: crowned(world, story, trip, version, None, "the first version that passed its gates"), bool)
         trip.end(TurnState.DONE, f"v{version.number} was born and is champion")
 
+    if not trip.begun("serving") and (_held(world, loop) or trip.begun("held")):
+        trip.wait("held", lambda: None if _held(world, loop) else True, bool, every=None)
     rollout = trip.commit("serving", lambda: _rollout_begun(trip, declared, world, version, champion.number, story), Rollout)
     rollout = trip.wait("rollout", lambda: steer(trip, declared, world, rollout.id), Rollout, every=world.cadence.look)
-    if rollout.phase is RolloutPhase.PROMOTED:
-        trip.commit("monitoring", lambda: crowned(world, story, trip, version, gathered.champion, rollout.reason), bool)
+    if trip.commit("monitoring", lambda: _succeeded(world, story, trip, version, rollout), bool):
         trip.end(TurnState.DONE, f"v{version.number} was promoted: {rollout.reason}")
-    trip.commit("monitoring", lambda: stepped_down(world, story, trip, version, rollout), bool)
-    trip.end(TurnState.ROLLED_BACK, f"v{version.number} was rolled back: {rollout.reason}")
+    trip.end(TurnState.ROLLED_BACK, f"v{version.number} was rolled back: {state_of(world.documents, loop.name).held or rollout.reason}")
 
 
 def failed(world: World, turn: Turn, step: Step) -> Sequence[Write]:
@@ -119,6 +120,18 @@ def _challenger_out(world: World, turn: Turn) -> list[Write]:
         return []
     ended = out(found[0], world.clock.now(), f"its turn failed: {turn.outcome}")
     return [world.documents.write(ended.rollout, expect=found[1]), *told(world, ended)]
+
+
+def _held(world: World, loop: Loop) -> str:
+    return state_of(world.documents, loop.name).held
+
+
+def _succeeded(world: World, story: Story, trip: Trip, version: ModelVersion, rollout: Rollout) -> tuple[bool, Sequence[Write]]:
+    """Crown the version, or let it step down: as its rollout ended, unless it was killed on its last steps."""
+    killed = state_of(world.documents, version.model).held
+    if rollout.phase is RolloutPhase.PROMOTED and not killed:
+        return crowned(world, story, trip, version, rollout.champion, rollout.reason)
+    return stepped_down(world, story, trip, version, replace(rollout, reason=killed or rollout.reason))
 
 
 def _gathered(trip: Trip, declared: Declared, world: World, story: Story) -> tuple[Gathered, Sequence[Write]]:

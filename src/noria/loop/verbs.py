@@ -11,17 +11,17 @@ from noria.core.judging import Approval
 from noria.core.moments import to_ms
 from noria.core.registry import Deployment
 from noria.core.state import LoopState
-from noria.core.turning import Cause, Event, Rollout, Signal, Turn, TurnState
-from noria.loop import drills, rollout
+from noria.core.turning import Cause, Event, Signal, Turn, TurnState
+from noria.loop import drills, intervening
 from noria.loop.deploy import CHAMPION, bring_out, open_rollout
 from noria.loop.deploying import Deployments
 from noria.loop.enrol import enrol, in_force
+from noria.loop.phases import tell_phase
 from noria.loop.states import amend, open_turns, state_of
-from noria.loop.steering import told
-from noria.loop.wheel import tell_phase
 from noria.loop.world import World
 from noria.stages.governance import approvals
 from noria.stages.registry import aliases, versions
+from noria.stages.serving import killing
 
 
 class Verbs:
@@ -62,13 +62,15 @@ class Verbs:
         return signal.id
 
     def approve(self, turn: str, *, granted: bool, by: str, reason: str) -> Approval:
-        """Decide on a turn that waits for a person; `turn` is its id or its loop's name.
+        """Decide on a turn that waits for a person, by its gate or by its shadow; `turn` is its id or its loop's name.
 
         Raises:
             NotFound: no such turn.
             NotAllowed: it waits for nobody, or was decided already.
         """
         found = self._waiting(turn)
+        if found.step == "rollout":
+            return intervening.decide(self._world, found, granted=granted, by=by, reason=reason, only=self._approver(found))
         now = self._world.clock.now()
         word = "granted" if granted else "refused"
         event = self._world.ledger.event(
@@ -123,7 +125,7 @@ class Verbs:
         running = open_rollout(self._world.documents, loop)
         champion = aliases.current(self._world.records, loop, CHAMPION)
         if running is not None and champion is not None:
-            self._end(running, f"rolled back by {by}: {reason}")
+            intervening.end(self._world, running, f"rolled back by {by}: {reason}")
             self._show(loop)
             return champion
         before = aliases.previous(self._world.records, loop, CHAMPION)
@@ -133,13 +135,27 @@ class Verbs:
         return before
 
     def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
-        """Stop or resume automatic turns; predictions and monitors go on.
+        """Stop or resume automatic turns; predictions and monitors go on. Resuming also ends the hold of a kill.
 
         Raises:
             NotFound: no such loop.
         """
         event = self._event("loop.paused" if paused else "loop.resumed", loop, by, (reason,))
-        amend(self._world.documents, loop, lambda state: replace(state, paused=paused), also=[self._world.ledger.line(event)])
+        also = [self._world.ledger.line(event)]
+        amend(self._world.documents, loop, lambda state: replace(state, paused=paused, held=state.held if paused else ""), also=also)
+        if not paused:
+            killing.lift(self._world.home / "dataplane" / killing.FILE, loop)
+            tell_phase(self._world.documents, loop)
+            for turn in open_turns(self._world.documents, loop):
+                self._world.engine.wake(turn.id)
+
+    def kill(self, loop: str, *, by: str, reason: str) -> intervening.Killed:
+        """Take the challenger out, or with none the champion, at once; no other comes in until the loop is resumed.
+
+        Raises:
+            NotFound: no such loop.
+        """
+        return intervening.kill(self._world, loop, by=by, reason=reason)
 
     def drill(self, loop: str, fault: str, *, by: str, reason: str) -> None:
         """Let the loop's next challenger answer wrong, slow or not at all, to see it caught.
@@ -166,7 +182,7 @@ class Verbs:
             raise NotAllowed(f"no turn of {loop} is under way")
         running = open_rollout(self._world.documents, loop)
         if running is not None:
-            self._end(running, f"turn cancelled by {by}: {reason}")
+            intervening.end(self._world, running, f"turn cancelled by {by}: {reason}")
         event = self._event("turn.cancelled", loop, by, (reason,))
         return self._world.engine.cancel(under_way[0].id, f"cancelled by {by}: {reason}", also=[self._world.ledger.line(event)])
 
@@ -179,8 +195,12 @@ class Verbs:
         if before == version:
             raise NotAllowed(f"v{version} of {loop} is champion already")
         running = open_rollout(self._world.documents, loop)
-        if running is not None:
-            self._end(running, f"overruled by {by}: {reason}")
+        turn = ""
+        if running is not None and running.challenger == version:
+            turn = running.turn
+            intervening.accept(self._world, running, f"promoted by {by}: {reason}")
+        elif running is not None:
+            intervening.end(self._world, running, f"overruled by {by}: {reason}")
         told_from = "none" if before is None else f"v{before}"
         event = self._world.ledger.event(
             "alias.moved",
@@ -188,6 +208,8 @@ class Verbs:
             subject=f"{loop}@{version}",
             by=by,
             reasons=(f"champion: {told_from} → v{version}", f"{word}: {reason}"),
+            turn=turn,
+            id=f"{turn}:champion" if turn else "",
         )
         aliases.move(
             self._world.records,
@@ -198,16 +220,10 @@ class Verbs:
             by=by,
             reason=reason,
             at=self._world.clock.now(),
+            turn=turn,
             also=[self._world.ledger.line(event)],
         )
         self._show(loop)
-
-    def _end(self, running: Rollout, reason: str) -> None:
-        found = self._world.documents.revision(Rollout, running.id)
-        assert found is not None
-        ended = rollout.out(found[0], self._world.clock.now(), reason)
-        self._world.records.commit(self._world.documents.write(ended.rollout, expect=found[1]), *told(self._world, ended))
-        self._world.engine.wake(running.turn)
 
     def _show(self, loop: str) -> None:
         """Bring the plan out at once: a rollback works also while no control plane runs."""
@@ -227,7 +243,7 @@ class Verbs:
             found = next(iter(open_turns(self._world.documents, turn)), None)
         if found is None:
             raise NotFound(f"no open turn of {turn}")
-        if found.state is not TurnState.OPEN or found.step != "approval":
+        if found.state is not TurnState.OPEN or found.step not in ("approval", "rollout"):
             raise NotAllowed(f"turn {found.number} of {found.loop} waits for no approval (it is in {found.step or found.state})")
         return found
 

@@ -9,17 +9,19 @@ from datetime import datetime
 
 from noria.core.errors import NoriaError
 from noria.core.state import LoopState
-from noria.core.turning import Rollout, RolloutPhase, Turn, TurnState
+from noria.core.turning import Turn, TurnState
 from noria.durable.trip import Trip
 from noria.ledger.documents import Documents
 from noria.loop import turn as turning
-from noria.loop.deploy import CHAMPION, bring_out, open_rollout
+from noria.loop.deploy import CHAMPION, bring_out
 from noria.loop.drilling import finish_heard
 from noria.loop.duty import Duty
 from noria.loop.enrol import in_force
 from noria.loop.ingest import ingest, tidy_log
+from noria.loop.intervening import take_up
 from noria.loop.keeping import Keeper
 from noria.loop.monitors.span import Watched, watched_champion
+from noria.loop.phases import tell_phase
 from noria.loop.states import amend, open_turns, state_of
 from noria.loop.telling import tell_digest
 from noria.loop.triggers import ask_regularly, new_signals, weigh_signals
@@ -105,6 +107,7 @@ class Wheel:
         now = self._world.clock.now()
         loops = self._in_force()
         if self._duty.held():
+            take_up(self._world)
             self._attend(loops, now)
         busy = False
         for turn in self._world.engine.due():
@@ -233,39 +236,3 @@ def tell_end(documents: Documents, turn: Turn) -> None:
     said = f"turn {turn.number} ended: {turn.outcome}"
     event = f"{turn.id}:{ENDINGS.get(turn.state, 'started')}"
     amend(documents, turn.loop, lambda state: replace(state, last_decision=said, last_decision_event=event))
-
-
-def tell_phase(documents: Documents, name: str) -> None:
-    """Write down, for people, where the loop is now and what comes next."""
-    newest = next(iter(documents.find(Turn, where={"loop": name}, newest_first=True, limit=1)), None)
-    rollout = open_rollout(documents, name)
-    champion = aliases.current(documents.records, name, CHAMPION)
-    phase, following = _phase(newest, rollout, champion)
-    amend(
-        documents,
-        name,
-        lambda state: replace(
-            state,
-            phase=phase,
-            next_action=following or state.next_action,
-            turn=newest.id if newest else "",
-            champion=champion,
-            challenger=rollout.challenger if rollout else None,
-        ),
-    )
-
-
-def _phase(newest: Turn | None, rollout: Rollout | None, champion: int | None) -> tuple[str, str]:
-    turn = newest if newest is not None and newest.state is TurnState.OPEN else None
-    if turn is not None and turn.step == "approval":
-        return "waiting-for-approval", f"waits for `noria approve {turn.loop}`"
-    if rollout is not None:
-        place = "shadow" if rollout.phase is RolloutPhase.SHADOW else f"{rollout.share:.0%} of traffic"
-        return "rolling-out", f"v{rollout.challenger} in {place}; {rollout.reason or 'first look soon'}"
-    if turn is not None:
-        return "turning", f"turn {turn.number} is in {turn.step or 'its first step'}"
-    if champion is not None:
-        return "serving", "watches"
-    if newest is None:
-        return "newborn", "waits for its first turn"
-    return "newborn", f"turn {newest.number} gave it no champion: mend the loop file and run `noria up` again, or `noria turn`"

@@ -114,6 +114,14 @@ class Services(Protocol):
         """
         ...
 
+    def kill(self, loop: str, *, by: str, reason: str) -> int | None:
+        """Take the challenger out, or with none the champion, and hold the loop; returns the champion's number.
+
+        Raises:
+            NotFound: no such loop.
+        """
+        ...
+
     def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
         """Stop or resume automatic turns; predictions go on.
 

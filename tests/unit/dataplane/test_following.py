@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from noria.core.traffic import Kill
 from noria.dataplane.following import PlanFollower
+from noria.stages.serving import killing
 from noria.stages.serving.plans import publish, read_plan
 
 
@@ -115,5 +118,63 @@ def test_it_watches_until_it_is_cancelled_and_looks_at_once_when_told(following,
         watching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await watching
+
+    following(scenario)
+
+
+def killed(tmp_path, *versions: int) -> None:
+    killing.order(tmp_path / killing.FILE, Kill(deployment="late", versions=versions, by="ops", because="no time", at=""))
+
+
+def test_an_order_that_was_given_here_goes_before_every_plan_until_it_is_taken_back(following, office, tmp_path) -> None:
+    async def scenario(desk, follower):
+        publish(office.plan(1, challenger=2, challenger_share=1.0), tmp_path / "plan.json")
+        await follower.look()
+        assert desk.versions() == {"late": (1, 2)}
+        killed(tmp_path, 2)
+        await follower.look()
+        assert desk.versions() == {"late": (1,)}
+        assert desk.problems() == {"killed": "v2 of late was taken out here by ops: no time"}
+        publish(office.plan(2, challenger=3, challenger_share=1.0), tmp_path / "plan.json")
+        await follower.look()
+        assert (desk.versions(), desk.revision) == ({"late": (1,)}, 2)
+        assert read_plan(tmp_path / "kept.json").revision == 1
+        killing.lift(tmp_path / killing.FILE, "late")
+        await follower.look()
+        assert (desk.versions(), desk.problems()) == ({"late": (1, 3)}, {})
+
+    following(scenario)
+
+
+def test_an_order_holds_while_nothing_is_published_and_after_a_restart(following, office, tmp_path) -> None:
+    plan = office.plan(7, champion=2)
+    with_before = replace(plan, routes={"late": replace(plan.routes["late"], before=office.version(1))})
+    publish(with_before, tmp_path / "kept.json")
+
+    async def scenario(desk, follower):
+        await follower.look()
+        assert desk.versions() == {"late": (2,)}
+        killed(tmp_path, 2)
+        await follower.look()
+        assert desk.versions() == {"late": (1,)}
+
+    following(scenario)
+    following(lambda desk, follower: after_a_restart(desk, follower))
+
+
+async def after_a_restart(desk, follower) -> None:
+    await follower.look()
+    assert desk.versions() == {"late": (1,)}
+
+
+def test_orders_that_cannot_be_read_are_told_and_those_before_stand(following, office, tmp_path) -> None:
+    async def scenario(desk, follower):
+        publish(office.plan(1, challenger=2), tmp_path / "plan.json")
+        killed(tmp_path, 2)
+        await follower.look()
+        (tmp_path / killing.FILE).write_text("{")
+        await follower.look()
+        assert desk.versions() == {"late": (1,)}
+        assert "cannot be read" in desk.problems()["killed"]
 
     following(scenario)

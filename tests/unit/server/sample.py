@@ -832,6 +832,10 @@ class SampleServices:
     def undeploy(self, name: str, *, by: str, reason: str) -> None:
         self.asked.append(("undeploy", name, by, reason))
 
+    def kill(self, loop: str, *, by: str, reason: str) -> int | None:
+        self.asked.append(("kill", loop, by, reason))
+        return 1
+
     def pause(self, loop: str, paused: bool, *, by: str, reason: str) -> None:
         self.asked.append(("pause", loop, paused, by, reason))
 

@@ -96,6 +96,7 @@ def test_verbs_reach_the_services_with_who_and_why(ask, services):
     ask.post("/api/v1/turns/turn_x/approve", json={"granted": False, **who}, headers=TOKEN)
     ask.post(f"/api/v1/loops/{LOOP}/promote", json={"version": 2, **who}, headers=TOKEN)
     ask.post(f"/api/v1/loops/{LOOP}/rollback", json=who, headers=TOKEN)
+    assert ask.post(f"/api/v1/loops/{LOOP}/kill", json=who, headers=TOKEN).json() == {"loop": LOOP, "champion": 1, "held": True}
     ask.post(f"/api/v1/loops/{LOOP}/pause", json={"paused": True, **who}, headers=TOKEN)
     assert ask.post("/api/v1/settle", json={"at_ms": 5, "timeout_s": 2}, headers=TOKEN).json() == {"settled": True}
     assert services.asked == [
@@ -103,6 +104,7 @@ def test_verbs_reach_the_services_with_who_and_why(ask, services):
         ("approve", "turn_x", False, "ada", "a drill"),
         ("promote", LOOP, 2, "ada", "a drill"),
         ("rollback", LOOP, "ada", "a drill"),
+        ("kill", LOOP, "ada", "a drill"),
         ("pause", LOOP, True, "ada", "a drill"),
         ("settle", 5, 2.0),
     ]

@@ -77,6 +77,10 @@ def verbs_router(services: Services) -> APIRouter:
         services.rollback(name, by=order.by, reason=order.reason)
         return answer({"loop": name, "rolled_back": True})
 
+    @router.post("/loops/{name}/kill", summary="Take a version out at once, and let no other in until the loop is resumed")
+    def kill(name: str, order: Order) -> JSONResponse:
+        return answer({"loop": name, "champion": services.kill(name, by=order.by, reason=order.reason), "held": True})
+
     @router.post("/loops/{name}/pause", summary="Stop or resume automatic turns")
     def pause(name: str, order: PauseOrder) -> JSONResponse:
         services.pause(name, order.paused, by=order.by, reason=order.reason)
