@@ -66,6 +66,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "kill": ("killing", "Take a version out at once, and let no other in until `noria resume`."),
         "pause": ("orders", "Stop automatic turns. Predictions and monitors go on."),
         "resume": ("orders", "Allow automatic turns again."),
+        "export": ("exporting", "Take a version out as a folder that answers by itself."),
         "keys": ("keys", "Say who may call a deployment: make, list and revoke keys."),
         "drill": ("orders", "Make the next challenger bad on purpose, to see that the rollout catches it."),
     },

@@ -21,7 +21,7 @@ from noria.cli.console import AsJson, Home, answer, console, plainly
 from noria.cli.live import LiveView
 from noria.cli.scaffold import write_project
 from noria.cli.seeing import Seer
-from noria.core.errors import Unavailable
+from noria.core.errors import NotFound, Unavailable
 from noria.core.state import LoopState
 from noria.loop.verbs import Verbs
 from noria.loop.world import World
@@ -92,9 +92,15 @@ def stop(home: Home = None, as_json: AsJson = False) -> None:
 
 
 @plainly
-def serve(home: Home = None, grpc_port: GrpcPort = None) -> None:
+def serve(
+    folder: Annotated[Path | None, typer.Argument(help="What `noria export` wrote; the home when left out.")] = None,
+    home: Home = None,
+    grpc_port: GrpcPort = None,
+) -> None:
     """Run the data plane alone: it answers from its own disk, with or without a control plane."""
-    settings = read(home or find_home())
+    if folder is not None and not (folder / "plan").is_dir():
+        raise NotFound(f"{folder} is no export and no home: it has no routing plan", fix="noria export NAME FOLDER")
+    settings = read(folder or home or find_home())
     if grpc_port is not None:
         grpc_there(grpc_port)
         os.environ["NORIA_GRPC_PORT"] = str(grpc_port)

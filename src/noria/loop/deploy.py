@@ -154,7 +154,7 @@ def _route(world: World, name: str, *, alone: bool = False) -> Route | None:
     before = aliases.previous(world.records, name, CHAMPION)
     route = Route(
         deployment=name,
-        champion=_champion(world, versions.get(world.records, name, number)),
+        champion=as_champion(world, versions.get(world.records, name, number)),
         before=None if before is None else _served(versions.get(world.records, name, before)),
     )
     rollout = None if alone else open_rollout(world.documents, name)
@@ -174,7 +174,8 @@ def _route(world: World, name: str, *, alone: bool = False) -> Route | None:
     )
 
 
-def _champion(world: World, version: ModelVersion) -> ServedVersion:
+def as_champion(world: World, version: ModelVersion) -> ServedVersion:
+    """A registered version as the data plane needs its champion: with the rows that its reasons are held against."""
     return replace(_served(version), background=kept_background(version.scorecard, world.blobs))
 
 

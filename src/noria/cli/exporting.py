@@ -1,0 +1,55 @@
+"""Take a version out as a folder that answers by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from noria.app.exporting import Exported
+from noria.app.exporting import export as take_out
+from noria.cli.console import AsJson, By, Home, answer, console, plainly
+from noria.cli.opened import Opened
+
+
+@plainly
+def export(
+    wanted: Annotated[
+        str, typer.Argument(metavar="NAME[@ALIAS|@VERSION]", help="Which version; the champion when only the name is given.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="Folder to write into: a new one, or an empty one.")],
+    home: Home = None,
+    by: By = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take a version out as a folder that answers by itself, without control plane, records or network.
+
+    [bold]noria export late-arrival@champion late-arrival-image[/]
+
+    In it are the routing plan, the model, the code of its features, their newest values, settings, requirements.txt, a Dockerfile and the program `serve`. Try it with [bold]noria serve FOLDER[/]; as a container (`docker build FOLDER`) it runs on SageMaker and Vertex AI as it is. Keys of the deployment go along, as hashes.
+    """
+    opened = Opened(home)
+    if as_json:
+        exported = take_out(opened.world, opened.settings, wanted, folder, by=by)
+    else:
+        with console.status("reading") as status:
+            exported = take_out(opened.world, opened.settings, wanted, folder, by=by, told=status.update)
+    answer(exported, as_json=as_json, text=_told(exported))
+
+
+def _told(exported: Exported) -> str:
+    where = escape(exported.folder)
+    lines = [
+        f"[bold]{escape(exported.deployment)}[/] v{exported.version} is in [bold]{where}[/], {exported.size_bytes / 1e6:,.1f} MB",
+        f"try it: `noria serve {where}` · as a container: `docker build -t {escape(exported.deployment)} {where}`",
+    ]
+    if exported.online_rows:
+        lines.append(
+            f"[yellow]{exported.online_rows:,} values of feature views went along as they are now[/]; "
+            "there they become no newer, and count as missing from their ttl on: export again, or keep its online.lmdb fresh"
+        )
+    if exported.keys is not None:
+        lines.append(f"{exported.keys} of its keys open it, none made or revoked later")
+    return "\n".join(lines)
