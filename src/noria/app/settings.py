@@ -73,8 +73,8 @@ class Settings:
     max_header_bytes: int = 32_768
     max_rows: int = 1_000
     max_seconds: float = 60.0
-    max_in_flight: int = 1_024
-    max_in_flight_per_deployment: int = 768
+    max_in_flight: int = 4_096
+    max_in_flight_per_deployment: int = 3_072
     max_connections: int = 4_096
     page_url: str = ""
 

@@ -15,13 +15,16 @@ JSON = "application/json"
 
 STATUS = {
     "request-invalid": 422,
+    "bad-request": 400,
     "not-json": 400,
     "too-large": 413,
     "not-found": 404,
     "method-not-allowed": 405,
+    "too-slow": 408,
     "unauthorized": 401,
     "unsupported-media-type": 415,
     "too-many-requests": 429,
+    "headers-too-large": 431,
     "unavailable": 503,
     "too-late": 504,
 }

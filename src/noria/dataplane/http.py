@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from typing import Any
-
 from noria.app.hosting import Hosting
 from noria.dataplane.answers.jobs import Jobs
-from noria.dataplane.exchange import Call, Refused
 from noria.dataplane.faces import description, kserve_v1, mlflow_scoring, oip, own, streams
 from noria.dataplane.group import Group
 from noria.dataplane.guard import Guard
+from noria.dataplane.house import House
 from noria.dataplane.limits import Load, RequestLimits
 from noria.dataplane.router import Router
 from noria.stages.serving.desk import Desk
 from noria.stages.serving.explaining import Explaining
-
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
-App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
-
-
-class Disconnected(ConnectionError):
-    """The caller left before its request was read."""
 
 
 def create_router(
@@ -53,7 +39,7 @@ def create_router(
     return Router(faces, guard=guard, load=Load(limits or RequestLimits()))
 
 
-def create_app(
+def create_house(
     desk: Desk,
     *,
     guard: Guard | None = None,
@@ -63,63 +49,10 @@ def create_app(
     jobs: Jobs | None = None,
     group: Group | None = None,
     explaining: Explaining | None = None,
-) -> App:
-    """The ASGI application over a desk, for whom the guard admits."""
-    bounds = limits or RequestLimits()
+) -> House:
+    """The HTTP server over a desk, for whom the guard admits. Wants a running event loop."""
+    guard, limits = guard or Guard(), limits or RequestLimits()
     router = create_router(
-        desk, guard=guard, limits=bounds, deployment=deployment, hosting=hosting, jobs=jobs, group=group, explaining=explaining
+        desk, guard=guard, limits=limits, deployment=deployment, hosting=hosting, jobs=jobs, group=group, explaining=explaining
     )
-
-    async def app(scope: _Message, receive: _Receive, send: _Send) -> None:
-        if scope["type"] != "http":
-            return
-        try:
-            call = Call(
-                method=scope["method"],
-                path=scope["path"],
-                query=scope.get("query_string", b"").decode("latin-1"),
-                headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-                body=await _body(receive, bounds.body_bytes),
-            )
-            reply = await router.answer(call)
-        except Disconnected:
-            return
-        except Refused as error:
-            reply = router.refused(scope["path"], error)
-        headers = [(b"content-type", reply.content_type.encode()), *((n.encode(), v.encode()) for n, v in reply.headers)]
-        if reply.stream is None:
-            headers.append((b"content-length", b"%d" % len(reply.body)))
-        if reply.status == 413:
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        if reply.stream is not None:
-            await _streamed(reply.stream, receive, send)
-        await send({"type": "http.response.body", "body": reply.body})
-
-    return app
-
-
-async def _streamed(stream: AsyncGenerator[bytes, None], receive: _Receive, send: _Send) -> None:
-    """Send pieces as fast as the caller takes them; end with them, or when the caller leaves."""
-    left = asyncio.ensure_future(receive())
-    try:
-        async with contextlib.aclosing(stream):
-            async for piece in stream:
-                if left.done():
-                    return
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-    finally:
-        left.cancel()
-
-
-async def _body(receive: _Receive, limit_bytes: int) -> bytes:
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        body += message.get("body", b"")
-        if len(body) > limit_bytes:
-            raise Refused("too-large", f"the body is larger than {limit_bytes:,} bytes", fix="send fewer rows at a time")
-        if not message.get("more_body", False):
-            return body
+    return House(router, fast=own.Fast(desk, guard).take, limits=limits)

@@ -26,15 +26,23 @@ class RequestLimits:
         in_flight: Requests under way; more are refused with 503.
         in_flight_per_deployment: Of one deployment; more are refused with 429, so that the others still answer.
         connections: Open at a time.
+        pipelined: Requests that one connection may have under way before no more is read from it.
+        idle_s: A connection with nothing under way is kept this long: longer than load balancers keep theirs.
+        receive_s: A request must have arrived whole within this time of its first byte.
+        take_s: A caller who takes nothing of an answer for this long is cut.
     """
 
     body_bytes: int = 1 << 20
     header_bytes: int = 32 << 10
     rows: int = 1_000
     seconds: float = 60.0
-    in_flight: int = 1_024
-    in_flight_per_deployment: int = 768
+    in_flight: int = 4_096
+    in_flight_per_deployment: int = 3_072
     connections: int = 4_096
+    pipelined: int = 32
+    idle_s: int = 75
+    receive_s: int = 30
+    take_s: int = 30
 
 
 class Load:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import uvicorn
 import uvloop
 
 from noria.app.hosting import Hosting
@@ -21,8 +20,9 @@ from noria.dataplane.following import PlanFollower
 from noria.dataplane.group import Alone, Member
 from noria.dataplane.guard import DoorFollower, Guard
 from noria.dataplane.hiring import Limits, hiring
-from noria.dataplane.http import create_app
+from noria.dataplane.http import create_house
 from noria.dataplane.limits import RequestLimits
+from noria.dataplane.listening import listen
 from noria.dataplane.ports import listening
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
@@ -31,9 +31,6 @@ from noria.stages.serving.explaining import Explaining, Explains
 from noria.stages.serving.isolated import Isolation
 from noria.stages.serving.model import Lookup, Scorer, loader
 from noria.stages.serving.plans import doors_file
-
-KEEP_ALIVE_S = 75
-"""An idle connection is kept this long: longer than load balancers and clients keep theirs."""
 
 DRAIN_S = 10
 """Requests under way have this long when the process is asked to end."""
@@ -109,35 +106,21 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     doors.look()
     explaining = Explaining(desk, parts.load_explains) if parts.load_explains else None
     jobs = Jobs(desk, AnswerFiles(parts.cache_folder / "answers"), parts.clock)
-    member = None if parts.parent is None else Member(desk, over=lambda: server.end())
+    member = None if parts.parent is None else Member(desk, over=lambda: house.end())
     group = member or Alone(desk)
-    server = _Server(
-        uvicorn.Config(
-            create_app(
-                desk,
-                guard=guard,
-                limits=parts.request_limits,
-                deployment=parts.deployment,
-                hosting=parts.hosting,
-                jobs=jobs,
-                group=group,
-                explaining=explaining,
-            ),
-            host=host,
-            port=port,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=DRAIN_S,
-        )
+    house = create_house(
+        desk,
+        guard=guard,
+        limits=parts.request_limits,
+        deployment=parts.deployment,
+        hosting=parts.hosting,
+        jobs=jobs,
+        group=group,
+        explaining=explaining,
     )
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(ending, server.end)
+        loop.add_signal_handler(ending, house.end)
     loop.add_signal_handler(signal.SIGHUP, follower.look_now)
     following = [loop.create_task(follower.follow()), loop.create_task(doors.follow())]
     try:
@@ -153,11 +136,9 @@ async def serve(parts: Parts, host: str, port: int) -> None:
             ),
             jobs.at_work(),
         ):
-            if member is None or parts.parent is None:
-                await server.serve()
-            else:
+            if member is not None and parts.parent is not None:
                 await member.join(parts.parent)
-                await server.serve(sockets=[listening(host, port, shared=True)])
+            await listen(house, listening(host, port, shared=member is not None), drain_s=DRAIN_S)
     finally:
         for task in following:
             task.cancel()
@@ -169,16 +150,3 @@ async def serve(parts: Parts, host: str, port: int) -> None:
         if member is not None:
             member.leave()
             await asyncio.sleep(0)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handling, which ends the process before the last sync."""
-
-    def end(self) -> None:
-        """Stop listening, let what is under way end, and return from `serve`."""
-        self.should_exit = True
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the loop."""
-        yield

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
 from noria.dataplane.guard import Guard
-from noria.dataplane.http import create_app
+from noria.dataplane.http import create_house
 from noria.dataplane.limits import RequestLimits
+from noria.dataplane.listening import listen
+from noria.dataplane.ports import listening
 
 ROW = {"tail": "N1", "distance": 1_000.0}
 
@@ -28,30 +31,32 @@ class Answer:
         return self.json["error"]
 
 
-async def call(app, method: str, path: str, body: bytes | dict = b"", *, headers=(), pieces: int = 1) -> Answer:
+async def call(house, method: str, path: str, body: bytes | dict = b"", *, headers=()) -> Answer:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
-    size = -(-len(data) // pieces) or 1
-    cut = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
-    coming = [{"type": "http.request", "body": piece, "more_body": place < len(cut) - 1} for place, piece in enumerate(cut)]
-    sent: list[dict] = []
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.port}") as client:
+        answer = await client.request(method, path, content=data, headers=list(headers))
+    return Answer(answer.status_code, {name.encode(): value.encode() for name, value in answer.headers.items()}, answer.content)
 
-    async def receive():
-        return coming.pop(0) if coming else {"type": "http.disconnect"}
 
-    async def send(message):
-        sent.append(message)
-
-    await app({"type": "http", "method": method, "path": path, "headers": list(headers)}, receive, send)
-    return Answer(sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"])
+async def housed(scenario, house, office) -> None:
+    """Run a scenario while the house listens."""
+    serving = asyncio.create_task(listen(house, listening("127.0.0.1", 0, shared=False), drain_s=1.0))
+    while not house.port:
+        await asyncio.sleep(0)
+    try:
+        await scenario(house, office)
+    finally:
+        house.end()
+        await serving
 
 
 @pytest.fixture
 def serving(at_work):
-    """Run a scenario against the app of an open desk."""
+    """Run a scenario against the house of an open desk."""
 
-    def run(scenario, *, token: str = "", **plan):
+    def run(scenario, *, guard: Guard | None = None, limits: RequestLimits | None = None, **plan):
         async def whole(office):
-            await scenario(create_app(office.desk, guard=Guard(token=token)), office)
+            await housed(scenario, create_house(office.desk, guard=guard, limits=limits), office)
 
         at_work(whole, **plan)
 
@@ -59,8 +64,8 @@ def serving(at_work):
 
 
 def test_a_prediction_is_answered(serving) -> None:
-    async def scenario(app, office):
-        answer = await call(app, "POST", "/predict/late", {"id": "mine", "inputs": ROW})
+    async def scenario(house, office):
+        answer = await call(house, "POST", "/predict/late", {"id": "mine", "inputs": ROW})
         assert (answer.status, answer.headers[b"content-type"]) == (200, b"application/json")
         assert answer.json == {"id": "mine", "version": 1, "prediction": pytest.approx(0.11), "role": "champion", "label": "on-time"}
         assert int(answer.headers[b"content-length"]) == len(answer.body)
@@ -69,8 +74,8 @@ def test_a_prediction_is_answered(serving) -> None:
 
 
 def test_an_id_is_made_where_none_is_given(serving) -> None:
-    async def scenario(app, office):
-        answer = await call(app, "POST", "/predict/late", {"inputs": ROW})
+    async def scenario(house, office):
+        answer = await call(house, "POST", "/predict/late", {"inputs": ROW})
         assert answer.json["id"].startswith("req_")
         assert office.journal.predictions()[0].request_id == answer.json["id"]
 
@@ -78,9 +83,9 @@ def test_an_id_is_made_where_none_is_given(serving) -> None:
 
 
 def test_rows_are_answered_in_their_order(serving) -> None:
-    async def scenario(app, office):
+    async def scenario(house, office):
         rows = [{"id": f"r{n}", "inputs": ROW | {"distance": float(n)}} for n in range(5)]
-        answer = await call(app, "POST", "/predict/late", {"rows": rows}, pieces=3)
+        answer = await call(house, "POST", "/predict/late", {"rows": rows})
         assert [row["id"] for row in answer.json["rows"]] == [f"r{n}" for n in range(5)]
 
     serving(scenario)
@@ -115,8 +120,8 @@ def test_rows_are_answered_in_their_order(serving) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_answered_says_why(serving, path, body, status, code, fields) -> None:
-    async def scenario(app, office):
-        answer = await call(app, "POST", path, body)
+    async def scenario(house, office):
+        answer = await call(house, "POST", path, body)
         assert (answer.status, answer.error["code"]) == (status, code)
         assert answer.error["message"]
         assert fields is None or set(answer.error["fields"]) == fields
@@ -126,24 +131,24 @@ def test_what_cannot_be_answered_says_why(serving, path, body, status, code, fie
 
 
 def test_the_known_deployments_are_named(serving) -> None:
-    async def scenario(app, office):
-        answer = await call(app, "POST", "/predict/latte", {"inputs": ROW})
+    async def scenario(house, office):
+        answer = await call(house, "POST", "/predict/latte", {"inputs": ROW})
         assert answer.error["message"] == "there is no deployment 'latte'; there are: late"
 
     serving(scenario)
 
 
 def test_a_verb_that_a_page_does_not_know_is_refused(serving) -> None:
-    async def scenario(app, office):
-        assert (await call(app, "GET", "/predict/late")).status == 405
-        assert (await call(app, "POST", "/plan")).status == 405
+    async def scenario(house, office):
+        assert (await call(house, "GET", "/predict/late")).status == 405
+        assert (await call(house, "POST", "/plan")).status == 405
 
     serving(scenario)
 
 
 def test_a_champion_that_fails_is_no_traceback(serving) -> None:
-    async def scenario(app, office):
-        answer = await call(app, "POST", "/predict/late", {"inputs": ROW | {"distance": 666.0}})
+    async def scenario(house, office):
+        answer = await call(house, "POST", "/predict/late", {"inputs": ROW | {"distance": 666.0}})
         assert (answer.status, answer.error["code"]) == (503, "unavailable")
         assert b"Traceback" not in answer.body
 
@@ -151,9 +156,9 @@ def test_a_champion_that_fails_is_no_traceback(serving) -> None:
 
 
 def test_a_fault_of_the_server_itself_is_no_traceback(serving, monkeypatch, caplog) -> None:
-    async def scenario(app, office):
+    async def scenario(house, office):
         monkeypatch.setattr(office.desk, "predict", None)
-        answer = await call(app, "POST", "/predict/late", {"inputs": ROW})
+        answer = await call(house, "POST", "/predict/late", {"rows": [{"inputs": ROW}]})
         assert answer.status == 500
         assert b"NoneType" not in answer.body
         assert "NoneType" in caplog.text
@@ -162,9 +167,9 @@ def test_a_fault_of_the_server_itself_is_no_traceback(serving, monkeypatch, capl
 
 
 def test_outcomes_are_accepted_with_their_own_time_or_now(serving) -> None:
-    async def scenario(app, office):
+    async def scenario(house, office):
         told = [{"id": "a", "value": 1}, {"id": "b", "value": "late", "time": "2026-03-02T00:00:00Z"}]
-        answer = await call(app, "POST", "/feedback/late", {"outcomes": told})
+        answer = await call(house, "POST", "/feedback/late", {"outcomes": told})
         assert (answer.status, answer.json) == (200, {"accepted": 2})
         (outcomes,) = office.journal.outcomes()
         assert outcomes.times == [1_772_323_200_000, 1_772_409_600_000]
@@ -173,58 +178,48 @@ def test_outcomes_are_accepted_with_their_own_time_or_now(serving) -> None:
 
 
 def test_with_a_token_only_health_is_open(serving) -> None:
-    async def scenario(app, office):
+    async def scenario(house, office):
         body = {"inputs": ROW}
-        assert (await call(app, "GET", "/health/live")).status == 200
-        assert (await call(app, "POST", "/predict/late", body)).status == 401
-        assert (await call(app, "POST", "/predict/late", body, headers=[(b"authorization", b"Bearer wrong")])).status == 401
-        assert (await call(app, "POST", "/predict/late", body, headers=[(b"authorization", b"Bearer secret")])).status == 200
+        assert (await call(house, "GET", "/health/live")).status == 200
+        assert (await call(house, "POST", "/predict/late", body)).status == 401
+        assert (await call(house, "POST", "/predict/late", body, headers=[(b"authorization", b"Bearer wrong")])).status == 401
+        assert (await call(house, "POST", "/predict/late", body, headers=[(b"authorization", b"Bearer secret")])).status == 200
 
-    serving(scenario, token="secret")
+    serving(scenario, guard=Guard(token="secret"))
 
 
 def test_ready_waits_for_the_first_plan(office) -> None:
-    async def scenario():
-        app = create_app(office.open())
-        assert (await call(app, "GET", "/health/live")).status == 200
-        assert (await call(app, "GET", "/health/ready")).status == 503
-        assert (await call(app, "POST", "/predict/late", {"inputs": ROW})).status == 503
+    async def scenario(house, office):
+        assert (await call(house, "GET", "/health/live")).status == 200
+        assert (await call(house, "GET", "/health/ready")).status == 503
+        assert (await call(house, "POST", "/predict/late", {"inputs": ROW})).status == 503
         await office.desk.apply(office.plan())
-        assert (await call(app, "GET", "/health/ready")).status == 200
+        assert (await call(house, "GET", "/health/ready")).status == 200
+
+    async def whole():
+        office.open()
+        await housed(scenario, create_house(office.desk), office)
         await office.desk.close()
 
-    asyncio.run(scenario())
+    asyncio.run(whole())
 
 
 def test_the_plan_page_shows_what_is_at_work(serving) -> None:
-    async def scenario(app, office):
-        page = (await call(app, "GET", "/plan")).json
+    async def scenario(house, office):
+        page = (await call(house, "GET", "/plan")).json
         assert (page["revision"], page["versions"], page["problems"]) == (1, {"late": [1, 2]}, {})
 
     serving(scenario, challenger=2)
 
 
 def test_metrics_add_up(serving) -> None:
-    async def scenario(app, office):
+    async def scenario(house, office):
         for distance in (1.0, 2.0):
-            await call(app, "POST", "/predict/late", {"inputs": ROW | {"distance": distance}})
-        text = (await call(app, "GET", "/metrics")).body.decode()
+            await call(house, "POST", "/predict/late", {"inputs": ROW | {"distance": distance}})
+        text = (await call(house, "GET", "/metrics")).body.decode()
         assert "noria_rows_requests_total 2.0" in text
         assert 'noria_predictions_total{deployment="late",role="champion",version="1"} 2.0' in text
         assert 'noria_prediction_latency_seconds_bucket{deployment="late",le="+Inf",role="champion",version="1"} 2.0' in text
         assert "noria_plan_revision 1.0" in text
-
-    serving(scenario)
-
-
-def test_a_caller_who_leaves_gets_no_answer(serving) -> None:
-    async def scenario(app, office):
-        async def receive():
-            return {"type": "http.disconnect"}
-
-        async def send(message):
-            raise AssertionError("nobody is there")
-
-        await app({"type": "http", "method": "POST", "path": "/predict/late", "headers": []}, receive, send)
 
     serving(scenario)

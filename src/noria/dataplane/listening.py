@@ -1,0 +1,31 @@
+"""Listens for callers, until the house is asked to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from ssl import SSLContext
+
+from noria.dataplane.connection import Connection
+from noria.dataplane.house import House
+
+
+async def listen(house: House, at: socket.socket, *, drain_s: float, ssl: SSLContext | None = None) -> None:
+    """Serve until `house.end()`.
+
+    Args:
+        at: Listens already; closed at the end.
+        drain_s: Requests under way have this long once it ends.
+    """
+    server = await house.loop.create_server(lambda: Connection(house), sock=at, ssl=ssl)
+    house.port = server.sockets[0].getsockname()[1]
+    keeping = house.loop.create_task(house.keep_time())
+    try:
+        await house.ended()
+    finally:
+        server.close()
+        await house.drain(drain_s)
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
