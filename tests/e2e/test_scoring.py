@@ -17,7 +17,7 @@ from lightgbm import LGBMClassifier
 
 import noria as nr
 
-ROWS = 100_000
+ROWS = 60_000
 SLOWLY = """
 import sys
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_the_command_writes_one_file_and_says_what_it_did(place):
     np.testing.assert_array_equal(answers["prediction"].to_numpy(), expected(place))
     assert not (folder / "one.parquet.parts").exists()
     again = subprocess.run([*command, "--home", str(folder / ".noria")], env=QUIET, capture_output=True, text=True, check=True)
-    assert "100,000 rows scored by churn@1" in again.stdout
+    assert "60,000 rows scored by churn@1" in again.stdout
     refused = subprocess.run(
         [*command[:4], "nobody", *command[5:], "--home", str(folder / ".noria")], env=QUIET, capture_output=True, text=True
     )

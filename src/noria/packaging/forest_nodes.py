@@ -8,36 +8,52 @@ import numpy as np
 from onnx import TensorProto, helper
 from skl2onnx.common.data_types import DoubleTensorType
 
-from noria.packaging.forest import Forest, Link
-from noria.packaging.hist_trees import forest_of
+from noria.packaging import hist_trees, lightgbm_trees, xgboost_model, xgboost_trees
+from noria.packaging.forest import Forest, Link, Rule
 
 _ML_OPSET = 3
+_MODES = {Rule.UP_TO: "BRANCH_LEQ", Rule.BELOW: "BRANCH_LT", Rule.ABOVE: "BRANCH_GT"}
 
 
 def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
-    """Nodes that give a label and probabilities of HistGradientBoostingClassifier."""
+    """Nodes that give a label and probabilities of a boosted classifier; or its margins, where a step behind it asks for those."""
     model = operator.raw_operator
-    chances = _answers(scope, operator, container, forest_of(model))
-    if len(model.classes_) == 2:
+    classes = np.asarray(model.classes_)
+    # A step behind it is fitted on margins only where the model has them to give, whatever it asks for.
+    margins = hasattr(model, "decision_function") and bool(container.get_options(model, {"raw_scores": False}).get("raw_scores"))
+    chances = _answers(scope, operator, container, margins=margins)
+    if len(classes) == 2:
         one, other = scope.get_unique_variable_name("one"), scope.get_unique_variable_name("other")
-        container.add_initializer(one, TensorProto.DOUBLE if _is_double(operator) else TensorProto.FLOAT, [1], [1.0])
+        whole = 0.0 if margins else 1.0
+        container.add_initializer(one, TensorProto.DOUBLE if _is_double(operator) else TensorProto.FLOAT, [1], [whole])
         container.add_node("Sub", [one, chances], other)
         container.add_node("Concat", [other, chances], operator.outputs[1].full_name, axis=1, op_version=13)
     else:
         container.add_node("Identity", [chances], operator.outputs[1].full_name)
-    best, classes = scope.get_unique_variable_name("best"), scope.get_unique_variable_name("classes")
+    best, labels = scope.get_unique_variable_name("best"), scope.get_unique_variable_name("labels")
     container.add_node("ArgMax", [operator.outputs[1].full_name], best, axis=1, keepdims=0, op_version=13)
-    if np.issubdtype(model.classes_.dtype, np.integer) or model.classes_.dtype == bool:
-        container.add_initializer(classes, TensorProto.INT64, [len(model.classes_)], [int(value) for value in model.classes_])
+    if np.issubdtype(classes.dtype, np.integer) or classes.dtype == bool:
+        container.add_initializer(labels, TensorProto.INT64, [len(classes)], [int(value) for value in classes])
     else:
-        container.add_initializer(classes, TensorProto.STRING, [len(model.classes_)], [str(value).encode() for value in model.classes_])
-    container.add_node("Gather", [classes, best], operator.outputs[0].full_name, axis=0, op_version=13)
+        container.add_initializer(labels, TensorProto.STRING, [len(classes)], [str(value).encode() for value in classes])
+    container.add_node("Gather", [labels, best], operator.outputs[0].full_name, axis=0, op_version=13)
 
 
 def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
-    """Nodes that give the value of HistGradientBoostingRegressor."""
-    answers = _answers(scope, operator, container, forest_of(operator.raw_operator))
-    container.add_node("Identity", [answers], operator.outputs[0].full_name)
+    """Nodes that give the value of a boosted regressor."""
+    container.add_node("Identity", [_answers(scope, operator, container)], operator.outputs[0].full_name)
+
+
+def _forest(model: Any) -> Forest:
+    library = next(kind.__module__.partition(".")[0] for kind in type(model).__mro__ if not kind.__module__.startswith("noria"))
+    if library == "lightgbm":
+        return lightgbm_trees.forest_of(model)
+    if library == "xgboost":
+        forest, link = xgboost_trees.forest_of(xgboost_model.dump(model))
+        if link is None:
+            raise ValueError("its objective makes answers in a way that has no counterpart")
+        return forest
+    return hist_trees.forest_of(model)
 
 
 def fill(scope: Any, operator: Any, container: Any) -> None:
@@ -54,31 +70,42 @@ def _is_double(operator: Any) -> bool:
     return isinstance(operator.inputs[0].type, DoubleTensorType)
 
 
-def _answers(scope: Any, operator: Any, container: Any, forest: Forest) -> str:
-    """Name of what the trees answer, shape (rows, sums), after the link; sums are kept in the type of the rows and told in float32."""
+def _answers(scope: Any, operator: Any, container: Any, *, margins: bool = False) -> str:
+    """Name of what the trees answer, shape (rows, sums), after the link; the operator tells sums in float32.
+
+    Trees of XGBoost take float32 whatever the rows are.
+    """
+    forest = _forest(operator.raw_operator)
     if any(tree.members for tree in forest.trees):
         raise ValueError("categorical splits behind other steps have no counterpart")
-    double = _is_double(operator)
+    rows, wide = operator.inputs[0].full_name, _is_double(operator)
+    double = wide and forest.kept_as is np.float64
+    if wide and not double:
+        rows = _cast(scope, container, rows, TensorProto.FLOAT)
     sums = scope.get_unique_variable_name("sums")
     container.add_node(
         "TreeEnsembleRegressor",
-        [operator.inputs[0].full_name],
+        [rows],
         sums,
         op_domain="ai.onnx.ml",
         op_version=_ML_OPSET,
         name=scope.get_unique_operator_name("Trees"),
         **_attributes(forest, double=double),
     )
-    if double:
-        wide = scope.get_unique_variable_name("wide")
-        container.add_node("Cast", [sums], wide, to=TensorProto.DOUBLE, op_version=13)
-        sums = wide
-    if forest.link is Link.IDENTITY:
+    if wide:
+        sums = _cast(scope, container, sums, TensorProto.DOUBLE)
+    if margins or forest.link is Link.IDENTITY:
         return sums
     answers = str(scope.get_unique_variable_name("answers"))
     operation, more = {Link.SIGMOID: ("Sigmoid", {}), Link.SOFTMAX: ("Softmax", {"axis": 1}), Link.EXP: ("Exp", {})}[forest.link]
     container.add_node(operation, [sums], answers, op_version=13, **more)
     return answers
+
+
+def _cast(scope: Any, container: Any, name: str, to: int) -> str:
+    made = str(scope.get_unique_variable_name("cast"))
+    container.add_node("Cast", [name], made, to=to, op_version=13)
+    return made
 
 
 def _attributes(forest: Forest, *, double: bool) -> dict[str, Any]:
@@ -102,7 +129,7 @@ def _attributes(forest: Forest, *, double: bool) -> dict[str, Any]:
         for column, entries in zip(whole.values(), columns, strict=True):
             column += entries.tolist()
         missing += tree.missing.astype(int).tolist()
-        modes += np.where(leaf, "LEAF", "BRANCH_LEQ").tolist()
+        modes += np.where(leaf, "LEAF", _MODES[forest.rule]).tolist()
         splits.append(np.where(leaf, 0.0, tree.split))
         for column, entries in zip(
             targets.values(), (np.full(len(leaves), number), leaves, np.full(len(leaves), tree.target)), strict=True

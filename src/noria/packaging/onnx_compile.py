@@ -16,10 +16,17 @@ from noria.packaging import forest_nodes, hist_trees
 from noria.packaging.forest_graph import graph_of
 
 _IMPUTER = "NoriaSimpleImputer"
+_OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"], "output_class_labels": [False, True], "raw_scores": [True, False]}
+_BOOSTED = {
+    "sklearn.ensemble": ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"),
+    "lightgbm": ("LGBMClassifier", "LGBMRegressor"),
+    "xgboost": ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor"),
+}
+"""Module to those of its classes that may stand in a pipeline."""
 
 
 def compile_estimator(model: Any, width: int, *, double: bool = False) -> bytes:
-    """A fitted scikit-learn model (with LightGBM parts, if it has any) as a graph of one float matrix.
+    """A fitted scikit-learn model (with parts of LightGBM or XGBoost, if it has any) as a graph of one float matrix.
 
     Args:
         double: Compute in float64 as the model does, where float32 is too coarse: moments, large numbers.
@@ -29,37 +36,25 @@ def compile_estimator(model: Any, width: int, *, double: bool = False) -> bytes:
     """
     if hist_trees.is_hist(model):
         return graph_of(hist_trees.forest_of(model))
-    _teach_hist()
+    _teach_trees()
     _teach_imputer()
-    if "lightgbm" in sys.modules:
-        _teach_lightgbm()
     options = {id(model): {"zipmap": False}} if hasattr(model, "predict_proba") else None
     matrix = [("X", (DoubleTensorType if double else FloatTensorType)([None, width]))]
     return bytes(to_onnx(model, initial_types=matrix, options=options, target_opset={"": 17, "ai.onnx.ml": 3}).SerializeToString())
 
 
-def _teach_hist() -> None:
-    """Put our conversion of histogram boosting in the place of the one that fails."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    update_registered_converter(
-        HistGradientBoostingClassifier,
-        "NoriaHistGradientBoostingClassifier",
-        calculate_linear_classifier_output_shapes,
-        forest_nodes.convert_classifier,
-        options={
-            "nocl": [True, False],
-            "zipmap": [True, False, "columns"],
-            "output_class_labels": [False, True],
-            "raw_scores": [True, False],
-        },
-    )
-    update_registered_converter(
-        HistGradientBoostingRegressor,
-        "NoriaHistGradientBoostingRegressor",
-        calculate_linear_regressor_output_shapes,
-        forest_nodes.convert_regressor,
-    )
+def _teach_trees() -> None:
+    """Put our conversion of boosted trees in the place of those that fail, or that know float32 only."""
+    for module, names in _BOOSTED.items():
+        if module not in sys.modules:
+            continue
+        for name in names:
+            kind = getattr(sys.modules[module], name)
+            if name.endswith("Classifier"):
+                shape, convert, options = calculate_linear_classifier_output_shapes, forest_nodes.convert_classifier, _OPTIONS
+            else:
+                shape, convert, options = calculate_linear_regressor_output_shapes, forest_nodes.convert_regressor, None
+            update_registered_converter(kind, f"Noria{name}", shape, convert, options=options)
 
 
 def _teach_imputer() -> None:
@@ -89,21 +84,4 @@ def _fills_doubles(operator: Any) -> bool:
         and step.missing_values != step.missing_values
         and not step.add_indicator
         and not any(value != value for value in step.statistics_)
-    )
-
-
-def _teach_lightgbm() -> None:
-    """Register the converters of LightGBM's scikit-learn classes."""
-    from lightgbm import LGBMClassifier, LGBMRegressor
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-
-    update_registered_converter(
-        LGBMClassifier,
-        "NoriaLGBMClassifier",
-        calculate_linear_classifier_output_shapes,
-        convert_lightgbm,
-        options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
-    )
-    update_registered_converter(
-        LGBMRegressor, "NoriaLGBMRegressor", calculate_linear_regressor_output_shapes, convert_lightgbm, options={"split": None}
     )

@@ -35,6 +35,8 @@ ALLOWED = re.compile(
     r"|sklearn\.utils\.validation\.check_array"
     r"|lightgbm\.basic\.Booster"
     r"|lightgbm\.sklearn\.LGBM(Classifier|Regressor|Ranker)"
+    r"|xgboost\.core\.Booster"
+    r"|xgboost\.sklearn\.XGB(RF)?(Classifier|Regressor|Ranker)"
 )
 """Types beyond those that skops trusts by itself: the inner parts of estimators, none of which runs code when it is made."""
 
