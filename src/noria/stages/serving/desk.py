@@ -251,7 +251,7 @@ class Desk:
         """
         if deployment not in self.unopened:
             self._at_work(deployment)
-        for frame in told(outcomes):
+        for frame in told(outcomes, to_ms(self._clock.now())):
             await self._scribe.tell(frame)
         return len(outcomes)
 

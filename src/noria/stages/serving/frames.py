@@ -43,6 +43,7 @@ class Outcomes(msgspec.Struct, array_like=True, tag="o1"):
 
     Attributes:
         metrics: Numbers of the business by name, one per row; None where it was not told.
+        told_ms: When they were told, by which those of several processes are put in order; 0 = an earlier Noria did not say.
     """
 
     deployment: str
@@ -50,6 +51,7 @@ class Outcomes(msgspec.Struct, array_like=True, tag="o1"):
     values: Column
     times: list[int]
     metrics: Mapping[str, Sequence[float | None]] | None = None
+    told_ms: int = 0
 
 
 class Explanations(msgspec.Struct, array_like=True, tag="e1"):
@@ -130,13 +132,14 @@ def spread(frame: Predictions) -> Iterator[Prediction]:
         )
 
 
-def told(feedback: Sequence[Feedback]) -> Iterator[Outcomes]:
+def told(feedback: Sequence[Feedback], told_ms: int = 0) -> Iterator[Outcomes]:
     """Outcomes as frames, one per run of the same deployment."""
     for deployment, group in groupby(feedback, key=lambda f: f.deployment):
         rows = list(group)
         named = dict.fromkeys(name for row in rows for name in row.metrics)
         metrics = {name: [row.metrics.get(name) for row in rows] for name in named} or None
-        yield Outcomes(deployment, [row.request_id for row in rows], [row.value for row in rows], [row.time_ms for row in rows], metrics)
+        ids, values, times = [row.request_id for row in rows], [row.value for row in rows], [row.time_ms for row in rows]
+        yield Outcomes(deployment, ids, values, times, metrics, told_ms)
 
 
 def columns(rows: Sequence[Any]) -> dict[str, Column]:

@@ -12,7 +12,7 @@ import polars as pl
 from noria.core.moments import from_ms, to_ms
 from noria.core.traffic import Role
 from noria.stages.serving.compaction import Arrived, Compacted, compact, tidy
-from noria.stages.serving.log_tables import BUSINESS, OUTCOME_COLUMNS, PREDICTION_COLUMNS
+from noria.stages.serving.log_tables import BUSINESS, OUTCOME_COLUMNS, PREDICTION_COLUMNS, TOLD
 from noria.stages.serving.parts import EXPLANATIONS, LISTINGS, OUTCOMES, PREDICTIONS, Part, parts, relisted
 
 __all__ = ["Arrived", "Compacted", "business", "compact", "explanation", "find", "labelled", "outcomes", "predictions", "tidy"]
@@ -59,7 +59,7 @@ def outcomes(
 
     With `until` it is what was known at that moment: an outcome that was revised later has its old value.
     """
-    table = _read(lambda: _as_told(parts(folder / deployment / OUTCOMES)), since, until, None)
+    table = _in_order(_read(lambda: _as_told(parts(folder / deployment / OUTCOMES)), since, until, None))
     if table is None:
         return pl.DataFrame(schema=dict(OUTCOME_COLUMNS))
     plain = table.select(name for name in table.columns if not name.startswith(BUSINESS))
@@ -68,7 +68,7 @@ def outcomes(
 
 def business(folder: Path, deployment: str, *, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
     """Numbers of the business that were told in that time: `request_id`, and a column for each name; the last one told counts."""
-    table = _read(lambda: _as_told(parts(folder / deployment / OUTCOMES)), since, until, None)
+    table = _in_order(_read(lambda: _as_told(parts(folder / deployment / OUTCOMES)), since, until, None))
     if table is None:
         return pl.DataFrame(schema={"request_id": pl.String})
     named = [name for name in table.columns if name.startswith(BUSINESS)]
@@ -179,6 +179,14 @@ def _rows(path: Path, wanted: set[str] | None, within: Sequence[pl.Expr]) -> pl.
 def _with_columns(table: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     missing = [pl.lit(None, dtype=PREDICTION_COLUMNS.get(name)).alias(name) for name in columns if name not in table.columns]
     return table.with_columns(missing).select(columns)
+
+
+def _in_order(outcomes: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Outcomes in the order in which they were told, also where several processes took them at the same time; without `TOLD`."""
+    if outcomes is None or TOLD not in outcomes.columns:
+        return outcomes
+    in_order = outcomes if outcomes[TOLD].is_sorted() else outcomes.sort(TOLD, nulls_last=False, maintain_order=True)
+    return in_order.drop(TOLD)
 
 
 def _as_told(found: Sequence[Part]) -> list[Part]:

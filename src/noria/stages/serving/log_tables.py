@@ -24,6 +24,9 @@ _RAW: Mapping[str, Any] = {
 PREDICTION_COLUMNS: Mapping[str, Any] = {**_RAW, "time": MOMENT, "answer": pl.Float64}
 """What every part of the prediction log has, whatever its model."""
 
+TOLD = "told"
+"""When an outcome was told, in milliseconds since 1970; null where an earlier Noria did not say. Never falls within a part."""
+
 OUTCOME_COLUMNS: Mapping[str, Any] = {"request_id": pl.String, "value": pl.Float64, "time": MOMENT}
 """What every part of the outcome log has; `value` is text for classes, and null where only numbers of the business were told."""
 
@@ -78,6 +81,7 @@ def outcomes_table(frames: Sequence[Outcomes]) -> pl.DataFrame:
             "request_id": pl.Series([one for frame in frames for one in frame.ids], dtype=pl.String),
             "value": column,
             "time": pl.Series([one for frame in frames for one in frame.times], dtype=pl.Int64),
+            TOLD: pl.Series([frame.told_ms or None for frame in frames for _ in frame.ids], dtype=pl.Int64).cum_max(),
         }
     )
     heights = [len(frame.ids) for frame in frames]

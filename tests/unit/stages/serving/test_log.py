@@ -141,6 +141,21 @@ def test_the_last_outcome_told_counts_whatever_its_time(tmp_path) -> None:
     assert dict(log.outcomes(tmp_path, "late").select("request_id", "value").rows()) == {"r1": 1.0, "r2": 1.0}
 
 
+def test_of_outcomes_that_workers_took_side_by_side_the_last_told_counts(tmp_path) -> None:
+    def frame(value: float, minute: int) -> bytes:
+        said = Feedback(request_id="r1", deployment="late", value=value, time_ms=to_ms(START))
+        return encode(next(told([said], to_ms(START) + 60_000 * minute)))
+
+    journal = ListJournal(first=[frame(1.0, 1), frame(3.0, 5)], second=[frame(2.0, 3)])
+    log.compact(journal, tmp_path)
+    assert log.outcomes(tmp_path, "late")["value"].to_list() == [3.0]
+    assert log.outcomes(tmp_path, "late", keep="first")["value"].to_list() == [1.0]
+    journal.sources["second"].append(frame(4.0, 6))
+    log.compact(journal, tmp_path)
+    assert log.outcomes(tmp_path, "late").columns == ["request_id", "value", "time"]
+    assert log.outcomes(tmp_path, "late")["value"].to_list() == [4.0]
+
+
 def test_labelled_rows_join_outcomes_that_came_later(tmp_path) -> None:
     rows = [predicted(n, hour=n) for n in range(4)]
     log.compact(ListJournal(p=frames(*rows, told_of(0, 1.0, hour=90), told_of(2, 0.0, hour=500), told_of(9, 1.0))), tmp_path)
