@@ -87,11 +87,17 @@ class FileJournalWriter:
     def _open_segment(self) -> tuple[int, int]:
         self._sequence += 1
         path = self._folder / f"{self._name}-{self._sequence:06d}-{secrets.token_hex(4)}{SUFFIX}"
-        self._path = path
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(descriptor, MAGIC)
-        sync_folder(self._folder)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.write(descriptor, MAGIC) != len(MAGIC):
+                raise OSError("the journal took no new segment: is the disk full?")
+            sync_folder(self._folder)
+        except BaseException:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        self._path = path
         return descriptor, len(MAGIC)
 
     def _roll(self) -> None:

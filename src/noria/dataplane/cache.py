@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from noria.core.errors import BlobMissing, NotAllowed
+from noria.core.errors import ArtifactRejected, BlobMissing, NotAllowed
 from noria.core.ids import digest_of
 from noria.ports.blobs import Blobs
 from noria.stages.serving.whole_files import write_whole
@@ -37,6 +37,7 @@ class CachedBlobs:
 
         Raises:
             BlobMissing: neither the cache nor the store has it.
+            ArtifactRejected: the store has something else in its place.
         """
         file = self._file(digest)
         if digest in self._sound and file.exists():
@@ -79,6 +80,8 @@ class CachedBlobs:
             content = self._store.read(digest)
         except OSError as error:
             raise BlobMissing(f"{digest} is not in the cache, and the blob store cannot be read: {error}") from error
+        if digest_of(content) != digest:
+            raise ArtifactRejected(f"the blob store's {digest} is not what its digest says", fix="`noria doctor` finds damaged blobs")
         self._make_room(len(content))
         write_whole(self._file(digest), content)
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from noria.core.errors import BlobMissing, NotAllowed
+from noria.core.errors import ArtifactRejected, BlobMissing, NotAllowed
 from noria.core.ids import digest_of
 from noria.dataplane.cache import CachedBlobs
 
@@ -73,3 +73,12 @@ def test_what_was_used_longest_ago_makes_room(tmp_path) -> None:
 def test_it_only_reads(tmp_path) -> None:
     with pytest.raises(NotAllowed):
         CachedBlobs(Store(), tmp_path).put(b"x")
+
+
+def test_what_is_not_what_its_digest_says_is_refused_and_not_kept(tmp_path) -> None:
+    store = Store(MODEL)
+    store.contents[digest_of(MODEL)] = b"another model"
+    with pytest.raises(ArtifactRejected, match="not what its digest says"):
+        CachedBlobs(store, tmp_path).read(digest_of(MODEL))
+    store.contents[digest_of(MODEL)] = MODEL
+    assert CachedBlobs(store, tmp_path).read(digest_of(MODEL)) == MODEL
