@@ -48,6 +48,7 @@ class Settings:
         max_in_flight: Requests under way in one data plane process.
         max_in_flight_per_deployment: Of these, of one deployment.
         max_connections: Open to one data plane process.
+        tls_cert, tls_key: PEM files of a certificate with its chain, and of its key: both servers speak TLS with them.
         page_url: Where people reach the page, for the links in notices; the bound address when left out.
     """
 
@@ -76,12 +77,19 @@ class Settings:
     max_in_flight: int = 4_096
     max_in_flight_per_deployment: int = 3_072
     max_connections: int = 4_096
+    tls_cert: str = ""
+    tls_key: str = ""
     page_url: str = ""
 
     @property
     def folder(self) -> Path:
         """The home as an absolute path."""
         return Path(self.home).expanduser().resolve()
+
+    @property
+    def scheme(self) -> str:
+        """What the servers' addresses begin with."""
+        return "https" if self.tls_cert else "http"
 
     @property
     def on_loopback(self) -> bool:
@@ -117,6 +125,8 @@ class Settings:
         for name in (field.name for field in fields(self) if field.name.startswith("max_")):
             if not getattr(self, name) > 0:
                 raise SettingsInvalid(f"{name} is {getattr(self, name)}", fix="write a number above 0")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise SettingsInvalid("one of tls_cert and tls_key is not set", fix="name both files, or neither")
         if self.clock not in ("system", "turned"):
             raise SettingsInvalid(f"clock is {self.clock!r}", fix="write 'system' or 'turned'")
 

@@ -53,7 +53,7 @@ def build(settings: Settings) -> World:
         engine=Engine(records, clock=clock, wall=wall, owner=process_name(), lease=timedelta(seconds=settings.lease_s)),
         job_command=(sys.executable, "-m", "noria.app.job", str(home)),
         cadence=Cadence(compact=duration(settings.compact_every), look=duration(settings.look_every), bucket=duration(settings.bucket)),
-        page=settings.page_url or f"http://{settings.host}:{settings.port}",
+        page=settings.page_url or f"{settings.scheme}://{settings.host}:{settings.port}",
     )
 
 

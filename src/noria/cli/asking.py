@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
+from noria.app.certificates import client_context
 from noria.app.settings import Settings, find_home, read, token
 from noria.app.supervisor import addresses
 from noria.cli.console import AsJson, Home, answer, plainly
@@ -95,9 +96,9 @@ def _value(text: str) -> Any:
 
 def _post(settings: Settings, path: str, body: dict[str, Any]) -> dict[str, Any]:
     url = addresses(settings)["dataplane"] + path
-    headers = {} if settings.on_loopback else {"authorization": f"Bearer {token(settings)}"}
+    headers = {"authorization": f"Bearer {token(settings)}"}
     try:
-        told = httpx.post(url, json=body, headers=headers, timeout=30.0)
+        told = httpx.post(url, json=body, headers=headers, timeout=30.0, verify=client_context(settings))
     except httpx.HTTPError as error:
         raise Unavailable(f"the data plane does not answer at {url}: {error}", fix="`noria up FILE.py` starts it") from error
     if told.status_code >= 400:

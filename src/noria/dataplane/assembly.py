@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from noria.app.certificates import certificate
 from noria.app.hosting import read_hosting
 from noria.app.prediction import data_plane_journal, explainers, lookups, scorers, stored_blobs
 from noria.app.settings import Settings, token
@@ -45,6 +46,7 @@ def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0)
             grpc_port=settings.grpc_port,
             isolation=Isolation(processes=settings.model_processes, timeout_ms=settings.model_timeout_ms),
             limits=Limits(growth_bytes=settings.model_growth_mb << 20),
+            certificate=certificate(settings),
             parent=parent,
             place=place,
         ),

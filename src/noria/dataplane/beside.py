@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from noria.app.certificates import Certificate
 from noria.core.errors import Unavailable
 from noria.dataplane.guard import Guard
 from noria.dataplane.limits import Load, RequestLimits
@@ -16,7 +17,15 @@ _log = logging.getLogger("noria.dataplane")
 
 @asynccontextmanager
 async def grpc_beside(
-    desk: Desk, host: str, port: int, *, guard: Guard, limits: RequestLimits, shared: bool = False, grace_s: float
+    desk: Desk,
+    host: str,
+    port: int,
+    *,
+    guard: Guard,
+    limits: RequestLimits,
+    certificate: Certificate | None = None,
+    shared: bool = False,
+    grace_s: float,
 ) -> AsyncIterator[None]:
     """Listen for gRPC while the block runs; calls under way at its end have `grace_s` seconds.
 
@@ -24,6 +33,7 @@ async def grpc_beside(
 
     Args:
         port: 0 for none.
+        certificate: Speak TLS with it.
         shared: Whether workers listen on the same port.
     """
     if not port:
@@ -31,8 +41,10 @@ async def grpc_beside(
         return
     try:
         from noria.dataplane.grpc.server import listen
+        from noria.dataplane.grpc.tls import credentials
 
-        listening = await listen(desk, host, port, guard=guard, load=Load(limits), shared=shared)
+        shown = None if certificate is None else credentials(certificate)
+        listening = await listen(desk, host, port, guard=guard, load=Load(limits), credentials=shown, shared=shared)
     except (ImportError, Unavailable) as error:
         why = error.message if isinstance(error, Unavailable) else f'{error}: install it with `pip install "noria[grpc]"`'
         _log.warning("gRPC is not served: %s", why)

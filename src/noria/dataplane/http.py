@@ -24,6 +24,7 @@ def create_router(
     jobs: Jobs | None = None,
     group: Group | None = None,
     explaining: Explaining | None = None,
+    tls: bool = False,
 ) -> Router:
     """Every protocol over one desk; `deployment` answers where a protocol's call names none, `jobs` what nobody waits for."""
     faces = [
@@ -35,7 +36,7 @@ def create_router(
         *([jobs.face()] if jobs else []),
     ]
     guard = guard or Guard()
-    faces.append(description.face(desk, tuple(faces), keys=guard.everywhere))
+    faces.append(description.face(desk, tuple(faces), keys=guard.everywhere, tls=tls))
     return Router(faces, guard=guard, load=Load(limits or RequestLimits()))
 
 
@@ -49,10 +50,11 @@ def create_house(
     jobs: Jobs | None = None,
     group: Group | None = None,
     explaining: Explaining | None = None,
+    tls: bool = False,
 ) -> House:
     """The HTTP server over a desk, for whom the guard admits. Wants a running event loop."""
     guard, limits = guard or Guard(), limits or RequestLimits()
     router = create_router(
-        desk, guard=guard, limits=limits, deployment=deployment, hosting=hosting, jobs=jobs, group=group, explaining=explaining
+        desk, guard=guard, limits=limits, deployment=deployment, hosting=hosting, jobs=jobs, group=group, explaining=explaining, tls=tls
     )
     return House(router, fast=own.Fast(desk, guard).take, limits=limits)

@@ -10,6 +10,9 @@ from ssl import SSLContext
 from noria.dataplane.connection import Connection
 from noria.dataplane.house import House
 
+HANDSHAKE_S = 10
+"""A caller has this long to agree on a key."""
+
 
 async def listen(house: House, at: socket.socket, *, drain_s: float, ssl: SSLContext | None = None) -> None:
     """Serve until `house.end()`.
@@ -18,7 +21,7 @@ async def listen(house: House, at: socket.socket, *, drain_s: float, ssl: SSLCon
         at: Listens already; closed at the end.
         drain_s: Requests under way have this long once it ends.
     """
-    server = await house.loop.create_server(lambda: Connection(house), sock=at, ssl=ssl)
+    server = await house.loop.create_server(lambda: Connection(house), sock=at, ssl=ssl, ssl_handshake_timeout=HANDSHAKE_S if ssl else None)
     house.port = server.sockets[0].getsockname()[1]
     keeping = house.loop.create_task(house.keep_time())
     try:

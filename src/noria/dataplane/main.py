@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvloop
 
+from noria.app.certificates import Certificate, Renewal, server_context
 from noria.app.hosting import Hosting
 from noria.core.traffic import ServedVersion
 from noria.dataplane.answers.files import AnswerFiles
@@ -56,6 +57,7 @@ class Parts:
         isolation: How champions that are isolated run.
         limits: What a model's process may do before another takes its place.
         load_explains: Version to what explains its answers; None where nothing is explained.
+        certificate: What callers are shown; None = plain HTTP.
         parent: The descriptor on which a worker's parent listens; None where there are no workers.
         place: Which one of the workers this is.
         sync_every_s: How often the journal reaches the disk.
@@ -78,6 +80,7 @@ class Parts:
     isolation: Isolation = field(default_factory=Isolation)
     limits: Limits = field(default_factory=Limits)
     load_explains: Callable[[ServedVersion], Explains] | None = None
+    certificate: Certificate | None = None
     parent: int | None = None
     place: int = 0
     sync_every_s: float = 0.05
@@ -117,12 +120,16 @@ async def serve(parts: Parts, host: str, port: int) -> None:
         jobs=jobs,
         group=group,
         explaining=explaining,
+        tls=parts.certificate is not None,
     )
     loop = asyncio.get_running_loop()
+    context = server_context(parts.certificate) if parts.certificate else None
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, house.end)
     loop.add_signal_handler(signal.SIGHUP, follower.look_now)
     following = [loop.create_task(follower.follow()), loop.create_task(doors.follow())]
+    if context is not None and parts.certificate is not None:
+        following.append(loop.create_task(Renewal(context, parts.certificate, desk.report).follow()))
     try:
         async with (
             grpc_beside(
@@ -131,6 +138,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
                 parts.grpc_port,
                 guard=guard,
                 limits=parts.request_limits,
+                certificate=parts.certificate,
                 shared=parts.parent is not None,
                 grace_s=DRAIN_S,
             ),
@@ -138,7 +146,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
         ):
             if member is not None and parts.parent is not None:
                 await member.join(parts.parent)
-            await listen(house, listening(host, port, shared=member is not None), drain_s=DRAIN_S)
+            await listen(house, listening(host, port, shared=member is not None), drain_s=DRAIN_S, ssl=context)
     finally:
         for task in following:
             task.cancel()

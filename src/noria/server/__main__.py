@@ -11,6 +11,7 @@ from random import Random
 
 import uvicorn
 
+from noria.app.certificates import certificate, server_context
 from noria.app.processes import running
 from noria.app.services import ControlServices
 from noria.app.settings import Settings, read
@@ -31,6 +32,9 @@ def main(arguments: list[str]) -> None:
     """Turn the wheel in one thread and serve the API and the page, until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     settings = read(arguments[0])
+    shown = certificate(settings)
+    if shown is not None:
+        server_context(shown)
     world = build(settings)
     duty = Duty(world.records, wall=world.wall, owner=process_name(), span=timedelta(seconds=settings.lease_s))
     wheel = Wheel(world, duty=duty)
@@ -47,7 +51,16 @@ def main(arguments: list[str]) -> None:
             threading.Thread(target=telegraph.run, name="telegraph", daemon=True).start()
         app = create_app(services) if settings.on_loopback else create_app(services, hosts=None)
         try:
-            uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
+            uvicorn.run(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                ssl_certfile=shown.chain if shown else None,
+                ssl_keyfile=shown.key if shown else None,
+            )
         finally:
             wheel.stop()
             teller.stop()

@@ -15,9 +15,9 @@ from noria.stages.serving.desk import Deployed, Desk
 _HOST = re.compile(r"[\w.\-\[\]:]{1,200}")
 
 
-def face(desk: Desk, others: Sequence[Face], *, keys: bool) -> Face:
+def face(desk: Desk, others: Sequence[Face], *, keys: bool, tls: bool = False) -> Face:
     """The description of the other faces; `keys` says whether callers must show a key or the token."""
-    told = _Description(desk, others, keys)
+    told = _Description(desk, others, keys, tls)
     return Face(
         name="Description",
         prefixes=("/openapi.json", "/docs"),
@@ -30,10 +30,11 @@ def face(desk: Desk, others: Sequence[Face], *, keys: bool) -> Face:
 
 
 class _Description:
-    def __init__(self, desk: Desk, others: Sequence[Face], keys: bool) -> None:
+    def __init__(self, desk: Desk, others: Sequence[Face], keys: bool, tls: bool) -> None:
         self._desk = desk
         self._others = others
         self._keys = keys
+        self._tls = tls
 
     async def openapi(self, call: Call) -> Reply:
         return said(openapi(self._others, self._deployed(call)[0], keys=self._keys))
@@ -41,7 +42,7 @@ class _Description:
     async def page(self, call: Call) -> Reply:
         shown, more = self._deployed(call)
         host = call.headers.get("host", "")
-        scheme = "https" if call.headers.get("x-forwarded-proto") == "https" else "http"
+        scheme = "https" if self._tls or call.headers.get("x-forwarded-proto") == "https" else "http"
         base = f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
         headers = (("content-security-policy", POLICY), ("x-content-type-options", "nosniff"))
         body = page(self._others, shown, base=base, more=more).encode()
