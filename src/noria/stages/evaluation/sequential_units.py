@@ -12,7 +12,7 @@ from noria.core.turning import GuardReading
 from noria.stages.evaluation.measured import Array, Codes
 from noria.stages.evaluation.sequential_mixture import always_valid_p, confidence_sequence, sharpest_tau
 
-ENOUGH = 30.0
+ENOUGH = 10.0
 """Units of equal weight that an arm's squared errors must be worth: a mean that hangs on a few rich units is no normal one."""
 
 

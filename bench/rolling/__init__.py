@@ -1,0 +1,1 @@
+"""Simulated traffic of rollouts, and the usual rules beside Noria's."""
