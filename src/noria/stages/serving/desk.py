@@ -426,7 +426,7 @@ class Desk:
         staying = {id(opened.challenger.contender.client) for opened in after.values() if opened.challenger}
         for opened in before.values():
             if opened.challenger and id(opened.challenger.contender.client) not in staying:
-                await opened.challenger.drain()
+                await opened.challenger.contender.drain()
                 await opened.challenger.contender.client.close()
         crews = {id(opened.champion.served) for opened in after.values()}
         for opened in before.values():

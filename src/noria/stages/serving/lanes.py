@@ -86,11 +86,22 @@ class ChampionLane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A challenger at work, with its breaker: both outlive a change of the route."""
+    """A challenger at work, with its breaker and what is under way: all outlive a change of the route.
+
+    Each route has a lane of its own, and rows of earlier ones may still be under way when the
+    challenger leaves.
+    """
 
     version: ServedVersion
     client: Challenger
     breaker: Breaker = field(default_factory=Breaker)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def drain(self) -> None:
+        """Return when nothing is under way, what came in this tick included."""
+        await asyncio.sleep(0)
+        while self.tasks:
+            await asyncio.wait(self.tasks)
 
 
 class ChallengerLane:
@@ -109,7 +120,6 @@ class ChallengerLane:
         self._shadows = Tick(self._start_behind)
         self._asked = Tick(self._start_asked)
         self._waiting = 0
-        self._tasks: set[asyncio.Task[None]] = set()
         self.take = self._tick.add
         self.asked = self._asked.add
 
@@ -120,11 +130,6 @@ class ChallengerLane:
             return
         self._waiting += 1
         self._shadows.add(ask)
-
-    async def drain(self) -> None:
-        """Return when nothing is under way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
 
     def _start(self, asks: list[Ask]) -> None:
         self.watch(self._pass(asks))
@@ -175,8 +180,8 @@ class ChallengerLane:
     def watch(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it, and know of it until it ends."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.contender.tasks.add(task)
+        task.add_done_callback(self.contender.tasks.discard)
 
     async def _pass(self, asks: list[Ask]) -> None:
         try:

@@ -434,3 +434,22 @@ def test_closing_ends_challengers_and_lets_go_of_the_journal(at_work, office) ->
     assert office.journal.closed
     assert office.journal.synced == len(office.journal.frames)
     assert {p.role for p in office.journal.predictions()} == {Role.CHAMPION, Role.SHADOW}
+
+
+def test_rows_that_an_earlier_route_sent_to_a_challenger_are_answered_by_it_before_it_leaves(at_work) -> None:
+    async def scenario(office):
+        challenger = office.challengers[0]
+        challenger.always = 0.02
+        asked = asyncio.ensure_future(office.ask(1.0))
+        await asyncio.sleep(0)
+        await office.desk.apply(office.plan(2, challenger=2, challenger_share=0.5))
+        late = asyncio.ensure_future(office.ask(2.0))
+        await asyncio.sleep(0)
+        leaving = asyncio.ensure_future(office.desk.apply(office.plan(3)))
+        assert [(await asked)[0].role] == [Role.CHALLENGER]
+        await late
+        await leaving
+        assert challenger.closed
+        assert office.desk.counters().fallbacks == 0
+
+    at_work(scenario, challenger=2, challenger_share=1.0)
