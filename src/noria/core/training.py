@@ -114,9 +114,10 @@ class Candidate:
 
     Attributes:
         artifact: Digest of the package manifest (see `noria.packaging`).
-        format: "lightgbm", "skops" or "onnx".
-        serving_form: "lightgbm" or "onnx" when a compiled form passed its parity check, else the format.
+        format: "lightgbm", "xgboost", "catboost", "skops" or "onnx".
+        serving_form: "onnx" when a compiled form passed its parity check, else the format.
         parity_max_diff: Largest difference between the model and its compiled form, on real rows.
+        parity_mean_diff, parity_rows, parity_flipped: The mean difference, how many rows were compared, and the share of them whose label differs.
         choice: How the signature's threshold was chosen; None where the loop states no costs.
     """
 
@@ -131,3 +132,6 @@ class Candidate:
     parity_max_diff: float
     run: str
     choice: ThresholdChoice | None = None
+    parity_mean_diff: float = 0.0
+    parity_rows: int = 0
+    parity_flipped: float = 0.0

@@ -239,12 +239,30 @@ def test_deep_or_boundless_files_are_refused():
 
 
 def test_a_file_that_ends_its_process_is_refused_and_ends_nobody_else(monkeypatch, tmp_path):
+    trial.close()
     stand_in = tmp_path / "python"
     stand_in.write_text("#!/bin/sh\nkill -SEGV $$\n")
     stand_in.chmod(0o755)
     monkeypatch.setattr(trial.sys, "executable", str(stand_in))
     with pytest.raises(ArtifactRejected, match="ends the process"):
         trial.tried("onnx", b"", signature(Task.BINARY), X)
+
+
+def test_one_other_process_tries_many_files_and_another_comes_when_it_has_ended(monkeypatch):
+    text = LGBMClassifier(n_estimators=2, verbose=-1, n_jobs=1).fit(X, LABELS[Task.BINARY]).booster_.model_to_string().encode()
+    trial.close()
+    seen = set()
+    for _ in range(3):
+        trial.tried("lightgbm", text, signature(Task.BINARY), X)
+        seen.add(trial._other.pid)
+    assert len(seen) == 1
+    trial._other.stdin.close()
+    trial._other.wait()
+    trial.tried("lightgbm", text, signature(Task.BINARY), X)
+    assert trial._other.pid not in seen
+    with pytest.raises(ArtifactRejected, match=r"LightGBM says|cannot be opened"):
+        trial.tried("lightgbm", b"tree\nrubbish\nend of trees", signature(Task.BINARY), X)
+    trial.tried("lightgbm", text, signature(Task.BINARY), X)
 
 
 FUZZ = """
