@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import httptools
 
+from noria.core.errors import NoriaError
 from noria.dataplane.exchange import Call, Refused, Reply
 from noria.dataplane.heads import CONTINUE, chunk, head, json_head
 from noria.dataplane.house import House
@@ -205,10 +206,21 @@ class Connection(asyncio.Protocol):
         house.in_flight += 1
         if house.in_flight > house.limits.in_flight:
             self._tell(exchange, house.router.refused(self._path(), Refused("unavailable", "the server is full; come back in a second")))
-        elif self._slowly or self._parser.get_method() != b"POST" or not house.fast(self._target, body, self._doors, exchange.give):
+        elif not self._at_once(exchange, body):
             exchange.task = house.loop.create_task(self._answer(exchange, self._call(body)))
         if len(self._pending) >= house.limits.pipelined:
             self._transport.pause_reading()
+
+    def _at_once(self, exchange: Exchange, body: bytes) -> bool:
+        """Whether the request was taken by the house's quick way."""
+        if self._slowly or self._parser.get_method() != b"POST":
+            return False
+        try:
+            return self.house.fast(self._target, body, self._doors, exchange.give)
+        except Exception:  # noqa: BLE001 - a caller's request never breaks the others of its connection; the log keeps it
+            _log.exception("a request failed")
+            self._tell(exchange, self.house.router.refused(self._path(), NoriaError("the server failed on this request; its log says why")))
+            return True
 
     def _begin(self) -> None:
         self._target = b""

@@ -158,7 +158,7 @@ def test_a_champion_that_fails_is_no_traceback(serving) -> None:
 def test_a_fault_of_the_server_itself_is_no_traceback(serving, monkeypatch, caplog) -> None:
     async def scenario(house, office):
         monkeypatch.setattr(office.desk, "predict", None)
-        answer = await call(house, "POST", "/predict/late", {"rows": [{"inputs": ROW}]})
+        answer = await call(house, "POST", "/predict/late?looked=closely", {"inputs": ROW})
         assert answer.status == 500
         assert b"NoneType" not in answer.body
         assert "NoneType" in caplog.text

@@ -50,7 +50,7 @@ def face(desk: Desk, *, later: Later | None = None, group: Group | None = None, 
 
 
 class Fast:
-    """Answers the usual call, one row for one deployment, without a task of its own: in the tick that it came in."""
+    """Answers the usual call, rows for one deployment, without a task of its own: in the tick that it came in."""
 
     def __init__(self, desk: Desk, guard: Guard) -> None:
         self._desk = desk
@@ -71,6 +71,7 @@ class Fast:
         read = at_work.quick.read(body) if at_work is not None else None
         if at_work is None or read is None:
             return False
+        rows, many = read
         try:
             self._guard.admit(shown, name)
         except NoriaError:
@@ -80,10 +81,9 @@ class Fast:
             if isinstance(how, NoriaError):
                 give(STATUS.get(how.code, 500), refusal(how, 0).body)
             else:
-                give(200, _encode(how[0]))
+                give(200, _encode({"rows": how} if many else how[0]))
 
-        self._desk.take(at_work, read[0], read[1], ended)
-        return True
+        return self._desk.take(at_work, rows, ended)
 
 
 class _Own:

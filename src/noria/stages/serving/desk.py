@@ -27,7 +27,7 @@ from noria.stages.serving.model import Served
 from noria.stages.serving.onlooking import Onlooker
 from noria.stages.serving.outcome import fitting, numbers
 from noria.stages.serving.processes import Absent, Hire, KeptProcess, Told
-from noria.stages.serving.quick import ID_LIMIT, Quick
+from noria.stages.serving.quick import ID_LIMIT, Quick, Read
 from noria.stages.serving.routing import kept, lane
 from noria.stages.serving.scribe import Scribe
 from noria.stages.serving.streaming import Streamed, Voice, begin
@@ -222,10 +222,14 @@ class Desk:
         """The open route of a deployment, for `take`."""
         return self._open.get(deployment)
 
-    def take(self, at_work: OpenRoute, given: str | None, row: Values, ended: Ended) -> None:
-        """One row that `at_work.quick` has read; `ended` is called within this tick of the loop, unless a challenger answers."""
-        request = Request(1, time_ms=self._now_ms(), arrived_s=perf_counter(), ended=ended)
-        self._place(at_work, request, 0, given, row, None)
+    def take(self, at_work: OpenRoute, rows: Sequence[Read], ended: Ended) -> bool:
+        """Whether rows that `at_work.quick` has read are taken, or must be asked by `predict`; `ended` is called once."""
+        if not rows or len(rows) > self.row_limit or (at_work.interleaving is not None and len(rows) > 1):
+            return False
+        request = Request(len(rows), time_ms=self._now_ms(), arrived_s=perf_counter(), ended=ended)
+        for place, (given, row) in enumerate(rows):
+            self._place(at_work, request, place, given, row, None)
+        return True
 
     def fresh_id(self) -> str:
         """An id for a request that came without one."""
@@ -302,11 +306,8 @@ class Desk:
         """The clock's moment, read once in a tick of the loop."""
         if not self._moment_ms:
             self._moment_ms = to_ms(self._clock.now())
-            asyncio.get_running_loop().call_soon(self._tick_over)
+            asyncio.get_running_loop().call_soon(setattr, self, "_moment_ms", 0)
         return self._moment_ms
-
-    def _tick_over(self) -> None:
-        self._moment_ms = 0
 
     def _at_work(self, deployment: str) -> OpenRoute:
         at_work = self._open.get(deployment)

@@ -1,7 +1,7 @@
-"""Reads a one-row request of Noria's own protocol in one step: decoded, checked and in order at once.
+"""Reads a usual request of Noria's own protocol in one step: decoded, checked and in order at once.
 
 It takes what most callers send. Whatever it does not take is read again by `validation`, which is
-exact about what is wrong and takes a little more: 3.0 for a whole number, many rows.
+exact about what is wrong and takes a little more: 3.0 for a whole number.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from noria.stages.serving.validation import INT_HIGH, INT_LOW, TEXT_LIMIT
 ID_LIMIT = 200
 """Most characters of a request id."""
 
+_MANY, _BEGINNING = b'"rows"', 16
+"""What a request of many rows begins with, give or take white space."""
+
 _Text = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT)]
 _TYPES: dict[Kind, Any] = {
     Kind.FLOAT: float,
@@ -29,6 +32,10 @@ _TYPES: dict[Kind, Any] = {
 }
 
 
+Read = tuple[str | None, Values]
+"""A row's id, if one was given, and its values."""
+
+
 class Quick:
     """A reader for rows of these fields; thread-safe.
 
@@ -36,26 +43,31 @@ class Quick:
         fields: In the order that the values shall have.
     """
 
-    __slots__ = ("_decode", "_times")
+    __slots__ = ("_many", "_one", "_times")
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self._times = tuple(place for place, field in enumerate(fields) if field.kind is Kind.TIME)
-        self._decode = _decoder(fields) if all(field.kind in _TYPES for field in fields) else _never
+        self._one, self._many = _decoders(fields) if all(field.kind in _TYPES for field in fields) else (_never, _never)
 
-    def read(self, body: bytes) -> tuple[str | None, Values] | None:
-        """The id, if one was given, and the row; None when the request must be looked at closely."""
+    def read(self, body: bytes) -> tuple[list[Read], bool] | None:
+        """The rows of a request, and whether it asks for a list; None when it must be looked at closely."""
         try:
-            asked = self._decode(body)
-            row = msgspec.structs.astuple(asked.inputs)
-            for place in self._times:
-                if row[place] is not None:
-                    datetime.fromisoformat(row[place])
+            if _MANY in body[:_BEGINNING]:
+                return [self._read(asked) for asked in self._many(body).rows], True
+            return [self._read(self._one(body))], False
         except (msgspec.MsgspecError, ValueError):
             return None
+
+    def _read(self, asked: Any) -> Read:
+        row = msgspec.structs.astuple(asked.inputs)
+        for place in self._times:
+            if row[place] is not None:
+                datetime.fromisoformat(row[place])
         return asked.id, row
 
 
-def _decoder(fields: Sequence[Field]) -> Callable[[bytes], Any]:
+def _decoders(fields: Sequence[Field]) -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
+    """For a request of one row, and for one of many."""
     inputs = msgspec.defstruct(
         "inputs",
         [
@@ -67,13 +79,14 @@ def _decoder(fields: Sequence[Field]) -> Callable[[bytes], Any]:
         kw_only=True,
         gc=False,
     )
-    asked = msgspec.defstruct(
-        "asked",
+    one = msgspec.defstruct(
+        "one",
         [("inputs", inputs), ("id", Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LIMIT)] | None, None)],
         forbid_unknown_fields=True,
         gc=False,
     )
-    return msgspec.json.Decoder(asked).decode
+    many = msgspec.defstruct("many", [("rows", list[one])], forbid_unknown_fields=True)  # type: ignore[valid-type]
+    return msgspec.json.Decoder(one).decode, msgspec.json.Decoder(many).decode
 
 
 def _never(body: bytes) -> Any:

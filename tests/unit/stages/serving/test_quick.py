@@ -31,10 +31,17 @@ GOOD = {"class": "UA", "id": 1400.5, "seats": 180, "cargo": True, "scheduled at"
 
 
 def test_a_good_row_is_read_in_the_checks_order() -> None:
-    given, row = QUICK.read(orjson.dumps({"inputs": GOOD, "id": "mine"}))
-    assert given == "mine"
+    ((given, row),), many = QUICK.read(orjson.dumps({"inputs": GOOD, "id": "mine"}))
+    assert (given, many) == ("mine", False)
     assert dict(zip(CHECK.names, row, strict=True)) == GOOD | {"also": None}
-    assert QUICK.read(orjson.dumps({"inputs": GOOD}))[0] is None
+    assert QUICK.read(orjson.dumps({"inputs": GOOD}))[0][0][0] is None
+
+
+def test_many_rows_are_read_in_their_order() -> None:
+    rows, many = QUICK.read(orjson.dumps({"rows": [{"inputs": GOOD | {"id": float(n)}, "id": f"r{n}"} for n in range(3)]}))
+    assert many
+    assert [(given, row[CHECK.names.index("id")]) for given, row in rows] == [("r0", 0.0), ("r1", 1.0), ("r2", 2.0)]
+    assert QUICK.read(b'{"rows": []}') == ([], True)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +58,9 @@ def test_a_good_row_is_read_in_the_checks_order() -> None:
         b'{"inputs": {"class": "\\ud800", "id": 1}}',
         b'{"inputs": {"class": "UA", "id": 1}, "id": ""}',
         b'{"inputs": {"class": "UA", "id": 1}, "more": 1}',
-        b'{"rows": [{"inputs": {"class": "UA", "id": 1}}]}',
+        b'{"rows": [{"inputs": {"class": "UA", "id": 1}}, {"inputs": {}}]}',
+        b'{"rows": [{"inputs": {"class": "UA", "id": 1}}], "more": 1}',
+        b'{"rows": {"inputs": {"class": "UA", "id": 1}}}',
     ],
 )
 def test_anything_else_is_left_to_be_looked_at_closely(body) -> None:
@@ -78,5 +87,6 @@ def test_what_it_takes_is_what_the_exact_check_reads(inputs) -> None:
         exact = CHECK.row(orjson.loads(orjson.dumps(inputs)))
     except RequestInvalid as refused:
         raise AssertionError(f"taken, though {refused.message}") from refused
-    assert read[1] == exact
-    assert [type(value) for value in read[1]] == [type(value) for value in exact]
+    ((_, row),), _ = read
+    assert row == exact
+    assert [type(value) for value in row] == [type(value) for value in exact]

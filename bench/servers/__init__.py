@@ -1,0 +1,1 @@
+"""What `bench/serving.py` measures: models, servers, and the load that they get."""
