@@ -8,7 +8,7 @@ import grpc
 from grpc import aio
 
 from noria.core.errors import Unavailable
-from noria.dataplane.grpc import service
+from noria.dataplane.grpc import reflection, service
 from noria.dataplane.grpc.calls import guarded
 from noria.dataplane.grpc.health import Health
 from noria.dataplane.grpc.messages import HEALTH_SERVICE, SERVICE
@@ -70,6 +70,7 @@ async def listen(
         (
             grpc.method_handlers_generic_handler(SERVICE, service.methods(desk, guarded(guard or Guard()), load)),
             grpc.method_handlers_generic_handler(HEALTH_SERVICE, health.methods()),
+            *(grpc.method_handlers_generic_handler(name, reflection.methods(name)) for name in reflection.NAMES),
         )
     )
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
