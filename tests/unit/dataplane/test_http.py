@@ -9,6 +9,8 @@ import httpx
 import orjson
 import pytest
 
+from noria.core.access import Admission, Doors, new_key
+from noria.core.ids import digest_of
 from noria.dataplane.guard import Guard
 from noria.dataplane.http import create_house
 from noria.dataplane.limits import RequestLimits
@@ -186,6 +188,18 @@ def test_with_a_token_only_health_is_open(serving) -> None:
         assert (await call(house, "POST", "/predict/late", body, headers=[(b"authorization", b"Bearer secret")])).status == 200
 
     serving(scenario, guard=Guard(token="secret"))
+
+
+def test_a_deployments_key_opens_it_also_on_the_short_way(serving) -> None:
+    (key, id), guard = new_key(), Guard(token="home", everywhere=False)
+    guard.doors = Doors(deployments={"late": {id: Admission(digest=digest_of(key.encode()))}})
+
+    async def scenario(house, office):
+        for headers, status in (([], 401), ([(b"x-api-key", b"nk_a_b")], 401), ([(b"x-api-key", key.encode())], 200)):
+            assert (await call(house, "POST", "/predict/late", {"inputs": ROW}, headers=headers)).status == status
+        assert len(office.journal.predictions()) == 1
+
+    serving(scenario, guard=guard)
 
 
 def test_ready_waits_for_the_first_plan(office) -> None:
