@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from noria.packaging.scorer import Scorer
 from noria.packaging.scorers import asked, open_scorer
 from noria.ports import wire
 from noria.ports.blobs import Blobs
+
+_TRIES = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ def save(model: object, signature: Signature, sample: Sample, *, blobs: Blobs, s
         if not parity.alike:
             raise ArtifactRejected(f"the saved model answers differently from the one in memory: {parity}", fix="save it as ONNX")
     if written.compilers and isinstance(sample, np.ndarray):
-        compiled, parity, note = _compiled(written.compilers, answers, signature, sample)
+        compiled, parity, note = _compiled(written.compilers, native, answers, sample)
         forms |= {"onnx": compiled} if compiled else {}
     manifest = Manifest(
         format=written.format,
@@ -141,24 +144,42 @@ def files(artifact: str, *, blobs: Blobs) -> tuple[str, ...]:
 
 
 def _compiled(
-    compilers: Sequence[Callable[[], bytes]], answers: np.ndarray, signature: Signature, sample: np.ndarray
+    compilers: Sequence[Callable[[], bytes]], native: Scorer, answers: np.ndarray, sample: np.ndarray
 ) -> tuple[bytes, Parity, str]:
-    """The first compiled form that answers alike, or empty bytes and the reason why the model serves as it was saved."""
+    """The first compiled form that answers alike and is not slower, or empty bytes and the reason why the model serves as it was saved."""
     if not len(sample):
         return b"", Parity(), "not compiled to ONNX: there were no rows to compare the answers on"
     notes = []
+    signature = native.signature
     for compile in compilers:
         try:
             content = compile()
-            compiled = open_scorer("onnx", content, signature).score(sample)
+            scorer = open_scorer("onnx", content, signature)
+            compiled = scorer.score(sample)
         except Exception as error:  # noqa: BLE001  (a converter fails in any way it likes; the reason is kept in the manifest)
             notes.append(f"{type(error).__name__}: {error}")
             continue
         parity = compared(answers, compiled, signature.task, signature.threshold)
-        if parity.alike:
+        if not parity.alike:
+            notes.append(str(parity))
+        elif slower(scorer, native, sample[:1]):
+            notes.append("its graph is slower than the model itself")
+        else:
             return content, parity, ""
-        notes.append(str(parity))
     return b"", Parity(), f"not compiled to ONNX: {notes[0]}"[:500]
+
+
+def slower(one: Scorer, other: Scorer, row: np.ndarray, *, clock: Callable[[], float] = perf_counter) -> bool:
+    """Whether `one` takes more than twice as long for a row as `other`, by the best of several tries: what is near is left to chance."""
+    best = []
+    for scorer in (one, other):
+        spent = []
+        for _ in range(_TRIES):
+            began = clock()
+            scorer.score(row)
+            spent.append(clock() - began)
+        best.append(min(spent))
+    return best[0] > 2 * best[1]
 
 
 def _answers(scorer: Scorer, sample: Sample) -> np.ndarray:

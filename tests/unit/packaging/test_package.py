@@ -144,6 +144,24 @@ def test_what_float32_would_change_is_served_as_it_was_saved(blobs: Files, tmp_p
     np.testing.assert_array_equal(package.load(packed.artifact, blobs=blobs).score(far), model.predict_proba(far)[:, 1])
 
 
+def test_a_form_is_slower_only_when_its_best_try_takes_twice_as_long() -> None:
+    now = [0.0]
+
+    class Taking:
+        def __init__(self, *seconds: float) -> None:
+            self.left = list(seconds) * 10
+
+        def score(self, X: np.ndarray) -> np.ndarray:
+            now[0] += self.left.pop(0)
+            return X
+
+    def held(one: Taking, other: Taking) -> bool:
+        return package.slower(one, other, X[:1], clock=lambda: now[0])  # type: ignore[arg-type]
+
+    assert held(Taking(9.0, 5.0), Taking(2.0))
+    assert not held(Taking(9.0, 3.0), Taking(2.0, 50.0))
+
+
 def test_moments_are_served_in_double_precision(blobs: Files, tmp_path: Path) -> None:
     far = X + np.array([1.7e9, 0, 0, 0])
     model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(far, LABELS[Task.BINARY])
