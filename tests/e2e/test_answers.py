@@ -58,3 +58,16 @@ def test_an_answer_is_there_after_a_restart_until_it_is_deleted(plane) -> None:
     assert httpx.delete(f"{plane.url}{where}").status_code == 200
     assert httpx.get(f"{plane.url}{where}").status_code == 404
     assert plane.end() == 0
+
+
+def test_more_than_a_usual_body_is_taken_where_nobody_waits_and_others_are_answered_meanwhile(plane) -> None:
+    rows = {"rows": [{"inputs": planes.ROW}] * 20_000}
+    accepted = httpx.post(f"{plane.url}/predict/late?wait=no", json=rows, timeout=60)
+    assert accepted.status_code == 202
+    assert httpx.post(f"{plane.url}/predict/late", json=rows, timeout=60).status_code == 413
+    where = f"{plane.url}{accepted.headers['location']}"
+    while (answer := httpx.get(where)).status_code == 202:
+        assert httpx.post(f"{plane.url}/predict/late", json={"inputs": planes.ROW}).status_code == 200
+        time.sleep(0.05)
+    assert len(answer.json()["rows"]) == 20_000
+    assert plane.end() == 0

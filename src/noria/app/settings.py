@@ -43,6 +43,7 @@ class Settings:
         model_timeout_ms: Such a champion's request has this long; a process that is silent for longer is replaced.
         model_growth_mb: Memory that a model's process may take beyond what it had when it had loaded; 0 = any.
         max_body_bytes, max_header_bytes: Of one request to the data plane; a body counts unpacked.
+        max_background_bytes: Of a request whose answer nobody waits for.
         max_rows: Of one request that somebody waits for.
         max_seconds: Of one request, until its answer.
         max_in_flight: Requests under way in one data plane process.
@@ -71,6 +72,7 @@ class Settings:
     model_timeout_ms: float = 2_000.0
     model_growth_mb: int = 1_024
     max_body_bytes: int = 1_048_576
+    max_background_bytes: int = 33_554_432
     max_header_bytes: int = 32_768
     max_rows: int = 1_000
     max_seconds: float = 60.0

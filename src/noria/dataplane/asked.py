@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 from noria.core.errors import RequestInvalid
 from noria.core.traffic import Role
 from noria.dataplane.exchange import Call
@@ -38,3 +40,10 @@ def asking(call: Call, *, version: int | None = None) -> Asking:
     if wanted is not None and role is not None:
         raise RequestInvalid("a version and a role are asked for", fields={ROLE: "must be left out where a version is named"})
     return Asking(version=wanted, role=None if role is None else ROLES[role])
+
+
+def unattended(query: str, prefer: str) -> bool:
+    """Whether the caller wants the answer later: `?wait=no`, or `Prefer: respond-async` (RFC 7240)."""
+    if query and parse_qs(query).get("wait") == ["no"]:
+        return True
+    return "respond-async" in (one.strip().lower() for one in prefer.split(","))

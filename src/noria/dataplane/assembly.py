@@ -70,6 +70,7 @@ def request_limits(settings: Settings) -> RequestLimits:
     """What the settings let a process take."""
     return RequestLimits(
         body_bytes=settings.max_body_bytes,
+        background_bytes=settings.max_background_bytes,
         header_bytes=settings.max_header_bytes,
         rows=settings.max_rows,
         seconds=settings.max_seconds,

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import httptools
 
 from noria.core.errors import NoriaError
+from noria.dataplane.asked import unattended
 from noria.dataplane.exchange import Call, Refused, Reply
 from noria.dataplane.heads import CONTINUE, chunk, head, json_head
 from noria.dataplane.house import House
@@ -24,6 +25,9 @@ SLOWLY = frozenset(
 _DOORS = frozenset({b"authorization", b"x-api-key"})
 
 _log = logging.getLogger("noria.dataplane")
+
+LARGE_AT_ONCE = 8
+"""Requests beyond the usual size that one process takes in at a time."""
 
 LINGER_S = 2
 """A caller who was refused before it had sent everything has this long to read why."""
@@ -93,6 +97,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of all that is under way."""
         self.house.let_go(self)
+        self.house.large.discard(self)
         self._can_write.set()
         for exchange in self._pending:
             self.house.in_flight -= 1
@@ -193,7 +198,19 @@ class Connection(asyncio.Protocol):
         self._body.append(body)
         self._weight += len(body)
         if self._weight > self.house.limits.body_bytes:
-            self._refuse("too-large", f"the body is larger than {self.house.limits.body_bytes:,} bytes", fix="send fewer rows at a time")
+            self._large()
+
+    def _large(self) -> None:
+        """Take more of a body only for an answer that nobody waits for, and of few callers at a time."""
+        house, query = self.house, self._target.partition(b"?")[2].decode("latin-1")
+        background = unattended(query, next((v.decode("latin-1") for n, v in self._headers if n.lower() == b"prefer"), ""))
+        limit = house.limits.background_bytes if background else house.limits.body_bytes
+        if self._weight > limit:
+            self._refuse("too-large", f"the body is larger than {limit:,} bytes", fix="send fewer rows at a time")
+            return
+        house.large.add(self)
+        if len(house.large) > LARGE_AT_ONCE:
+            self._refuse("unavailable", f"{LARGE_AT_ONCE} other large requests are arriving", fix="try again in a second")
 
     def on_message_complete(self) -> None:
         """The request is whole: answer it at once, or in a task of its own."""
@@ -253,7 +270,10 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, exchange: Exchange, call: Call) -> None:
         head_only = call.method == "HEAD"
-        reply = await self.house.router.answer(replace(call, method="GET") if head_only else call)
+        try:
+            reply = await self.house.router.answer(replace(call, method="GET") if head_only else call)
+        finally:
+            self.house.large.discard(self)
         if reply.stream is None or head_only:
             self._tell(exchange, reply, head_only=head_only)
         else:
@@ -288,6 +308,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, code: str, message: str, fix: str = "") -> None:
         """Say what is wrong with a request that is not whole, and hear no more of this caller."""
         self._refused, self.receiving, self.since = True, False, self.house.now
+        self.house.large.discard(self)
         reply = self.house.router.refused(self._path() if self._target else "/", Refused(code, message, fix=fix))
         if not self._pending:
             self._transport.write(head(reply, self.house.date, close=True) + reply.body)

@@ -61,6 +61,7 @@ class House:
         self.port = 0
         self.date = _date()
         self.open: set[Open] = set()
+        self.large: set[Open] = set()
         self._end = asyncio.Event()
 
     def end(self) -> None:

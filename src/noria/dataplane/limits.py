@@ -20,6 +20,7 @@ class RequestLimits:
 
     Attributes:
         body_bytes: Of a request, packed or unpacked.
+        background_bytes: Of a request whose answer nobody waits for.
         header_bytes: Of a request's line and headers.
         rows: Of one request that somebody waits for.
         seconds: From when a request is whole until its answer; streams may last.
@@ -33,6 +34,7 @@ class RequestLimits:
     """
 
     body_bytes: int = 1 << 20
+    background_bytes: int = 32 << 20
     header_bytes: int = 32 << 10
     rows: int = 1_000
     seconds: float = 60.0

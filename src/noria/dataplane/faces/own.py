@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs
 
 import msgspec
 import orjson
 
 from noria.core.errors import NoriaError, RequestInvalid
 from noria.core.moments import to_ms
-from noria.dataplane.asked import asking
+from noria.dataplane.asked import asking, unattended
 from noria.dataplane.exchange import STATUS, Call, Endpoint, Face, Reply, document, said
 from noria.dataplane.group import Alone, Group
 from noria.dataplane.guard import Guard
@@ -95,7 +94,7 @@ class _Own:
 
     async def predict(self, call: Call) -> Reply:
         deployment = call.names["name"]
-        if self._later is not None and _unattended(call):
+        if self._later is not None and unattended(call.query, call.headers.get("prefer", "")):
             return await self._later(deployment, call.body, asking(call))
         asked = document(call.body)
         if "explain" in asked:
@@ -198,13 +197,6 @@ def item(row: object) -> Item:
         unknown = ", ".join(sorted(set(row) - {"id", "inputs"}))[:200]
         raise RequestInvalid(f"unknown: {unknown}", fields={unknown: "is not part of a request; fields of the model go into inputs"})
     return row.get("id"), row["inputs"]
-
-
-def _unattended(call: Call) -> bool:
-    """Whether the caller wants the answer later: `?wait=no`, or `Prefer: respond-async` (RFC 7240)."""
-    if call.query and parse_qs(call.query).get("wait") == ["no"]:
-        return True
-    return "respond-async" in (one.strip().lower() for one in call.headers.get("prefer", "").split(","))
 
 
 def _moment(time: object) -> int | None:
