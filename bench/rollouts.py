@@ -3,7 +3,7 @@
 Traffic has a daily rhythm, drifts while the rollout runs, comes from sticky users who differ (some send
 hundreds of requests), and outcomes are told hours later. Told are false alarms, power, users who met the
 challenger, and hours to the decision. The same runs are judged by a t-test that is peeked at each hour and
-by "more than twice the errors". With --write the tables go to docs/rollouts-measured.md.
+by "more than twice the errors". With --write the tables take the place of those in docs/rollouts-measured.md, whose words stay.
 """
 
 from __future__ import annotations
@@ -93,10 +93,7 @@ def play_ranking(noise: tuple[float, float], seed: int) -> Played:
 
 def main(runs: int) -> None:
     """Play everything and print the tables."""
-    started, lines = (
-        time.perf_counter(),
-        ["# Rollouts, measured", "", f"Made by `python bench/rollouts.py {runs} --write`. {__doc__.split(chr(10) * 2)[1]}"],
-    )
+    started, lines = time.perf_counter(), list[str]()
     for name, strategy in STRATEGIES.items():
         lines += _table(
             name,
@@ -112,7 +109,9 @@ def main(runs: int) -> None:
     told = "\n".join(lines)
     print(told)
     if "--write" in sys.argv:
-        (Path(__file__).parents[1] / "docs" / "rollouts-measured.md").write_text(told + "\n", encoding="utf-8")
+        file = Path(__file__).parents[1] / "docs" / "rollouts-measured.md"
+        words = file.read_text(encoding="utf-8").partition("\n## ")[0]
+        file.write_text(words.rstrip() + "\n" + told + "\n", encoding="utf-8")
 
 
 def _many(one: Callable[[int], Played], runs: int) -> list[Played]:

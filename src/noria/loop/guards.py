@@ -82,6 +82,9 @@ def _readings(guard: str, strategy: Strategy, alpha: float, evidence: Evidence, 
     here = alpha * _of_step(strategy, rollout.step)
     if guard.startswith(BUSINESS):
         yield business(guard, margin, here, evidence, rollout)
+    elif guard == "errors" and isinstance(strategy, Bandit):
+        whole = guards_at_once.errors_on_same_requests(margin, alpha / 2, evidence)
+        yield whole if whole.verdict == "harm" else guards_at_once.errors(margin, here / 2, of_step)
     elif guard == "errors":
         yield guards_at_once.errors(margin, here, of_step)
     elif guard == "nan":
@@ -106,7 +109,8 @@ def _margin(strategy: Strategy, guard: str) -> float:
 def _of_step(strategy: Strategy, step: int) -> float:
     """The part of the error probability that is spent on this step; all parts sum to 1 at most.
 
-    Nobody knows how often a bandit's share will move, so there the parts are 1/2, 1/6, 1/12, …
+    Nobody knows how often a bandit's share will move, so there the parts are 1/2, 1/6, 1/12, …; half
+    of the errors' part is kept for all shares together, or a slow leak would begin anew at each.
     """
     match strategy:
         case Canary():

@@ -23,6 +23,13 @@ def errors(margin: float, alpha: float, rows: pl.DataFrame) -> GuardReading:
     return _rate("errors", pl.col("error") != "", margin, alpha, rows)
 
 
+def errors_on_same_requests(margin: float, alpha: float, evidence: Evidence) -> GuardReading:
+    """The same on all requests that both versions computed: whatever the share was then, both met the same days."""
+    sides = [evidence.rows.filter(pl.col("role").is_in(list(roles))) for roles in (_CHAMPIONS, _CHALLENGERS)]
+    both = [one.join(other.select("request_id"), on="request_id", how="semi") for one, other in (sides, sides[::-1])]
+    return errors(margin, alpha, pl.concat(both))
+
+
 def not_finite(margin: float, alpha: float, rows: pl.DataFrame) -> GuardReading:
     """How often either version gave an answer that is no finite number, or none; users never saw it."""
     return _rate("nan", pl.col("error").str.starts_with(NOT_FINITE), margin, alpha, rows)

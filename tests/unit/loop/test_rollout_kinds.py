@@ -161,3 +161,8 @@ def test_a_rollout_that_was_stored_before_there_were_kinds_still_opens():
 def test_each_says_in_words_how_a_challenger_comes_in():
     assert in_words(AB_TEST) == "shadow 100 rows, then A/B: 50 % of traffic until roc_auc is shown to be better (200 to 1,500 rows)"
     assert in_words(BANDIT) == "shadow 100 rows, then bandit: 10% to 90% of traffic, by the chance of a better roc_auc (200 to 1,500 rows)"
+
+
+def test_a_slow_leak_of_errors_ends_a_bandit_though_its_share_moves_on(new_traffic):
+    ended, shares = run(replace(BANDIT, max_rows=20_000), new_traffic(noise=(1.0, 1.0), error_share=0.03, seed=2), per_look=250)
+    assert ended.reason.startswith("errors: harm"), (ended.reason, shares)

@@ -139,6 +139,27 @@ def test_a_split_and_a_bandit_show_their_share_instead_of_a_ladder(ask, tmp_path
     assert re.search(rf'class="now" aria-current="step">.*?35 %.*?{says}', text, re.DOTALL)
 
 
+@pytest.mark.parametrize(
+    ("kind", "steps", "says"),
+    [
+        ("bluegreen", (100.0,), "all traffic at once; v3 stays ready"),
+        ("interleave", (50.0,), "both draft each ranking"),
+        ("shadow", (), "as declared: a person decides"),
+    ],
+)
+def test_what_comes_in_at_once_is_said_in_words(ask, tmp_path, kind, steps, says):
+    records = write_sample().records
+    running = next(found for found in Documents(records).find(Rollout) if found.ended_at is None)
+    records.commit(Documents(records).write(replace(running, kind=kind, steps=steps, step=0 if steps else -1)))
+    text = type(ask)(create_app(SampleServices(tmp_path, records))).get(f"/loops/{LOOP}/deployment").text
+    parsed(text)
+    assert says.replace("v3", f"v{running.champion}") in text
+
+
+def test_a_loop_can_be_killed_by_a_button(ask):
+    assert f'data-verb="/api/v1/loops/{LOOP}/kill"' in ask.get(f"/loops/{LOOP}").text
+
+
 def test_newborn_loops_teach_the_next_step(ask):
     assert "No turn yet" in ask.get("/loops/taxi-demand").text
     assert "No rollout yet" in ask.get("/loops/taxi-demand/deployment").text
