@@ -39,10 +39,14 @@ def export(
     answer(exported, as_json=as_json, text=_told(exported))
 
 
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:,.0f} kB"
+
+
 def _told(exported: Exported) -> str:
     where = escape(exported.folder)
     lines = [
-        f"[bold]{escape(exported.deployment)}[/] v{exported.version} is in [bold]{where}[/], {exported.size_bytes / 1e6:,.1f} MB",
+        f"[bold]{escape(exported.deployment)}[/] v{exported.version} is in [bold]{where}[/], {_size(exported.size_bytes)}",
         f"try it: `noria serve {where}` · as a container: `docker build -t {escape(exported.deployment)} {where}`",
     ]
     if exported.online_rows:

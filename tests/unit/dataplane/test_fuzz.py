@@ -260,6 +260,14 @@ def test_no_grpc_message_is_a_fault_of_the_servers(served, data) -> None:
             assert error.details()
 
 
+@pytest.mark.parametrize("headers", [{}, {"prefer": "respond-async"}, {"content-encoding": "gzip"}, {"x-noria-version": "1"}])
+@pytest.mark.parametrize("deep", NESTED, ids=range(len(NESTED)))
+def test_a_body_that_is_nested_deeply_is_refused_on_every_path(served, headers, deep) -> None:
+    body = gzip.compress(deep) if "content-encoding" in headers else deep
+    for path in served.paths:
+        told_why(path, *served.ask("POST", path, body, headers))
+
+
 LINES = [b"POST /predict/late HTTP/1.1\r\n", b"GET /health/live HTTP/1.1\r\n", b"POST /invocations HTTP/1.0\r\n", b"OPTIONS * HTTP/1.1\r\n"]
 LINES += [
     b"GET //[%ff HTTP/1.1\r\n",

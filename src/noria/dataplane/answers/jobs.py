@@ -220,6 +220,8 @@ def _count(body: bytes) -> int | None:
         ) from None
     except msgspec.DecodeError as error:
         raise Refused("not-json", f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise Refused("not-json", "the body is nested too deeply") from None
     if rows is None:
         own.item(document(body))
     elif rows > ROW_LIMIT:
