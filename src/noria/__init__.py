@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         text_drift,
     )
     from noria.core.signing import verify_webhook
+    from noria.core.trusting import trusted
 
 __version__ = "0.1.0"
 
@@ -123,6 +124,7 @@ __all__ = [
     "slow",
     "sudden",
     "text_drift",
+    "trusted",
     "verify_webhook",
 ]
 
@@ -139,6 +141,7 @@ _ELSEWHERE = {
     "deploy": "noria.app.deploying",
     "evaluate": "noria.checks.evaluate",
     "score": "noria.app.scoring",
+    "trusted": "noria.core.trusting",
     "verify_webhook": "noria.core.signing",
 }
 """Names that stand outside the room of declarations."""

@@ -16,6 +16,7 @@ from noria.app.wiring import build
 from noria.core.errors import NotFound, RequestInvalid
 from noria.core.registry import Deployment
 from noria.core.schema import Signature
+from noria.core.trusting import Trusted
 from noria.loop.deploying import Deployments, Order
 from noria.packaging.encoding import encode
 from noria.packaging.inferring import infer_of, read_example, read_signature, shown
@@ -34,6 +35,8 @@ def deploy(
     example: Any = None,
     signature: Signature | str | Path | None = None,
     answers: str = "",
+    trust: bool = False,
+    files: str | Path | None = None,
     home: str | Path | None = None,
     by: str = "",
     reason: str = "",
@@ -42,11 +45,14 @@ def deploy(
 
     Args:
         name: Of the deployment; small letters, digits and dashes. Deploying again makes the next version.
-        model: A model file's path, a fitted model (LightGBM, scikit-learn, ONNX), or a version such as "late-arrival@3".
+        model: A model file's path, an MLflow model's folder, a fitted model (LightGBM, scikit-learn, ONNX, PyTorch, …),
+            a Python class as "file.py:Class" or `nr.trusted(…)`, or a version such as "late-arrival@3".
         example: Rows as callers will send them, as a file's path or a table: they give the fields their kinds,
             and whatever the model is served as must answer them alike.
         signature: What the model takes and gives, or a JSON file that says so; read from model and example when left out.
         answers: A column of the example with what the model answered where it was made: it must answer so here.
+        trust: Whether code that the model brings may run, in processes of its own; the setting `trust_python` says so for all.
+        files: A folder that is kept with a Python class.
         home: Noria's folder; the nearest `.noria` when left out, made in the current folder where there is none.
 
     Raises:
@@ -54,12 +60,14 @@ def deploy(
         DataInvalid: the example does not fit the model.
         NotAllowed: the name is a loop's.
     """
-    deployments = Deployments(build(read(_home(home))))
+    settings = read(_home(home))
+    deployments = Deployments(build(settings))
     who = by or getpass.getuser()
     if isinstance(model, str) and _REGISTERED.fullmatch(model) and not Path(model).exists():
         loop, number = registered(model)
         return deployments.deploy_version(name, loop, number, by=who, reason=reason)
-    return deployments.deploy(order(name, model, example=example, signature=signature, answers=answers), by=who, reason=reason)
+    made = order(name, model, example=example, signature=signature, answers=answers, trust=trust or settings.trust_python, files=files)
+    return deployments.deploy(made, by=who, reason=reason)
 
 
 def registered(version: str) -> tuple[str, int]:
@@ -82,10 +90,12 @@ def order(
     signature: Signature | str | Path | None = None,
     answers: str = "",
     origin: str = "",
+    trust: bool = False,
+    files: str | Path | None = None,
 ) -> Order:
     """A model with its signature and example rows, as the registry wants it; see `deploy`."""
     given = signature if isinstance(signature, Signature) or signature is None else read_signature(_file(signature).read_bytes())
-    content, told, found = _opened(model, given)
+    content, told, found = _opened(model, given, trust=trust, files=files)
     rows = None if example is None else _table(example)
     if given is None and rows is not None and not _whole(told):
         told = shown(told, rows)
@@ -97,10 +107,12 @@ def order(
     return Order(name=name, model=content, signature=told, sample=sample, origin=origin or found, answers=known)
 
 
-def _opened(model: Any, given: Signature | None) -> tuple[Any, Signature, str]:
+def _opened(model: Any, given: Signature | None, *, trust: bool, files: str | Path | None) -> tuple[Any, Signature, str]:
     if isinstance(model, (str, Path)):
         place = Path(model).expanduser()
-        return *read_model(place, signature=given), place.name
+        return *read_model(place, signature=given, trust=trust, files=files), place.name
+    if isinstance(model, Trusted) and given is None:
+        raise RequestInvalid("a Python class does not say what it takes and gives", fix="give a signature")
     return model, given or infer_of(model), "bytes" if isinstance(model, (bytes, bytearray)) else f"a {type(model).__name__}"
 
 

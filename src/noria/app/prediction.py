@@ -38,9 +38,13 @@ def data_plane_journal(settings: Settings) -> JournalWriter:
     return FileJournalWriter(settings.folder / "journal", "predictions")
 
 
-def scorers(blobs: Blobs) -> Callable[[str], Scorer]:
-    """Artifact digest to its serving form."""
-    return lambda artifact: package.load(artifact, blobs=blobs)
+def scorers(blobs: Blobs, *, python: bool = False) -> Callable[[str], Scorer]:
+    """Artifact digest to its serving form.
+
+    Args:
+        python: Whether the process is a version's own, where the code of a Python model may run.
+    """
+    return lambda artifact: package.load(artifact, blobs=blobs, python=python)
 
 
 def explainers(blobs: Blobs) -> Callable[[ServedVersion], Explains]:

@@ -10,7 +10,7 @@ import difflib
 import ipaddress
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -71,6 +71,7 @@ class Settings:
     model_processes: int = 1
     model_timeout_ms: float = 2_000.0
     model_growth_mb: int = 1_024
+    trust_python: bool = False
     max_body_bytes: int = 1_048_576
     max_background_bytes: int = 33_554_432
     max_header_bytes: int = 32_768
@@ -200,9 +201,16 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean NORIA_{near[0].upper()}?" if near else f"known: {', '.join(f'NORIA_{k.upper()}' for k in known)}"
             raise SettingsInvalid(f"unknown setting {variable}", fix=hint)
-        kind = {"int": int, "float": float}.get(str(known[name]), str)
+        kind = _KINDS.get(str(known[name]), ("text", str))
         try:
-            found[name] = kind(text)
-        except ValueError as error:
-            raise SettingsInvalid(f"{variable} is {text!r}", fix=f"write a{'n' if kind is int else ''} {kind.__name__}") from error
+            found[name] = kind[1](text)
+        except (ValueError, KeyError) as error:
+            raise SettingsInvalid(f"{variable} is {text!r}", fix=f"write {kind[0]}") from error
     return found
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "int": ("an int", int),
+    "float": ("a float", float),
+    "bool": ("true or false", lambda text: {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]),
+}

@@ -22,10 +22,17 @@ SHOWN = 50
 @plainly
 def deploy(
     name: Annotated[str, typer.Argument(help="The deployment's name; an endpoint of that name answers.")],
-    model: Annotated[str, typer.Argument(help="A model file (LightGBM text, ONNX, skops), or a version such as late-arrival@3.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A model file (LightGBM, XGBoost, CatBoost, ONNX, skops), an MLflow folder, file.py:Class, or a version: late-arrival@3."
+        ),
+    ],
     signature: Annotated[Path | None, typer.Option("--signature", help="JSON: what the model takes and gives.")] = None,
     example: Annotated[Path | None, typer.Option("--example", help="Rows as callers will send them: Parquet, CSV or JSON.")] = None,
     answers: Annotated[str, typer.Option("--answers", help="Column of the example with what the model answered where it was made.")] = "",
+    trust: Annotated[bool, typer.Option("--trust", help="Let code that the model brings run, in processes of its own.")] = False,
+    files: Annotated[Path | None, typer.Option("--files", help="A folder that is kept with a Python class.")] = None,
     home: Home = None,
     by: By = "",
     because: Because = "",
@@ -37,7 +44,18 @@ def deploy(
     """
     from noria.app.deploying import deploy as put
 
-    made = put(name, model, example=example, signature=signature, answers=answers, home=home, by=by, reason=because)
+    made = put(
+        name,
+        model,
+        example=example,
+        signature=signature,
+        answers=answers,
+        trust=trust,
+        files=files,
+        home=home,
+        by=by,
+        reason=because,
+    )
     settings = read(home or find_home())
     where = addresses(settings)["dataplane"]
     runs = pid_of(settings.folder, "dataplane") is not None and alive(where)

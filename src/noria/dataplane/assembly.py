@@ -59,7 +59,7 @@ def be_challenger(settings: Settings, socket: Path, version_file: Path) -> None:
     """Be the process of one version, for the data plane that listens on `socket`."""
     blobs = _blobs(settings)
     version = wire.load(version_file.read_bytes(), ServedVersion)
-    run_challenger(socket, version, scorers(blobs), lookups(settings.folder, blobs, settings.folder / "dataplane"))
+    run_challenger(socket, version, scorers(blobs, python=True), lookups(settings.folder, blobs, settings.folder / "dataplane"))
 
 
 def _blobs(settings: Settings) -> CachedBlobs:

@@ -17,6 +17,7 @@ from noria.loop.evidence import BLUE_GREEN, INTERLEAVED
 from noria.loop.examined import kept_background
 from noria.loop.keys import bring_keys_out
 from noria.loop.world import World
+from noria.packaging.python_zip import FORMAT as PYTHON
 from noria.ports import wire
 from noria.stages.registry import aliases, versions
 from noria.stages.serving.plan_shards import Index, PlanReader, amend, read_index, routes_of, write
@@ -182,4 +183,11 @@ def as_champion(world: World, version: ModelVersion) -> ServedVersion:
 def _served(version: ModelVersion) -> ServedVersion:
     candidate = version.candidate
     loop = version.origin.rpartition("@")[0] if version.code and version.origin else version.model
-    return ServedVersion(number=version.number, artifact=candidate.artifact, code=version.code, signature=candidate.signature, loop=loop)
+    return ServedVersion(
+        number=version.number,
+        artifact=candidate.artifact,
+        code=version.code,
+        signature=candidate.signature,
+        loop=loop,
+        isolated=candidate.serving_form == PYTHON,
+    )

@@ -22,6 +22,7 @@ from noria.loop.world import World
 from noria.packaging import package
 from noria.packaging.package import Packed
 from noria.packaging.parity import alike, fit_signature
+from noria.packaging.python_zip import FORMAT as PYTHON
 from noria.ports.records import Write
 from noria.stages.registry import aliases, versions
 
@@ -175,9 +176,9 @@ class Deployments:
     def _packed(self, order: Order) -> _Made:
         world, sample = self._world, order.sample
         packed = package.save(order.model, order.signature, sample, blobs=world.blobs, scratch=world.scratch)
-        if not len(sample):
+        if not len(sample) and packed.format != PYTHON:
             _answers_at_all(packed.artifact, order.signature, world)
-        elif order.answers is not None:
+        elif len(sample) and order.answers is not None:
             _answers_as_told(packed.artifact, order, world)
         results = tuple(
             GateResult(gate=gate, outcome=Outcome.PASS, reason=reason)
@@ -332,7 +333,12 @@ def _deployment(known: Deployment | None, version: ModelVersion | None, *, by: s
 
 def _said(packed: Packed, rows: int) -> tuple[str, str]:
     """What the audit and the parity check found, in words."""
-    audited = f"{packed.format}, {packed.size_bytes:,} bytes: nothing in it runs code"
+    runs = (
+        "code of its own, trusted by whoever deployed it: it runs in processes of its own"
+        if packed.format == PYTHON
+        else "nothing in it runs code"
+    )
+    audited = f"{packed.format}, {packed.size_bytes:,} bytes: {runs}"
     if packed.serving_form != packed.format:
         return audited, f"served as {packed.serving_form}, which answers {rows:,} example rows alike (within {packed.parity_max_diff:.1e})"
     if packed.note:
@@ -344,7 +350,7 @@ def _said(packed: Packed, rows: int) -> tuple[str, str]:
 
 
 def _answers_as_told(artifact: str, order: Order, world: World) -> None:
-    answers = package.load(artifact, blobs=world.blobs).score(order.sample)
+    answers = package.answers(artifact, order.sample, blobs=world.blobs)
     told, signature = np.asarray(order.answers, dtype=np.float64), order.signature
     if told.shape != answers.shape or not alike(told, answers, signature.task, signature.threshold):
         far = f", by up to {np.abs(told - answers).max():.3g}" if told.shape == answers.shape else ""

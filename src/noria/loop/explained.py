@@ -30,7 +30,7 @@ KEPT = 1_000
 
 def explained(on: Materials) -> Explained:
     """Parts of some answers, how answers move with the leading features, and rows for explanations to come."""
-    native = package.load(on.candidate.artifact, blobs=on.blobs, form="native")
+    native = package.load(on.candidate.artifact, blobs=on.blobs, form="native", python=True)
     random = np.random.default_rng(on.loop.seed)
     kept = np.sort(random.choice(len(on.X), min(KEPT, len(on.X)), replace=False))
     X, fields = on.X[kept], on.features.features

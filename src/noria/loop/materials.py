@@ -80,7 +80,7 @@ def gathered(
 ) -> Materials:
     """Let candidate and champion answer the rows that judge."""
     X, y, judged = splits.holdout(features, frame)
-    scorer = package.load(candidate.artifact, blobs=blobs)
+    scorer = package.load(candidate.artifact, blobs=blobs, python=True)
     return Materials(
         loop=loop,
         order=order,

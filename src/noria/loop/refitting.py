@@ -79,7 +79,7 @@ def answers_of(version: ModelVersion, features: FeatureSet, rows: pl.DataFrame, 
         return None
     if not {field.name for field in signature.features} <= set(rows.columns):
         return None
-    return package.load(version.candidate.artifact, blobs=blobs).score(encode(rows, signature.features))
+    return package.load(version.candidate.artifact, blobs=blobs, python=True).score(encode(rows, signature.features))
 
 
 def _blanked(split: Split, blank: tuple[int, ...]) -> Split:

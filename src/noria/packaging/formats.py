@@ -12,10 +12,12 @@ import numpy as np
 
 from noria.core.errors import ArtifactRejected
 from noria.core.schema import Signature
-from noria.packaging import networks
+from noria.core.trusting import Trusted
+from noria.packaging import networks, python_zip
 from noria.packaging.audit import audit
 from noria.packaging.networks import Sample, export, is_network
 from noria.packaging.parity import TOLERANCE
+from noria.packaging.python_zip import PythonModel
 from noria.packaging.scorers import asked
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
@@ -24,6 +26,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "catboost": ("catboost", "numpy", "onnx", "onnxruntime"),
     "skops": ("scikit-learn", "skops", "lightgbm", "numpy", "skl2onnx", "onnxruntime"),
     "onnx": ("onnxruntime", "numpy"),
+    "python": ("numpy", "mlflow", "mlflow-skinny"),
 }
 """Format to the distributions whose versions a package names."""
 
@@ -55,6 +58,10 @@ def write(model: object, signature: Signature, sample: Sample) -> Written:
     Raises:
         ArtifactRejected: nobody here knows it, or it cannot be written without pickle.
     """
+    if isinstance(model, Trusted):
+        model = python_zip.of_trusted(model)
+    if isinstance(model, PythonModel):
+        return Written(format=python_zip.FORMAT, content=model.content)
     if is_network(model):
         made = export(model, signature, sample)
         return Written(format="onnx", content=made.content, answers=made.answers, tolerance=networks.TOLERANCE, libraries=made.libraries)
@@ -81,7 +88,8 @@ def write(model: object, signature: Signature, sample: Sample) -> Written:
         )
     raise ArtifactRejected(
         f"`train` returned a {type(model).__module__}.{type(model).__qualname__}, which Noria cannot save without pickle",
-        fix="return a LightGBM, XGBoost, CatBoost or scikit-learn model, a PyTorch or Keras network, or the bytes of an ONNX graph",
+        fix="return a LightGBM, XGBoost, CatBoost or scikit-learn model, a PyTorch or Keras network, the bytes of an ONNX graph, "
+        "or nr.trusted(model) for a class of your own that may run as it is",
     )
 
 

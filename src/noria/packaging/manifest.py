@@ -20,6 +20,7 @@ FILES = {
     "catboost": "model.json",
     "skops": "model.skops",
     "onnx": "model.onnx",
+    "python": "model.zip",
 }
 """Format to the name of its file in the package."""
 

@@ -25,6 +25,7 @@ _EXAMPLE_LIMIT = 16 << 20
 _FILES = {"onnx": "data", "lightgbm": "data", "xgboost": "data", "catboost": "data", "sklearn": "pickled_model"}
 """Flavours that a file of a safe format may lie behind, best first, and the key that names it."""
 
+HOW = "`noria deploy … --trust`, or nr.deploy(…, trust=True)"
 _PICKLES = (".pkl", ".pickle", ".joblib", ".pth", ".pt", ".bin")
 _KINDS = {
     "boolean": Kind.BOOL,
@@ -46,12 +47,14 @@ class MlflowModel:
         flavours: Names of all, as MLflow spells them.
         file: The model file that can be opened without running anything; None where there is only pickle or code.
         inputs: Fields of the signature; none where the folder has no signature.
+        outputs: Kinds of its outputs; TENSOR where each row has several numbers.
         example: Rows of the input example; none where there is none, or it is no table.
     """
 
     flavours: tuple[str, ...]
     file: Path | None
     inputs: tuple[Field, ...] = ()
+    outputs: tuple[Kind, ...] = ()
     example: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -65,11 +68,12 @@ def read(folder: Path) -> MlflowModel:
     flavours = told.get("flavors")
     if not isinstance(flavours, dict) or not flavours or not all(isinstance(one, (dict, type(None))) for one in flavours.values()):
         raise ArtifactRejected(f"{folder / DESCRIPTION} names no flavours", fix="save the model again with mlflow")
-    inputs = _inputs(told.get("signature"))
+    inputs, outputs = _fields(told.get("signature"), "inputs"), _fields(told.get("signature"), "outputs")
     return MlflowModel(
         flavours=tuple(map(str, flavours)),
         file=_safe_file(folder, flavours),
         inputs=inputs,
+        outputs=tuple(Kind.FLOAT if one.kind is Kind.TENSOR and one.shape in ((), (1,)) else one.kind for one in outputs),
         example=_example(folder, told.get("saved_input_example_info"), inputs),
     )
 
@@ -79,7 +83,7 @@ def refusal(folder: Path, found: MlflowModel) -> ArtifactRejected:
     skops = " (for scikit-learn: serialization_format='skops')" if "sklearn" in found.flavours else ""
     return ArtifactRejected(
         f"the MLflow model in {folder} ({', '.join(found.flavours)}) can only be opened by running the code or the pickle in it",
-        fix=f"save it in a format without pickle{skops}, or trust it: it then runs in a process of its own, where mlflow must be installed",
+        fix=f"save it in a format without pickle{skops}, or trust it: it then runs in a process of its own, where mlflow must be installed ({HOW})",
     )
 
 
@@ -167,8 +171,8 @@ def inside(folder: Path, name: str) -> Path:
     return place
 
 
-def _inputs(signature: Any) -> tuple[Field, ...]:
-    told = signature.get("inputs") if isinstance(signature, dict) else None
+def _fields(signature: Any, side: str) -> tuple[Field, ...]:
+    told = signature.get(side) if isinstance(signature, dict) else None
     if not told:
         return ()
     try:

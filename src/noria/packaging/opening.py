@@ -11,7 +11,7 @@ import numpy as np
 
 from noria.core.errors import ArtifactRejected, NotFound
 from noria.core.schema import Field, Kind, Signature
-from noria.packaging import describing, package, trial
+from noria.packaging import describing, opening_code, package, trial
 from noria.packaging.audit import audit
 from noria.packaging.encoding import RowEncoder
 from noria.packaging.parity import fit_signature
@@ -24,19 +24,28 @@ Example = Sequence[Mapping[str, Any]]
 
 
 def read_model(
-    path: str | Path, *, signature: Signature | None = None, example: Example | None = None, trust: bool = False
+    path: str | Path,
+    *,
+    signature: Signature | None = None,
+    example: Example | None = None,
+    trust: bool = False,
+    files: str | Path | None = None,
 ) -> tuple[object, Signature]:
     """A model for `package.save`, and its signature: the one given, or the one that the model itself tells.
 
     Args:
-        path: A LightGBM text, XGBoost JSON or UBJ, CatBoost JSON or cbm, ONNX or skops file, or an MLflow model's folder.
+        path: A LightGBM text, XGBoost JSON or UBJ, CatBoost JSON or cbm, ONNX or skops file, an MLflow model's folder,
+            or a Python class as "path/to/file.py:Class" or "module:Class".
         example: Rows with names: where a model's inputs have none, they get these, in order.
         trust: Whether code that the model brings may run, in a process of its own.
+        files: A folder that is kept with a Python class.
 
     Raises:
         NotFound: there is nothing at `path`.
         ArtifactRejected: it is no model that is safe to open, or does not say what it takes.
     """
+    if opening_code.is_named_class(path):
+        return opening_code.named_class(path, signature, trust=trust, files=files)
     place = Path(path)
     if place.is_dir():
         return _folder(place, signature, example, trust=trust)
@@ -125,6 +134,8 @@ def _folder(folder: Path, signature: Signature | None, example: Example | None, 
         raise ArtifactRejected(f"the folder {folder} holds no MLmodel file", fix="name a model file, or the folder of an MLflow model")
     found = mlflow_folder.read(folder)
     if found.file is None:
+        if trust:
+            return opening_code.mlflow(folder, found, signature)
         raise mlflow_folder.refusal(folder, found)
     content = _readable(content_of(found.file))
     if signature is None:

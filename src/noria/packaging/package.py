@@ -1,4 +1,4 @@
-"""A model on disk: save it, load it, ask what matters to it. No code ever runs from a model file."""
+"""A model on disk: save it, load it, ask what matters to it. No code runs from a model file, unless it is Python that somebody trusts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from noria.core.errors import ArtifactRejected
 from noria.core.schema import Signature
 from noria.packaging import manifest as manifests
-from noria.packaging import trial
+from noria.packaging import python_trial, python_zip, trial
 from noria.packaging.audit import audit
 from noria.packaging.formats import LIBRARIES, write
 from noria.packaging.manifest import FILES, Manifest
@@ -54,7 +54,8 @@ def save(model: object, signature: Signature, sample: Sample, *, blobs: Blobs, s
         model: A model of LightGBM, XGBoost or CatBoost (their Booster, or a scikit-learn style
             class), a scikit-learn estimator or pipeline, a PyTorch module or Keras model (kept as the
             ONNX graph that it becomes), an ONNX ModelProto, or the bytes of a LightGBM text, an
-            XGBoost JSON or UBJ, a CatBoost JSON or cbm, a skops or ONNX file.
+            XGBoost JSON or UBJ, a CatBoost JSON or cbm, a skops or ONNX file; a `Trusted` Python class or
+            object, or a `PythonModel`, which answers the sample in another process.
         signature: What it takes and gives.
         sample: Real rows, float64, shape (n, features), or for fields that are arrays one array per field;
             the more, the better the parity check.
@@ -66,8 +67,10 @@ def save(model: object, signature: Signature, sample: Sample, *, blobs: Blobs, s
     written = write(model, signature, sample)
     if written.foreign:
         trial.tried(written.format, written.content, signature, sample)
-    native = open_scorer(written.format, written.content, signature)
-    answers = _answers(native, sample)
+    if written.format == python_zip.FORMAT:
+        answers = python_trial.answers(written.content, signature, sample)
+    else:
+        answers = _answers(open_scorer(written.format, written.content, signature), sample)
     fit_signature(answers, signature)
     forms, parity, note = {written.format: written.content}, Parity(), ""
     if written.answers is not None:
@@ -102,14 +105,21 @@ def save(model: object, signature: Signature, sample: Sample, *, blobs: Blobs, s
     )
 
 
-def load(artifact: str, *, blobs: Blobs, form: str = "serving") -> Scorer:
+def load(artifact: str, *, blobs: Blobs, form: str = "serving", python: bool = False) -> Scorer:
     """Open a package to score with: the "serving" form, or the "native" one that was saved.
+
+    Args:
+        python: Whether this process may run a Python model's own code: a job, or a process that serves this one version.
 
     Raises:
         BlobMissing: a file of the package is not there.
-        ArtifactRejected: a file is not what its digest says, or may not be opened.
+        ArtifactRejected: a file is not what its digest says, or may not be opened (here).
     """
     package = manifests.read(artifact, blobs=blobs)
+    if package.format == python_zip.FORMAT:
+        if not python:
+            raise ArtifactRejected("the model is Python code, which runs only in processes of its own", fix="let the data plane answer")
+        return open_scorer(python_zip.FORMAT, manifests.verified(package.file(form), blobs=blobs), package.signature)
     return scorer_of(manifests.verified(package.file(form), blobs=blobs), package.signature)
 
 
@@ -124,6 +134,8 @@ def scorer_of(content: bytes, signature: Signature) -> Scorer:
 
 def importance(artifact: str, *, blobs: Blobs) -> dict[str, float]:
     """Share of each feature in what the model goes by, by name; they add up to 1. Empty where the model does not say."""
+    if manifests.read(artifact, blobs=blobs).format == python_zip.FORMAT:
+        return {}
     scorer = load(artifact, blobs=blobs, form="native")
     weights = scorer.importance()
     names = [feature.name for feature in scorer.signature.features]
@@ -131,6 +143,18 @@ def importance(artifact: str, *, blobs: Blobs) -> dict[str, float]:
     if len(weights) != len(names) or not total > 0:
         return {}
     return {name: float(weight) / total for name, weight in zip(names, weights, strict=True)}
+
+
+def answers(artifact: str, sample: Sample, *, blobs: Blobs) -> np.ndarray:
+    """What a package answers to a sample; a Python model does so in another process.
+
+    Raises:
+        ArtifactRejected: it fails, or may not be opened.
+    """
+    package = manifests.read(artifact, blobs=blobs)
+    if package.format == python_zip.FORMAT:
+        return python_trial.answers(manifests.verified(package.file("serving"), blobs=blobs), package.signature, sample)
+    return _answers(load(artifact, blobs=blobs), sample)
 
 
 def manifest(artifact: str, *, blobs: Blobs) -> Manifest:

@@ -17,6 +17,7 @@ _SCORERS = {
     "catboost": ("catboost_model", "CatboostScorer"),
     "skops": ("skops_zip", "SkopsScorer"),
     "onnx": ("onnx_graph", "OnnxScorer"),
+    "python": ("python_class", "PythonScorer"),
 }
 
 

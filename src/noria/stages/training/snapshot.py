@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from noria.core.errors import Conflict, DataInvalid
+from noria.packaging.sources import closure
 from noria.ports.blobs import Blobs
 
 VERSION = 1
@@ -28,7 +27,7 @@ def snapshot_code(file: Path, *, blobs: Blobs) -> str:
     """
     folder = file.resolve().parent
     main = file.resolve()
-    sources = {place.relative_to(folder).as_posix(): place.read_bytes() for place in _closure(main, folder)}
+    sources = {place.relative_to(folder).as_posix(): place.read_bytes() for place in closure(main, folder)}
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(sources):
@@ -108,42 +107,3 @@ def _member(name: str) -> zipfile.ZipInfo:
     member = zipfile.ZipInfo(name, _LONG_AGO)
     member.external_attr = 0o644 << 16
     return member
-
-
-def _closure(main: Path, folder: Path) -> set[Path]:
-    """`main` and the local sources that it reaches by import statements."""
-    found, waiting = set[Path](), [main]
-    while waiting:
-        place = waiting.pop()
-        if place in found:
-            continue
-        found.add(place)
-        package = place.relative_to(folder).parent.parts
-        for module in _imported(place, package):
-            waiting.extend(_sources(module, folder))
-    return found
-
-
-def _imported(place: Path, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Modules that a source names in import statements, absolute, as tuples of their parts."""
-    try:
-        tree = ast.parse(place.read_bytes(), filename=str(place))
-    except SyntaxError as error:
-        raise DataInvalid(f"{place.name} is not Python: {error}", fix="mend the file") from error
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (tuple(alias.name.split(".")) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else ()
-            module = (*above, *(node.module.split(".") if node.module else ()))
-            yield module
-            yield from ((*module, alias.name) for alias in node.names)
-
-
-def _sources(module: tuple[str, ...], folder: Path) -> Iterator[Path]:
-    """The files of a local module and of the packages around it; none for installed ones."""
-    for depth in range(1, len(module) + 1):
-        stem = folder.joinpath(*module[:depth])
-        for place in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
-            if place.is_file():
-                yield place
