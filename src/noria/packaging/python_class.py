@@ -46,7 +46,7 @@ class PythonScorer:
             raise ArtifactRejected(f"the Python model cannot be made: {type(error).__name__}: {error}", fix="mend its code") from error
         self._wants = str(getattr(self._model, "takes", COLUMNS))
         self.takes = MATRIX if self._wants == MATRIX else COLUMNS
-        self.streams = callable(getattr(self._model, "stream", None))
+        self.streams = bool(getattr(self._model, "streams", callable(getattr(self._model, "stream", None))))
 
     def score(self, X: Any) -> np.ndarray:
         """Answers for columns by name, or for a float64 matrix: (n,), or (n, width) where a row has several numbers.
