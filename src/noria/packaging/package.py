@@ -67,17 +67,15 @@ def save(model: object, signature: Signature, sample: Sample, *, blobs: Blobs, s
     written = write(model, signature, sample)
     if written.foreign:
         trial.tried(written.format, written.content, signature, sample)
-    if written.format == python_zip.FORMAT:
-        answers = python_trial.answers(written.content, signature, sample)
-    else:
-        answers = _answers(open_scorer(written.format, written.content, signature), sample)
+    native = None if written.format == python_zip.FORMAT else open_scorer(written.format, written.content, signature)
+    answers = python_trial.answers(written.content, signature, sample) if native is None else _answers(native, sample)
     fit_signature(answers, signature)
     forms, parity, note = {written.format: written.content}, Parity(), ""
     if written.answers is not None:
         parity = compared(written.answers, answers, signature.task, signature.threshold, tolerance=written.tolerance)
         if not parity.alike:
             raise ArtifactRejected(f"the saved model answers differently from the one in memory: {parity}", fix="save it as ONNX")
-    if written.compilers and isinstance(sample, np.ndarray):
+    if written.compilers and native is not None and isinstance(sample, np.ndarray):
         compiled, parity, note = _compiled(written.compilers, native, answers, sample)
         forms |= {"onnx": compiled} if compiled else {}
     manifest = Manifest(
