@@ -249,10 +249,11 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=4.0)
     options.add_argument("--concurrency", type=int, default=32)
     options.add_argument("--canary", type=float, default=0.0)
+    options.add_argument("--isolated", action="store_true", help="the champion answers from a process of its own")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        version = ServedVersion(number=1, artifact="a", code="", signature=SIGNATURE)
+        version = ServedVersion(number=1, artifact="a", code="", signature=SIGNATURE, isolated=asked.isolated)
         challenger = ServedVersion(number=2, artifact="b", code="", signature=SIGNATURE) if asked.canary else None
         route = Route(deployment="late", champion=version, challenger=challenger, challenger_share=asked.canary, salt="s")
         publish(Plan(revision=1, routes={"late": route}), home / "plan.json")

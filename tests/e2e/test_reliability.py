@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import resource
@@ -182,3 +183,40 @@ def test_a_caller_that_leaves_in_the_middle_takes_nobody_along(plane) -> None:
     assert (load.statuses, load.broken, len(load.answers)) == ({200}, 0, 200)
     assert ask(plane).status_code == 200
     assert plane.end() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_callers_that_trickle_or_never_read_cost_no_memory_and_nobody_elses_time(plane) -> None:
+    plane.publish()
+    plane.start()
+    host, port = plane.url.removeprefix("http://").split(":")
+    body = json.dumps({"rows": [{"inputs": planes.ROW}] * 20}).encode()
+    whole = b"POST /predict/late HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    assert ask(plane).status_code == 200
+    before_mb = resident_mb(plane.process.pid)
+    callers = [socket.socket() for _ in range(42)]
+    for caller in callers:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        caller.connect((host, int(port)))
+    try:
+        for place, caller in enumerate(callers[:40]):
+            caller.sendall(whole[: 10 + 50 * place])
+        for caller in callers[40:]:
+            caller.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    caller.send(whole)
+        with Behind(plane) as load:
+            pass
+        assert (load.statuses, load.broken, len(load.answers)) == ({200}, 0, 200)
+        assert resident_mb(plane.process.pid) - before_mb < 100
+    finally:
+        for caller in callers:
+            caller.close()
+    assert ask(plane).status_code == 200
+    assert plane.end() == 0
+
+
+def resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 1e6

@@ -9,20 +9,15 @@ import numpy as np
 
 from noria.adapters.files import Files
 from noria.adapters.journal_files import FileJournalWriter
-from noria.adapters.lmdb import Lmdb
 from noria.app.settings import Settings
 from noria.core.errors import RequestInvalid
 from noria.core.traffic import ServedVersion
-from noria.loop.source import load, named, scoped
 from noria.packaging import package
-from noria.packaging.encoding import encode
 from noria.packaging.scorer import Scorer
 from noria.ports.blobs import Blobs
 from noria.ports.journal import JournalWriter
-from noria.ports.tables import kept_frame
-from noria.stages.features.online import Lookup
 from noria.stages.serving.explaining import Explains
-from noria.stages.training.snapshot import restore_code
+from noria.stages.serving.model import Lookup
 
 EXACT = ("lightgbm", "xgboost", "catboost", "skops")
 """Formats whose models may have an exact method; what was saved otherwise is not even opened for it."""
@@ -60,6 +55,9 @@ def explainers(blobs: Blobs) -> Callable[[ServedVersion], Explains]:
         if not version.background:
             why = f"version {version.number} kept no rows to hold its answers against"
             raise RequestInvalid(why, fields={"explain": "must be left out"}, fix="a newer turn of its loop keeps them")
+        from noria.packaging.encoding import encode
+        from noria.ports.tables import kept_frame
+
         background = encode(kept_frame(version.background, blobs), version.signature.features)
         if scorer.contributions(background[:1], background) is None:
             raise _inexact(version, kept)
@@ -74,18 +72,17 @@ def _inexact(version: ServedVersion, kept: str) -> RequestInvalid:
 
 
 def lookups(home: Path, blobs: Blobs, cache: Path) -> Callable[[ServedVersion], Lookup | None]:
-    """Version to what looks its features up, by the code that the version was made with; None where all inputs are plain."""
+    """Version to what looks its features up, by the code that the version was made with; None where all inputs are plain.
+
+    For those neither the user's code nor a library of data frames is loaded.
+    """
 
     def make(version: ServedVersion) -> Lookup | None:
-        if not version.code:
+        asked = {field.name for field in version.signature.inputs}
+        if not version.code or all(feature.name in asked for feature in version.signature.features):
             return None
-        file = restore_code(version.code, cache / "code" / version.code.removeprefix("sha256:")[:16], blobs=blobs)
-        loop = named(load(file), version.loop)
-        return Lookup(
-            scoped(loop, version.code),
-            online=Lmdb(home / "online.lmdb", readonly=True),
-            inputs=version.signature.inputs,
-            fields=version.signature.features,
-        )
+        from noria.app.looking_up import open_lookup
+
+        return open_lookup(version, home, blobs, cache)
 
     return make

@@ -16,6 +16,7 @@ from noria.adapters.sqlite import Sqlite
 from noria.adapters.system_clock import SystemClock
 from noria.adapters.turned_clock import TurnedClock
 from noria.app.channels import HomeChannels
+from noria.app.clocks import open_clock
 from noria.app.settings import Settings
 from noria.core.errors import SettingsInvalid
 from noria.core.moments import duration
@@ -88,11 +89,6 @@ def open_telemetry(settings: Settings) -> Telemetry | None:
     except ImportError as error:
         raise SettingsInvalid("a collector is named, but OpenTelemetry is missing", fix='pip install "noria[otel]"') from error
     return Otlp(settings.otlp, version=__version__)
-
-
-def open_clock(settings: Settings) -> Clock:
-    """Event time: the system's, or the one that a replay turns."""
-    return TurnedClock(settings.folder / "clock") if settings.clock == "turned" else SystemClock()
 
 
 def system_clock() -> Clock:

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from noria.app.plane import plane_numbers
 from noria.app.processes import NAMES, pid_of
 from noria.app.supervisor import addresses, alive
 from noria.cli.console import AsJson, Home, LoopName, answer, console, plainly
@@ -106,6 +107,8 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
                 missing.append(f"{version.model}@{version.number}: {digest}")
     processes = {name: pid_of(opened.settings.folder, name) for name in NAMES}
     answering = {name: alive(url) for name, url in addresses(opened.settings).items()}
+    plane = plane_numbers(opened.settings) if answering["dataplane"] else None
+    problems = dict(plane.problems) if plane else {}
     found = {
         "home": str(opened.settings.folder),
         "records": opened.settings.records,
@@ -113,6 +116,7 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
         "answering": answering,
         "blobs checked": checked,
         "missing": missing,
+        "data plane": problems,
         "undelivered": (lost := failing(opened.world.documents)),
     }
     lines = [f"home      {found['home']}", f"records   {opened.settings.records}"]
@@ -122,6 +126,7 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
     ]
     lines.append(f"blobs     {checked - len(missing)} of {checked} in place")
     lines += [f"[red]missing[/]   {escape(one)}" for one in missing]
+    lines += [f"[red]problem[/]   {escape(f'{what}: {why}')}" for what, why in problems.items()]
     lines += [f"[red]untold[/]    {escape(untold(one))}" for one in lost] or ["notices   all that were told have arrived"]
     answer(found, as_json=as_json, text="\n".join(lines))
     if missing:

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from noria.app.certificates import certificate
+from noria.app.clocks import open_clock
 from noria.app.hosting import read_hosting
 from noria.app.prediction import data_plane_journal, explainers, lookups, scorers, stored_blobs
 from noria.app.settings import Settings, token
-from noria.app.wiring import open_clock
 from noria.core.traffic import ServedVersion
 from noria.dataplane.cache import CachedBlobs
 from noria.dataplane.challenger import run_challenger

@@ -9,7 +9,7 @@ import numpy as np
 
 from noria.core.errors import RequestInvalid
 from noria.core.schema import Field, Kind
-from noria.packaging.encoding import RowEncoder
+from noria.packaging.row_encoding import RowEncoder
 
 
 class ColumnEncoder:

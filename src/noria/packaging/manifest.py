@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from noria.core.errors import ArtifactRejected
 from noria.core.ids import digest_of
@@ -97,6 +96,8 @@ def verified(digest: str, *, blobs: Blobs) -> bytes:
 
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Installed versions of libraries; those that are not installed are left out."""
+    from importlib.metadata import PackageNotFoundError, version  # it loads the standard library's mail: nobody who serves needs it
+
     found = {}
     for name in names:
         try:

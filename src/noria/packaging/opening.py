@@ -13,8 +13,8 @@ from noria.core.errors import ArtifactRejected, NotFound
 from noria.core.schema import Field, Kind, Signature
 from noria.packaging import describing, opening_code, package, trial
 from noria.packaging.audit import audit
-from noria.packaging.encoding import RowEncoder
 from noria.packaging.parity import fit_signature
+from noria.packaging.row_encoding import RowEncoder
 
 FILE_LIMIT = 4 << 30
 """Bytes of the largest model file that is read."""

@@ -12,11 +12,13 @@ from random import Random
 import uvicorn
 
 from noria.app.certificates import certificate, server_context
+from noria.app.plane import plane_numbers
 from noria.app.processes import running
 from noria.app.services import ControlServices
 from noria.app.settings import Settings, read
 from noria.app.wiring import build, open_telemetry, process_name
 from noria.core.telemetry import Span
+from noria.loop.attending import Attendant
 from noria.loop.duty import Duty
 from noria.loop.outbox import Outbox, Teller
 from noria.loop.request_spans import spans_of_requests
@@ -43,10 +45,12 @@ def main(arguments: list[str]) -> None:
     telling = threading.Thread(target=teller.run, name="telling", daemon=True)
     services = ControlServices(settings, world, wheel)
     telegraph = _telegraph(settings, world, services)
+    attendant = Attendant(world, lambda: plane_numbers(settings), duty)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it is done: what follows must still run
     with running(settings.folder, "server" if len(arguments) == 1 else arguments[1]):
         turning.start()
         telling.start()
+        threading.Thread(target=attendant.run, name="attendant", daemon=True).start()
         if telegraph is not None:
             threading.Thread(target=telegraph.run, name="telegraph", daemon=True).start()
         app = create_app(services) if settings.on_loopback else create_app(services, hosts=None)
@@ -64,6 +68,7 @@ def main(arguments: list[str]) -> None:
         finally:
             wheel.stop()
             teller.stop()
+            attendant.stop()
             if telegraph is not None:
                 telegraph.stop()
             turning.join(timeout=10)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from noria.core.errors import DataInvalid, RequestInvalid
 from noria.core.schema import Field, Kind
-from noria.packaging.encoding import CATEGORY_LIMIT, RowEncoder, encode, kind_of, learn_fields
+from noria.packaging.encoding import CATEGORY_LIMIT, encode, kind_of, learn_fields
+from noria.packaging.row_encoding import RowEncoder
 
 MOMENT = datetime(2013, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 FIELDS = (

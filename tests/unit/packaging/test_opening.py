@@ -20,8 +20,8 @@ from noria.adapters.files import Files
 from noria.core.errors import ArtifactRejected, NotFound
 from noria.core.schema import Kind, Task
 from noria.packaging import package
-from noria.packaging.encoding import RowEncoder
 from noria.packaging.opening import read_model
+from noria.packaging.row_encoding import RowEncoder
 
 RNG = np.random.default_rng(5)
 TABLE = pd.DataFrame(RNG.normal(size=(120, 3)), columns=["age", "net income", "n"])

@@ -14,6 +14,9 @@ PAGE, NOTICE, SHARE = "page", "notice", "share"
 DRILL = "drill"
 """The trouble that is none: a fire drill."""
 
+DATA_PLANE = "data plane"
+"""The trouble of the process that answers, whatever it answers."""
+
 _NAMED = 3
 
 
@@ -66,6 +69,7 @@ ALARMS: Mapping[str, Alarm] = MappingProxyType(
         "view-missing": Alarm(trouble="skew", said="{} has no values for requests", grave=NOTICE, turns=False),
         "view-age": Alarm(trouble="skew", said="{} serves old values", grave=NOTICE, turns=False),
         "freshness": Alarm(trouble="freshness", said="{} is old", grave=NOTICE),
+        "data-plane": Alarm(trouble=DATA_PLANE, said="the data plane has a problem ({})", grave=PAGE, turns=False),
         "fire-drill": Alarm(trouble=DRILL, said="fire drill: nothing is wrong, this shows that alerts arrive", grave=PAGE, turns=False),
     }
 )

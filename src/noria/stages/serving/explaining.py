@@ -15,8 +15,8 @@ from noria.core.errors import RequestInvalid, Unavailable
 from noria.core.explaining import Explanation
 from noria.core.schema import Signature
 from noria.core.traffic import Role, Scalar, ServedVersion
-from noria.packaging.encoding import RowEncoder
 from noria.packaging.reasons import exact, told
+from noria.packaging.row_encoding import RowEncoder
 from noria.packaging.scorer import Scorer
 from noria.ports import wire
 from noria.stages.serving.asks import PLAIN, Answered, Asking

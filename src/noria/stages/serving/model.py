@@ -12,7 +12,7 @@ from noria.core.rows import Rows
 from noria.core.schema import Signature, Task
 from noria.core.traffic import Answer, Scalar, ServedVersion
 from noria.packaging.columns import ColumnEncoder
-from noria.packaging.encoding import RowEncoder
+from noria.packaging.row_encoding import RowEncoder
 from noria.packaging.scorer import COLUMNS, takes
 
 Row = Mapping[str, Scalar]
