@@ -94,7 +94,7 @@ def _environment(folder: Path, packages: Sequence[str]) -> Path:
     if not done.exists():
         print(f"installing {packages[0]} into {folder} …", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q", *packages], check=True, timeout=900)
+        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q", *packages], check=True, timeout=900, capture_output=True)
         done.touch()
     return folder / "bin"
 
