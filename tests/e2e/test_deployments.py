@@ -144,3 +144,18 @@ def test_what_they_answered_is_in_the_log_and_on_the_pages(home):
 def test_a_field_that_does_not_fit_is_named(home):
     told = home.predict("churn", {"a": "much", "b": 1.0})
     assert told.status_code == 422 and "a" in told.json()["error"]["fields"]
+
+
+def test_a_family_answers_by_partition_and_by_its_parent_elsewhere(home):
+    (home.folder / "members").mkdir()
+    for place, shop in ((1, "east"), (2, "west")):
+        (home.folder / "members" / f"{shop}.txt").write_bytes((home.folder / f"m{place}.txt").read_bytes())
+    ROWS.with_columns(shop=pl.lit("east")).write_parquet(home.folder / "of-shops.parquet")
+    home.noria("deploy", "sales", "m0.txt", "--family", "members", "--by-field", "shop", "--example", "of-shops.parquet")
+    home.answers("sales", 0)
+    for shop, place in (("east", 1), ("west", 2), ("north", 0)):
+        assert home.predict("sales", {**ASKED, "shop": shop}).json()["prediction"] == pytest.approx(SAID[place])
+    log = home.folder / ".noria" / "log" / "sales" / "predictions"
+    home.until(
+        lambda: {"east", "west", ""} <= {one for part in log.glob("[0-9]*.parquet") for one in pl.read_parquet(part)["member"]}, "logged"
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,12 @@ import polars as pl
 
 from noria.app.settings import find_home, keep, read
 from noria.app.wiring import build
-from noria.core.errors import NotFound, RequestInvalid
+from noria.core.errors import DataInvalid, NotFound, RequestInvalid
 from noria.core.registry import Deployment
-from noria.core.schema import Signature
+from noria.core.schema import Field, Kind, Signature
 from noria.core.trusting import Trusted
 from noria.loop.deploying import Deployments, Order
-from noria.packaging.encoding import encode
+from noria.packaging.encoding import encode, learn_fields
 from noria.packaging.inferring import infer_of, read_example, read_signature, shown
 from noria.packaging.opening import read_model
 
@@ -37,6 +39,9 @@ def deploy(
     answers: str = "",
     trust: bool = False,
     files: str | Path | None = None,
+    pin: bool | None = None,
+    family: Mapping[str, Any] | str | Path | None = None,
+    by_field: str = "",
     home: str | Path | None = None,
     by: str = "",
     reason: str = "",
@@ -53,6 +58,10 @@ def deploy(
         answers: A column of the example with what the model answered where it was made: it must answer so here.
         trust: Whether code that the model brings may run, in processes of its own; the setting `trust_python` says so for all.
         files: A folder that is kept with a Python class.
+        family: Models of partitions, which answer the rows of theirs; the model itself answers all others. A mapping of
+            partition to model, or a folder of files named by partition, such as `shop-7.txt`.
+        by_field: Of a family: the request field that names the partition.
+        pin: Whether the model stays loaded, however many others there are; as before when left out.
         home: Noria's folder; the nearest `.noria` when left out, made in the current folder where there is none.
 
     Raises:
@@ -66,8 +75,12 @@ def deploy(
     if isinstance(model, str) and _REGISTERED.fullmatch(model) and not Path(model).exists():
         loop, number = registered(model)
         return deployments.deploy_version(name, loop, number, by=who, reason=reason)
-    made = order(name, model, example=example, signature=signature, answers=answers, trust=trust or settings.trust_python, files=files)
-    return deployments.deploy(made, by=who, reason=reason)
+    told: dict[str, Any] = {"signature": signature, "answers": answers, "trust": trust or settings.trust_python, "files": files}
+    if family is None:
+        made = order(name, model, example=example, **told)
+    else:
+        made = _of_family(name, model, family, by_field, example=example, **told)
+    return deployments.deploy(replace(made, pinned=pin), by=who, reason=reason)
 
 
 def registered(version: str) -> tuple[str, int]:
@@ -105,6 +118,39 @@ def order(
         sample = encode(rows, told.features)
         known = _answers(rows, answers) if answers else None
     return Order(name=name, model=content, signature=told, sample=sample, origin=origin or found, answers=known)
+
+
+def _of_family(name: str, model: Any, family: Mapping[str, Any] | str | Path, by: str, *, example: Any, **told: Any) -> Order:
+    rows = None if example is None else _table(example)
+    if rows is None or by not in rows.columns:
+        return _with_family(order(name, model, example=rows, **told), family, by, rows)
+    try:
+        parent = order(name, model, example=rows.drop(by), **told)
+    except DataInvalid:
+        parent = order(name, model, example=rows, **told)
+    return _with_family(parent, family, by, rows)
+
+
+def _with_family(parent: Order, family: Mapping[str, Any] | str | Path, by: str, rows: pl.DataFrame | None) -> Order:
+    if not by:
+        raise RequestInvalid("a family needs the name of the field that its partitions are told by", fix="name it: by_field, or --by-field")
+    models = family if isinstance(family, Mapping) else {file.stem: file for file in sorted(Path(family).iterdir()) if file.is_file()}
+    if not models:
+        raise RequestInvalid("there is no model in the family", fix="give a mapping of partition to model, or a folder of model files")
+    kind = learn_fields(rows, [by])[0].kind if rows is not None and by in rows.columns else Kind.TEXT
+    inputs = parent.signature.inputs
+    if by not in {field.name for field in inputs}:
+        inputs = (*inputs, Field(name=by, kind=kind, required=False))
+    members = {str(value): order(parent.name, model, example=_rows_of(rows, by, str(value))) for value, model in models.items()}
+    return replace(parent, signature=replace(parent.signature, inputs=inputs), by=by, members=members)
+
+
+def _rows_of(rows: pl.DataFrame | None, by: str, value: str) -> pl.DataFrame | None:
+    """The example rows of a partition, or all where it has none; without the field that names it, unless there is nothing else."""
+    if rows is None or by not in rows.columns:
+        return rows
+    own = rows.filter(pl.col(by).cast(pl.String) == value)
+    return (own if own.height else rows).drop(by)
 
 
 def _opened(model: Any, given: Signature | None, *, trust: bool, files: str | Path | None) -> tuple[Any, Signature, str]:

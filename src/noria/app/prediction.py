@@ -11,9 +11,12 @@ from noria.adapters.files import Files
 from noria.adapters.journal_files import FileJournalWriter
 from noria.app.settings import Settings
 from noria.core.errors import RequestInvalid
-from noria.core.traffic import ServedVersion
+from noria.core.traffic import Family, ServedVersion
 from noria.packaging import package
+from noria.packaging.footprint import footprint_bytes
+from noria.packaging.manifest import verified
 from noria.packaging.scorer import Scorer
+from noria.ports import wire
 from noria.ports.blobs import Blobs
 from noria.ports.journal import JournalWriter
 from noria.stages.serving.explaining import Explains
@@ -69,6 +72,16 @@ def explainers(blobs: Blobs) -> Callable[[ServedVersion], Explains]:
 def _inexact(version: ServedVersion, kept: str) -> RequestInvalid:
     why = f"version {version.number} ({kept}) has no exact method of its own"
     return RequestInvalid(why, fields={"explain": 'must be "later" or left out'}, fix='ask with "explain": "later"')
+
+
+def families(blobs: Blobs) -> Callable[[str], Family]:
+    """Digest to the family that the blob holds."""
+    return lambda digest: wire.load(verified(digest, blobs=blobs), Family)
+
+
+def weights(blobs: Blobs) -> Callable[[ServedVersion], int]:
+    """Version to the memory that it takes, about."""
+    return lambda version: footprint_bytes(version.artifact, blobs=blobs)
 
 
 def lookups(home: Path, blobs: Blobs, cache: Path) -> Callable[[ServedVersion], Lookup | None]:

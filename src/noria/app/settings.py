@@ -16,6 +16,7 @@ from pathlib import Path
 
 from noria.core.errors import NotFound, SettingsInvalid
 from noria.core.moments import duration
+from noria.core.sizes import size_bytes
 from noria.ports import wire
 
 FILE = "settings.json"
@@ -42,6 +43,8 @@ class Settings:
         model_processes: Processes of each champion that answers apart (`nr.Loop(…, isolated=True)`).
         model_timeout_ms: Such a champion's request has this long; a process that is silent for longer is replaced.
         model_growth_mb: Memory that a model's process may take beyond what it had when it had loaded; 0 = any.
+        model_memory: What models may take together in a data plane process, such as "2GB"; they are loaded when they are
+            asked for, then. When left out, up to 200 deployments are all loaded, more within half of the machine's memory.
         max_body_bytes, max_header_bytes: Of one request to the data plane; a body counts unpacked.
         max_background_bytes: Of a request whose answer nobody waits for.
         max_rows: Of one request that somebody waits for.
@@ -72,6 +75,7 @@ class Settings:
     model_timeout_ms: float = 2_000.0
     model_growth_mb: int = 1_024
     trust_python: bool = False
+    model_memory: str = ""
     max_body_bytes: int = 1_048_576
     max_background_bytes: int = 33_554_432
     max_header_bytes: int = 32_768
@@ -113,6 +117,11 @@ class Settings:
                 duration(getattr(self, name))
             except ValueError as error:
                 raise SettingsInvalid(f"{name}: {error}") from error
+        if self.model_memory:
+            try:
+                size_bytes(self.model_memory)
+            except ValueError as error:
+                raise SettingsInvalid(f"model_memory: {error}") from error
         if self.otlp and not self.otlp.startswith(("http://", "https://")):
             raise SettingsInvalid(f"otlp is {self.otlp!r}", fix="write the collector's base URL, such as http://127.0.0.1:4318")
         if not 0 <= self.otlp_requests <= 1:

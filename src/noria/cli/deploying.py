@@ -33,6 +33,11 @@ def deploy(
     answers: Annotated[str, typer.Option("--answers", help="Column of the example with what the model answered where it was made.")] = "",
     trust: Annotated[bool, typer.Option("--trust", help="Let code that the model brings run, in processes of its own.")] = False,
     files: Annotated[Path | None, typer.Option("--files", help="A folder that is kept with a Python class.")] = None,
+    family: Annotated[
+        Path | None, typer.Option("--family", help="Folder with a model per partition (shop-7.txt …); MODEL answers where there is none.")
+    ] = None,
+    by_field: Annotated[str, typer.Option("--by-field", help="Of a family: the request field that names the partition.")] = "",
+    pin: Annotated[bool | None, typer.Option("--pin/--no-pin", help="Whether the model stays loaded, however many there are.")] = None,
     home: Home = None,
     by: By = "",
     because: Because = "",
@@ -52,6 +57,9 @@ def deploy(
         answers=answers,
         trust=trust,
         files=files,
+        family=family,
+        by_field=by_field,
+        pin=pin,
         home=home,
         by=by,
         reason=because,

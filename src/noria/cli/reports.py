@@ -101,7 +101,9 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
     missing: list[str] = []
     checked = 0
     for version in every_version(opened.world.records):
-        for digest in filter(None, (version.candidate.artifact, version.code, version.reference, version.scorecard.examination)):
+        for digest in filter(
+            None, (version.candidate.artifact, version.code, version.family, version.reference, version.scorecard.examination)
+        ):
             checked += 1
             if not blobs.has(digest):
                 missing.append(f"{version.model}@{version.number}: {digest}")

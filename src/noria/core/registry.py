@@ -21,6 +21,7 @@ class ModelVersion:
         reference: Digest of the drift reference (`noria.core.watching.DriftReference`).
         code: Digest of the code snapshot; the data plane runs its on-demand transforms. "" = all inputs are plain.
         origin: Where a version that no loop made came from: a file's name, or the `LOOP@3` that it is.
+        family: Digest of the `noria.core.traffic.Family` of which the candidate is the parent; "" = it answers alone.
     """
 
     model: str
@@ -35,6 +36,7 @@ class ModelVersion:
     turn: str
     created_at: datetime
     origin: str = ""
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class Deployment:
         origin: Where that version came from, see `ModelVersion.origin`.
         format: What its model was saved as.
         code: Digest of the code that its features need, "" = all inputs are plain.
+        pinned: Whether its model stays loaded, however many others there are.
         by: Who deployed that version.
         created_at, deployed_at: When the name was first used, and when this version began to answer.
     """
@@ -59,6 +62,7 @@ class Deployment:
     created_at: datetime
     deployed_at: datetime
     code: str = ""
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

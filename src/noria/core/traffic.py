@@ -41,6 +41,7 @@ class ServedVersion:
         fault: For drills only: "wrong", "slow" or "crash" is injected into this version's answers.
         isolated: Whether it answers from processes of its own also as champion; a challenger always does.
         background: Digest of the held-out rows that its answers are explained against; "" = none were kept.
+        family: Digest of the `Family` of which this is the parent; "" = it answers alone.
     """
 
     number: int
@@ -51,6 +52,20 @@ class ServedVersion:
     fault: str = ""
     isolated: bool = False
     background: str = ""
+    family: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Models of one version, each for one partition; kept as a blob.
+
+    Attributes:
+        by: The request field that names the partition.
+        members: Partition, as text, to the digest of its package.
+    """
+
+    by: str
+    members: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +82,7 @@ class Route:
         interleave: Whether both versions draft one order for each query of a ranking.
         explain: Share of answers, 0 to 1, that are explained and kept with their reasons, without anybody waiting for them.
         before: The last good champion before this one, which a kill switch goes back to.
+        pinned: Whether its champion is loaded at once and stays, however many other models there are.
     """
 
     deployment: str
@@ -81,6 +97,7 @@ class Route:
     interleave: bool = False
     before: ServedVersion | None = None
     explain: float = 0.0
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

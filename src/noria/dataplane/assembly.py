@@ -8,8 +8,9 @@ from pathlib import Path
 from noria.app.certificates import certificate
 from noria.app.clocks import open_clock
 from noria.app.hosting import read_hosting
-from noria.app.prediction import data_plane_journal, explainers, lookups, scorers, stored_blobs
+from noria.app.prediction import data_plane_journal, explainers, families, lookups, scorers, stored_blobs, weights
 from noria.app.settings import Settings, token
+from noria.core.sizes import size_bytes
 from noria.core.traffic import ServedVersion
 from noria.dataplane.cache import CachedBlobs
 from noria.dataplane.challenger import run_challenger
@@ -17,7 +18,9 @@ from noria.dataplane.hiring import Limits
 from noria.dataplane.limits import RequestLimits
 from noria.dataplane.main import Parts, run
 from noria.ports import wire
+from noria.stages.serving.family import Loaders
 from noria.stages.serving.isolated import Isolation
+from noria.stages.serving.lazily import Loading
 
 
 def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0) -> None:
@@ -45,6 +48,8 @@ def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0)
             hosting=hosting,
             grpc_port=settings.grpc_port,
             isolation=Isolation(processes=settings.model_processes, timeout_ms=settings.model_timeout_ms),
+            loading=models_loading(settings),
+            families=family_loaders(settings),
             limits=Limits(growth_bytes=settings.model_growth_mb << 20),
             certificate=certificate(settings),
             parent=parent,
@@ -59,11 +64,24 @@ def be_challenger(settings: Settings, socket: Path, version_file: Path) -> None:
     """Be the process of one version, for the data plane that listens on `socket`."""
     blobs = _blobs(settings)
     version = wire.load(version_file.read_bytes(), ServedVersion)
-    run_challenger(socket, version, scorers(blobs, python=True), lookups(settings.folder, blobs, settings.folder / "dataplane"))
+    made = lookups(settings.folder, blobs, settings.folder / "dataplane")
+    run_challenger(socket, version, scorers(blobs, python=True), made, family_loaders(settings))
 
 
 def _blobs(settings: Settings) -> CachedBlobs:
     return CachedBlobs(stored_blobs(settings), settings.folder / "dataplane" / "blobs")
+
+
+def family_loaders(settings: Settings) -> Loaders:
+    """What families of models are loaded with."""
+    blobs = _blobs(settings)
+    return Loaders(family=families(blobs), scorer=scorers(blobs), loading=models_loading(settings))
+
+
+def models_loading(settings: Settings) -> Loading:
+    """When a process loads models: workers share the memory that the settings allow."""
+    allowed = size_bytes(settings.model_memory) if settings.model_memory else 0
+    return Loading(limit_bytes=allowed // settings.worker_count, within_s=min(settings.max_seconds, 10.0), weigh=weights(_blobs(settings)))
 
 
 def request_limits(settings: Settings) -> RequestLimits:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from noria.core.errors import ArtifactRejected, BlobMissing, NotAllowed
 from noria.core.ids import digest_of
 from noria.ports.blobs import Blobs
-from noria.stages.serving.whole_files import write_whole
 
 CACHE_BYTES = 4 << 30
 """The cache keeps at most this much; what was used longest ago goes first."""
+
+
+MANY = 100
+"""Blobs from which on room is made for more than the one that comes."""
 
 
 class CachedBlobs:
@@ -23,6 +27,8 @@ class CachedBlobs:
         self._folder = folder
         self._limit_bytes = limit_bytes
         self._sound: set[str] = set()
+        self._held_bytes: int | None = None
+        self._lock = threading.Lock()
 
     def put(self, content: bytes | Path) -> str:
         """Refuse: this end only reads.
@@ -82,14 +88,32 @@ class CachedBlobs:
             raise BlobMissing(f"{digest} is not in the cache, and the blob store cannot be read: {error}") from error
         if digest_of(content) != digest:
             raise ArtifactRejected(f"the blob store's {digest} is not what its digest says", fix="`noria doctor` finds damaged blobs")
-        self._make_room(len(content))
-        write_whole(self._file(digest), content)
+        with self._lock:
+            self._make_room(len(content))
+            self._held_bytes = (self._held_bytes or 0) + len(content)
+        self._place(digest, content)
+
+    def _place(self, digest: str, content: bytes) -> None:
+        """Whole or not at all; not synced, for what a power cut spoils is fetched again."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        fresh = self._folder / f".{digest.removeprefix('sha256:')}.{os.getpid()}.{threading.get_ident()}"
+        fresh.write_bytes(content)
+        fresh.replace(self._file(digest))
 
     def _make_room(self, coming_bytes: int) -> None:
+        """Remove what was not used longest; of many files a tenth of the room at once, so that the folder is seldom read through.
+
+        What other processes put there is seen when this one finds it full.
+        """
+        if self._held_bytes is not None and self._held_bytes + coming_bytes <= self._limit_bytes:
+            return
         held = [(file.stat().st_mtime_ns, file.stat().st_size, file) for file in self._folder.glob("[0-9a-f]*")]
-        spare = self._limit_bytes - coming_bytes - sum(size for _, size, _ in held)
+        self._held_bytes = sum(size for _, size, _ in held)
+        if self._held_bytes + coming_bytes <= self._limit_bytes:
+            return
+        free = self._limit_bytes // 10 if len(held) > MANY else 0
         for _, size, file in sorted(held):
-            if spare >= 0:
+            if self._held_bytes + coming_bytes + free <= self._limit_bytes:
                 return
             file.unlink(missing_ok=True)
-            spare += size
+            self._held_bytes -= size

@@ -18,8 +18,9 @@ from noria.dataplane.framing import Unpacker
 from noria.dataplane.messages import Question, Reply, Told, asked, packed
 from noria.dataplane.model_streams import Streams
 from noria.stages.serving.computed import reason
+from noria.stages.serving.family import Loaders, loader
 from noria.stages.serving.faults import Faulty
-from noria.stages.serving.model import Lookup, Scorer, Served
+from noria.stages.serving.model import Lookup, Scorer
 
 _READ_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
@@ -31,6 +32,7 @@ def run_challenger(
     served: ServedVersion,
     load_scorer: Callable[[str], Scorer],
     make_lookup: Callable[[ServedVersion], Lookup | None],
+    families: Loaders | None = None,
 ) -> None:
     """Load the version, call the data plane that listens on `socket_path`, and answer until it hangs up.
 
@@ -38,7 +40,7 @@ def run_challenger(
     plane reads the end of this process's output and reports it.
     """
     end_with_parent()
-    loaded = Served(served, scorer=load_scorer(served.artifact), lookup=make_lookup(served))
+    loaded = loader(load_scorer, make_lookup, families)(served)
     version = Faulty(loaded)
     with socket.socket(socket.AF_UNIX) as line:
         line.connect(str(socket_path))

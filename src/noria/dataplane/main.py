@@ -27,10 +27,12 @@ from noria.dataplane.listening import listen
 from noria.dataplane.ports import listening
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
-from noria.stages.serving.desk import Desk
+from noria.stages.serving.desk import AT_ONCE, Desk
 from noria.stages.serving.explaining import Explaining, Explains
+from noria.stages.serving.family import Loaders, loader
 from noria.stages.serving.isolated import Isolation
-from noria.stages.serving.model import Lookup, Scorer, loader
+from noria.stages.serving.lazily import Loading
+from noria.stages.serving.model import Lookup, Scorer
 from noria.stages.serving.plans import doors_file
 
 DRAIN_S = 10
@@ -54,8 +56,10 @@ class Parts:
         deployment: Answers where a protocol's call names none; "" = the only one.
         hosting: The platform that runs this container, if one does.
         grpc_port: Where the Open Inference Protocol is spoken over gRPC; 0 for nowhere.
+        loading: When models are loaded.
         isolation: How champions that are isolated run.
         limits: What a model's process may do before another takes its place.
+        families: What families of models are loaded with; None where there are none.
         load_explains: Version to what explains its answers; None where nothing is explained.
         certificate: What callers are shown; None = plain HTTP.
         parent: The descriptor on which a worker's parent listens; None where there are no workers.
@@ -77,8 +81,10 @@ class Parts:
     request_limits: RequestLimits = field(default_factory=RequestLimits)
     hosting: Hosting = field(default_factory=Hosting)
     grpc_port: int = 0
+    loading: Loading = AT_ONCE
     isolation: Isolation = field(default_factory=Isolation)
     limits: Limits = field(default_factory=Limits)
+    families: Loaders | None = None
     load_explains: Callable[[ServedVersion], Explains] | None = None
     certificate: Certificate | None = None
     parent: int | None = None
@@ -95,11 +101,12 @@ def run(parts: Parts, host: str, port: int) -> None:
 async def serve(parts: Parts, host: str, port: int) -> None:
     """As `run`, in the running loop of the main thread."""
     desk = Desk(
-        load=loader(parts.load_scorer, parts.make_lookup),
+        load=loader(parts.load_scorer, parts.make_lookup, parts.families),
         hire=hiring(parts.challenger_command, parts.cache_folder / "challengers" / str(parts.place), limits=parts.limits),
         journal=parts.journal,
         clock=parts.clock,
         isolation=parts.isolation,
+        loading=parts.loading,
         sync_every_s=parts.sync_every_s,
         row_limit=parts.request_limits.rows,
     )

@@ -38,6 +38,7 @@ class Numbers(msgspec.Struct, kw_only=True):
         worker_restarts: How often a worker was, by why.
         revision: Of the plan at work: in a group the oldest, so what it names is at work everywhere.
         workers: Processes that these are the numbers of.
+        models: How the models of a large plan stand (`stages.serving.lazily.Loaded`), summed over processes; empty where all are loaded.
     """
 
     counters: dict[str, int] = {}
@@ -48,6 +49,7 @@ class Numbers(msgspec.Struct, kw_only=True):
     versions: dict[str, tuple[int, ...]] = {}
     problems: dict[str, str] = {}
     workers: int = 1
+    models: dict[str, int] = {}
 
 
 def numbers_of(desk: Desk) -> Numbers:
@@ -62,6 +64,7 @@ def numbers_of(desk: Desk) -> Numbers:
         revision=desk.revision,
         versions=desk.versions(),
         problems=desk.problems(),
+        models=asdict(loaded) if (loaded := desk.loaded()) else {},
     )
 
 
@@ -82,6 +85,8 @@ def added(parts: Iterable[Numbers]) -> Numbers:
         if part.workers and (first or (part.revision or 0) < (whole.revision or 0)):
             whole.revision, whole.versions, first = part.revision, part.versions, False
         whole.problems |= part.problems
+        for name, count in part.models.items():
+            whole.models[name] = max(count, whole.models.get(name, 0)) if name == "planned" else count + whole.models.get(name, 0)
     return whole
 
 

@@ -12,8 +12,9 @@ from noria.core.errors import RequestInvalid
 from noria.core.explaining import Explanation
 from noria.dataplane.tensors import BYTES, Tensor
 from noria.stages.serving.asks import Answered, Asking
-from noria.stages.serving.desk import Desk, Item
+from noria.stages.serving.desk import Desk
 from noria.stages.serving.explaining import Explaining
+from noria.stages.serving.items import Item
 
 Reason = dict[str, Any]
 """What a caller reads: an explanation, {"error"} where there is none, or {"later"}: where to ask for it."""

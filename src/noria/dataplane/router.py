@@ -12,6 +12,7 @@ from noria.dataplane.compression import unpacked
 from noria.dataplane.exchange import STATUS, Call, Endpoint, Face, Refused, Reply
 from noria.dataplane.guard import Guard
 from noria.dataplane.limits import Load
+from noria.stages.serving.shelf import Cold
 
 _log = logging.getLogger("noria.dataplane")
 
@@ -98,4 +99,6 @@ def _told(face: Face, error: NoriaError) -> Reply:
     status = STATUS.get(error.code, 500)
     reply = face.refusal(error, status)
     more = _HEADERS.get(status)
+    if isinstance(error, Cold):
+        more = ("retry-after", str(max(1, round(error.retry_after_s))))
     return replace(reply, headers=(*reply.headers, more)) if more else reply

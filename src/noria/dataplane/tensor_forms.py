@@ -16,7 +16,7 @@ from noria.core.schema import Field, Kind, Signature, Task
 from noria.dataplane.tensors import BF16, BYTES, DATATYPES, Tensor, misfit
 from noria.stages.serving import forms
 from noria.stages.serving.asks import Answered
-from noria.stages.serving.desk import Item
+from noria.stages.serving.items import Item
 
 ROW_LIMIT = 100_000
 """Rows of one call, whatever more the desk would take."""

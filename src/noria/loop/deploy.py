@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from noria.core.errors import DataInvalid
@@ -25,6 +25,7 @@ from noria.stages.serving.whole_files import alone as by_oneself
 from noria.stages.serving.whole_files import write_whole
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+MOVED, PINNED = "alias.moved", "deployment.pinned"
 PAGE = 500
 
 
@@ -42,11 +43,11 @@ class Projected:
     """How far the records are in the plan.
 
     Attributes:
-        position: Of the last move of an alias in the ledger that the plan knows of.
+        positions: Of the last event of each kind in the ledger that changes a deployment's route, of those that the plan knows of.
         revision: The plan's own, then; another plan in its place (an older copy, say) does not know.
     """
 
-    position: int = 0
+    positions: Mapping[str, int] = field(default_factory=dict)
     revision: int = 0
 
 
@@ -54,7 +55,7 @@ def bring_out(world: World) -> None:
     """Publish what the records ask for and the plan does not say yet.
 
     Routes of loops are made each time. Those of deployments without a loop, of which there may be many,
-    are made where an alias moved since: every change of them is such a move, in the same commit.
+    are made where the ledger tells of a change since: it does so in the change's own commit.
     """
     bring_keys_out(world)
     with by_oneself(world.plan_file.parent):
@@ -70,21 +71,21 @@ def bring_out(world: World) -> None:
 
 
 def _amended(world: World, known: Projected, index: Index) -> None:
-    position, moved = _moved(world, known.position)
+    positions, moved = _moved(world, known.positions)
     wanted = _of_loops(world)
-    wanted |= {name: _route(world, name, alone=True) for name in moved if name not in wanted}
+    wanted |= {name: _alone(world, name) for name in moved if name not in wanted}
     there = routes_of(world.plan_file, index, set(wanted))
     changes = {name: route for name, route in wanted.items() if there.get(name) != route}
     revision = amend(world.plan_file, changes) if changes else index.revision
-    if position != known.position:
-        _remember(world, Projected(position=position, revision=revision))
+    if positions != known.positions:
+        _remember(world, Projected(positions=positions, revision=revision))
 
 
 def _anew(world: World, revision: int) -> None:
     """All of it, where no plan is out, or not one that says how far it is."""
-    position, _ = _moved(world, 0)
+    positions, _ = _moved(world, {})
     routes = _of_loops(world)
-    routes |= {name: _route(world, name, alone=True) for name in _deployed(world.documents) if name not in routes}
+    routes |= {name: _alone(world, name) for name in _deployed(world.documents) if name not in routes}
     plan = Plan(revision=revision, routes={name: route for name, route in routes.items() if route is not None})
     try:
         same = PlanReader(world.plan_file).read() == plan
@@ -93,7 +94,7 @@ def _anew(world: World, revision: int) -> None:
     if not same:
         plan = replace(plan, revision=revision + 1)
         write(plan, world.plan_file)
-    _remember(world, Projected(position=position, revision=plan.revision))
+    _remember(world, Projected(positions=positions, revision=plan.revision))
 
 
 def _of_loops(world: World) -> dict[str, Route | None]:
@@ -120,15 +121,15 @@ def _projected(world: World) -> Projected | None:
         return None
 
 
-def _moved(world: World, position: int) -> tuple[int, set[str]]:
-    """The position of the newest move of an alias, and whose aliases moved beyond a position."""
+def _moved(world: World, since: Mapping[str, int]) -> tuple[dict[str, int], set[str]]:
+    """How far the ledger is now, by kind of event, and whose routes changed since."""
     names: set[str] = set()
-    while True:
-        some = world.ledger.tail(kind="alias.moved", after=position, limit=1_000)
-        names |= {event.loop for _, event in some}
-        position = some[-1][0] if some else position
-        if len(some) < 1_000:
-            return position, names
+    positions = dict(since)
+    for kind in (MOVED, PINNED):
+        while some := world.ledger.tail(kind=kind, after=positions.get(kind, 0), limit=1_000):
+            names |= {event.loop for _, event in some}
+            positions[kind] = some[-1][0]
+    return positions, names
 
 
 def _declared(route: Route, state: LoopState) -> Route:
@@ -148,17 +149,29 @@ def _deployed(documents: Documents) -> Iterator[str]:
         after = some[-1].name
 
 
-def _route(world: World, name: str, *, alone: bool = False) -> Route | None:
-    number = aliases.current(world.records, name, CHAMPION)
-    if number is None:
+def _alone(world: World, name: str) -> Route | None:
+    """The route of a deployment without a loop."""
+    found = world.documents.get(Deployment, name)
+    if found is None or found.version is None:
         return None
+    return replace(_of_champion(world, name, found.version), pinned=found.pinned)
+
+
+def _of_champion(world: World, name: str, number: int) -> Route:
     before = aliases.previous(world.records, name, CHAMPION)
-    route = Route(
+    return Route(
         deployment=name,
         champion=as_champion(world, versions.get(world.records, name, number)),
         before=None if before is None else _served(versions.get(world.records, name, before)),
     )
-    rollout = None if alone else open_rollout(world.documents, name)
+
+
+def _route(world: World, name: str) -> Route | None:
+    number = aliases.current(world.records, name, CHAMPION)
+    if number is None:
+        return None
+    route = replace(_of_champion(world, name, number), pinned=True)
+    rollout = open_rollout(world.documents, name)
     if rollout is None or rollout.champion != number:
         return route
     interleave = rollout.kind == INTERLEAVED and rollout.phase is RolloutPhase.CANARY
@@ -190,4 +203,5 @@ def _served(version: ModelVersion) -> ServedVersion:
         signature=candidate.signature,
         loop=loop,
         isolated=candidate.serving_form == PYTHON,
+        family=version.family,
     )

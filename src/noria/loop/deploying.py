@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
@@ -15,20 +16,25 @@ from noria.core.judging import GateResult, Outcome, Scorecard, Verdict
 from noria.core.registry import AliasMove, Deployment, ModelVersion
 from noria.core.schema import Signature
 from noria.core.state import AliasState, LoopState
+from noria.core.traffic import Family
 from noria.core.training import Candidate, Provenance, Recipe
 from noria.core.turning import Event
-from noria.loop.deploy import CHAMPION, bring_out
+from noria.loop.deploy import CHAMPION, PINNED, bring_out
 from noria.loop.world import World
 from noria.packaging import package
 from noria.packaging.package import Packed
 from noria.packaging.parity import alike, fit_signature
 from noria.packaging.python_zip import FORMAT as PYTHON
+from noria.ports import wire
 from noria.ports.records import Write
 from noria.stages.registry import aliases, versions
 
 NAME = re.compile(r"[a-z][a-z0-9-]{1,62}")
 TOGETHER = 100
 """Deployments of one commit, where many are made."""
+AT_ONCE = 8
+"""Packages that are written at once, where many are: each waits for the disk most of the time."""
+
 _TRIES = 20
 
 
@@ -42,6 +48,9 @@ class Order:
             them nothing can be compared.
         origin: Where the model came from: a file's name, or `LOOP@3`.
         answers: What the model answered to `sample` where it was made, where that is known: it must do so here.
+        pinned: Whether the model stays loaded, however many others there are; None = as before.
+        by: Of a family: the request field that names the partition.
+        members: Of a family: partition to the model that answers its rows; the model itself answers all others.
     """
 
     name: str
@@ -50,6 +59,9 @@ class Order:
     sample: np.ndarray
     origin: str
     answers: np.ndarray | None = None
+    pinned: bool | None = None
+    by: str = ""
+    members: Mapping[str, Order] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +75,8 @@ class _Made:
     code: str
     origin: str
     packed: tuple[str, ...]
+    pinned: bool | None = None
+    family: str = ""
 
 
 class Deployments:
@@ -101,6 +115,7 @@ class Deployments:
             verdict=found.verdict,
             code=found.code,
             origin=origin,
+            family=found.family,
             packed=said,
         )
         return self._put(made, by=by, reason=reason)
@@ -114,7 +129,9 @@ class Deployments:
         while some := list(islice(coming, TOGETHER)):
             for order in some:
                 self._nameable(order.name)
-            yield from self._commit([self._packed(order) for order in some], by=by, reason=reason)
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                made = list(pool.map(self._packed, some))
+            yield from self._commit(made, by=by, reason=reason)
         bring_out(self._world)
 
     def undeploy(self, name: str, *, by: str, reason: str) -> Deployment:
@@ -173,13 +190,34 @@ class Deployments:
         if self._world.documents.get(LoopState, name) is not None:
             raise NotAllowed(f"{name!r} is a loop's name: the loop deploys its own versions", fix="choose another name")
 
-    def _packed(self, order: Order) -> _Made:
+    def _package(self, order: Order) -> Packed:
         world, sample = self._world, order.sample
         packed = package.save(order.model, order.signature, sample, blobs=world.blobs, scratch=world.scratch)
         if not len(sample) and packed.format != PYTHON:
             _answers_at_all(packed.artifact, order.signature, world)
         elif len(sample) and order.answers is not None:
             _answers_as_told(packed.artifact, order, world)
+        return packed
+
+    def _family(self, order: Order) -> str:
+        """Package the members of a family, as many at once as the disk takes; the family's digest, "" where there are none."""
+        if not order.members:
+            return ""
+        for name, member in order.members.items():
+            _fit_parent(name, member.signature, order)
+        members: dict[str, str] = {}
+        coming = iter(order.members.items())
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            while some := dict(islice(coming, TOGETHER)):
+                for name, one in zip(some, pool.map(self._package, some.values()), strict=True):
+                    if one.format == PYTHON:
+                        raise ArtifactRejected(f"the model of {name!r} is a Python class, which needs a process of its own")
+                    members[name] = one.artifact
+        return self._world.blobs.put(wire.dump(Family(by=order.by, members=members)))
+
+    def _packed(self, order: Order) -> _Made:
+        packed, sample = self._package(order), order.sample
+        family = self._family(order)
         results = tuple(
             GateResult(gate=gate, outcome=Outcome.PASS, reason=reason)
             for gate, reason in zip(("audit", "parity"), _said(packed, len(sample)), strict=True)
@@ -205,7 +243,12 @@ class Deployments:
             verdict=Verdict(outcome=Outcome.PASS, results=results),
             code="",
             origin=order.origin,
-            packed=tuple(result.reason for result in results),
+            pinned=order.pinned,
+            family=family,
+            packed=(
+                *(result.reason for result in results),
+                *([f"parent of {len(order.members):,} models by {order.by}"] if family else []),
+            ),
         )
 
     def _put(self, made: _Made, *, by: str, reason: str) -> Deployment:
@@ -233,8 +276,8 @@ class Deployments:
         latest = versions.latest(world.records, name)
         if known is not None and known[0].version is not None:
             answering = versions.get(world.records, name, known[0].version)
-            if (answering.candidate.artifact, answering.code) == (made.candidate.artifact, made.code):
-                return known[0], []
+            if (answering.candidate.artifact, answering.code, answering.family) == (made.candidate.artifact, made.code, made.family):
+                return self._pinned(known, made.pinned, by=by, reason=reason)
         now = world.clock.now()
         nothing = Scorecard(
             made_from=(made.candidate.artifact,), task=made.candidate.signature.task, rows=0, start=now, end=now, metrics={}
@@ -252,12 +295,25 @@ class Deployments:
             turn="",
             created_at=now,
             origin=made.origin,
+            family=made.family,
         )
         packed = self._event("model.packaged", version, by, made.packed)
         registered = self._event("version.registered", version, by, (f"v{version.number} registered, from {made.origin}",), (packed.id,))
-        deployment, moved = self._pointed(known, version, by=by, reason=reason, word="deployed", because=(registered.id,))
+        deployment, moved = self._pointed(
+            known, version, by=by, reason=reason, word="deployed", because=(registered.id,), pinned=made.pinned
+        )
         lines = [world.ledger.line(event) for event in (packed, registered)]
         return deployment, [world.documents.write(version, expect=0), *lines, *moved]
+
+    def _pinned(self, known: tuple[Deployment, int], pinned: bool | None, *, by: str, reason: str) -> tuple[Deployment, list[Write]]:
+        deployment, revision = known
+        if pinned is None or pinned == deployment.pinned:
+            return deployment, []
+        deployment, said = replace(deployment, pinned=pinned), "stays loaded" if pinned else "is loaded as it is asked for"
+        event = self._world.ledger.event(
+            PINNED, loop=deployment.name, subject=deployment.name, by=by, reasons=(said, *([reason] * bool(reason)))
+        )
+        return deployment, [self._world.documents.write(deployment, expect=revision), self._world.ledger.line(event)]
 
     def _point(self, name: str, to: int | None, *, by: str, reason: str, word: str) -> Deployment:
         for _ in range(_TRIES):
@@ -281,6 +337,7 @@ class Deployments:
         reason: str,
         word: str,
         because: Sequence[str] = (),
+        pinned: bool | None = None,
     ) -> tuple[Deployment, list[Write]]:
         """The deployment with its alias at a version, as writes that hold if nobody moved it meanwhile."""
         world, now = self._world, self._world.clock.now()
@@ -299,6 +356,7 @@ class Deployments:
             because=because,
         )
         deployment = _deployment(known[0] if known else None, version, by=by, now=now)
+        deployment = deployment if pinned is None else replace(deployment, pinned=pinned)
         writes: list[Write] = [world.documents.write(deployment, expect=known[1] if known else 0)]
         return deployment, [*writes, *aliases.writes(line, revision=revision), world.ledger.line(event)]
 
@@ -328,6 +386,7 @@ def _deployment(known: Deployment | None, version: ModelVersion | None, *, by: s
         created_at=known.created_at if known else now,
         deployed_at=now,
         code=version.code,
+        pinned=known.pinned if known else False,
     )
 
 
@@ -347,6 +406,23 @@ def _said(packed: Packed, rows: int) -> tuple[str, str]:
         audited,
         f"served as it was saved; it answers {rows:,} example rows" if rows else "served as it was saved; there were no example rows",
     )
+
+
+def _fit_parent(name: str, member: Signature, order: Order) -> None:
+    """A member answers the same question from the same request.
+
+    Raises:
+        ArtifactRejected: it does not.
+    """
+    told = order.signature
+    inputs = {field.name for field in told.inputs}
+    if order.by not in inputs:
+        raise ArtifactRejected(f"requests have no field {order.by!r} to name the partition by", fix="add it to the signature's inputs")
+    unknown = [field.name for field in member.features if field.name not in inputs]
+    if unknown:
+        raise ArtifactRejected(f"the model of {name!r} takes {', '.join(unknown[:5])}, which requests to the parent do not carry")
+    if (member.task, member.classes) != (told.task, told.classes):
+        raise ArtifactRejected(f"the model of {name!r} answers another question than the parent: {member.task} {' '.join(member.classes)}")
 
 
 def _answers_as_told(artifact: str, order: Order, world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from noria.core.errors import ArtifactRejected
 from noria.core.ids import digest_of
@@ -96,12 +97,14 @@ def verified(digest: str, *, blobs: Blobs) -> bytes:
 
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Installed versions of libraries; those that are not installed are left out."""
+    return {name: found for name in names if (found := _version(name))}
+
+
+@cache
+def _version(name: str) -> str:
     from importlib.metadata import PackageNotFoundError, version  # it loads the standard library's mail: nobody who serves needs it
 
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -12,8 +12,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import noria as nr
+from noria.adapters.files import Files
 from noria.core.errors import ArtifactRejected, DataInvalid, NotFound, RequestInvalid
-from noria.core.schema import Kind, Task
+from noria.core.schema import Field, Kind, Task
+from noria.core.traffic import Family
+from noria.packaging import package
+from noria.ports import wire
 from noria.stages.serving.plans import read_plan
 
 RNG = np.random.default_rng(3)
@@ -99,3 +103,50 @@ def test_what_cannot_be_is_said_with_its_mend(here):
     ):
         with pytest.raises(error, match=said):
             wrong()
+
+
+def family_of(here):
+    made = nr.deploy(
+        "sales",
+        LGBMRegressor(**TREES).fit(ROWS.to_pandas(), X[:, 0]),
+        family={shop: LGBMRegressor(**TREES).fit(ROWS.to_pandas(), X[:, place]) for place, shop in enumerate(("east", "west"))},
+        by_field="shop",
+        example=ROWS.with_columns(shop=pl.Series(["east", "west", "north"] * 40)),
+    )
+    return made, read_plan(here / ".noria" / "plan" / "plan.json").routes["sales"].champion
+
+
+def test_a_family_is_one_version_whose_requests_name_the_partition(here):
+    made, served = family_of(here)
+    assert made.version == 1 and served.family
+    assert [(field.name, field.kind) for field in served.signature.inputs][-1] == ("shop", Kind.TEXT)
+    assert [field.name for field in served.signature.features] == ["age", "visits", "spent"]
+    blobs = Files(here / ".noria" / "blobs")
+    family = wire.load(blobs.read(served.family), Family)
+    assert family.by == "shop" and set(family.members) == {"east", "west"}
+    assert all(package.load(artifact, blobs=blobs).score(X).shape == (120,) for artifact in family.members.values())
+    again, _ = family_of(here)
+    assert again.version == 1
+
+
+def test_a_family_may_be_a_folder_of_files_named_by_partition(here):
+    (here / "members").mkdir()
+    for place, shop in enumerate(("7", "8")):
+        LGBMRegressor(**TREES).fit(ROWS.to_pandas(), X[:, place]).booster_.save_model(f"members/{shop}.txt")
+    rows = ROWS.with_columns(shop=pl.Series([7, 8] * 60))
+    nr.deploy("sales", "members/7.txt", family="members", by_field="shop", example=rows)
+    assert signature(here, "sales").inputs[-1] == Field(name="shop", kind=Kind.INT, required=False)
+
+
+def test_members_that_do_not_fit_their_parent_are_refused(here):
+    parent = LGBMRegressor(**TREES).fit(ROWS.to_pandas(), X[:, 0])
+    wide = LGBMRegressor(**TREES).fit(ROWS.with_columns(more=pl.lit(1.0)).to_pandas(), X[:, 0])
+    other = LGBMClassifier(**TREES).fit(ROWS.to_pandas(), Y)
+    for family, field, error, said in (
+        ({"a": wide}, "shop", ArtifactRejected, "takes more, which requests"),
+        ({"a": other}, "shop", ArtifactRejected, "answers another question"),
+        ({}, "shop", RequestInvalid, "no model in the family"),
+        ({"a": parent}, "", RequestInvalid, "needs the name of the field"),
+    ):
+        with pytest.raises(error, match=said):
+            nr.deploy("sales", parent, family=family, by_field=field)

@@ -15,7 +15,8 @@ from noria.dataplane.answers.files import Asked
 from noria.dataplane.exchange import document
 from noria.dataplane.faces import own
 from noria.stages.serving.asks import Asking
-from noria.stages.serving.desk import Desk, Item, checked_id
+from noria.stages.serving.desk import Desk
+from noria.stages.serving.items import Item, checked_id
 
 SLICE_S = 0.005
 """About what one slice may hold the event loop for."""

@@ -18,8 +18,9 @@ from noria.dataplane.guard import Guard
 from noria.dataplane.metrics import CONTENT_TYPE, text
 from noria.dataplane.reasons import Reasons
 from noria.stages.serving.asks import Answered, Asking
-from noria.stages.serving.desk import Desk, Item
+from noria.stages.serving.desk import Desk
 from noria.stages.serving.explaining import Explaining
+from noria.stages.serving.items import Item
 
 OUTCOME_LIMIT = 10_000
 
@@ -160,6 +161,7 @@ class _Own:
                 "problems": numbers.problems,
                 "counters": numbers.counters,
                 "workers": numbers.workers,
+                **({"models": numbers.models} if numbers.models else {}),
             }
         )
 

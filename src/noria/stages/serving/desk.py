@@ -18,16 +18,20 @@ from noria.ports.journal import JournalWriter
 from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, Ended, Request
 from noria.stages.serving.computed import reason
 from noria.stages.serving.ending import Books
+from noria.stages.serving.family import prepared
 from noria.stages.serving.frames import Explanations, told
 from noria.stages.serving.ids import RequestIds
 from noria.stages.serving.interleaving import InterleavingLane
 from noria.stages.serving.isolated import Crew, IsolatedLane, Isolation
+from noria.stages.serving.items import Item, checked, checked_id
 from noria.stages.serving.lanes import ChallengerLane, ChampionLane, Contender
+from noria.stages.serving.lazily import Lazily, Loaded, Loading
 from noria.stages.serving.model import Served
 from noria.stages.serving.onlooking import Onlooker
+from noria.stages.serving.opened import OpenRoute, only_role
 from noria.stages.serving.outcome import fitting, numbers
 from noria.stages.serving.processes import Absent, Hire, KeptProcess, Told
-from noria.stages.serving.quick import ID_LIMIT, Quick, Read
+from noria.stages.serving.quick import Quick, Read
 from noria.stages.serving.routing import kept, lane
 from noria.stages.serving.scribe import Scribe
 from noria.stages.serving.streaming import Streamed, Voice, begin
@@ -35,9 +39,7 @@ from noria.stages.serving.tallies import Counters, Tallies
 from noria.stages.serving.validation import RequestCheck
 
 IN_ONE_PROCESS = Isolation()
-
-Item = tuple[str | None, object]
-"""A row as it arrives: its id, if the caller gave one, and its fields."""
+AT_ONCE = Loading()
 
 Placed = tuple[int, str | None, Values]
 """A row that was read: its place in the request, its id, if the caller gave one, and its values."""
@@ -59,20 +61,6 @@ class Deployed:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRoute:
-    """A deployment at work."""
-
-    route: Route
-    check: RequestCheck
-    quick: Quick
-    champion: ChampionLane | IsolatedLane
-    challenger: ChallengerLane | None
-    interleaving: InterleavingLane | None
-    key_place: int
-    group_place: int
-
-
 class Desk:
     """Answers predictions and takes outcomes; for one event loop.
 
@@ -81,6 +69,7 @@ class Desk:
         hire: Starts a version in a process of its own: a challenger, or a process of an isolated champion.
         journal: This process's own writer; closed with the desk.
         isolation: How isolated champions run.
+        loading: When champions are loaded: all of them before a plan comes to work, or each when it is asked for.
         sync_every_s: A power cut loses at most this much of the predictions, and no outcome.
         row_limit: Most rows of one call.
 
@@ -99,12 +88,15 @@ class Desk:
         journal: JournalWriter,
         clock: Clock,
         isolation: Isolation = IN_ONE_PROCESS,
+        loading: Loading = AT_ONCE,
         sync_every_s: float = 0.05,
         row_limit: int = 1_000,
     ) -> None:
         self._load = load
         self._hire = hire
         self._isolation = isolation
+        self._loading = loading
+        self._lazily: Lazily[OpenRoute] | None = None
         self._clock = clock
         self._moment_ms = 0
         self._ids = RequestIds()
@@ -136,9 +128,9 @@ class Desk:
     def problems(self) -> dict[str, str]:
         """What does not work now: deployment (or "journal", "plan") to its problem; empty when all is well."""
         journal = {"journal": self._scribe.problem} if self._scribe.problem else {}
-        crews = {name: at_work.champion.served for name, at_work in self._open.items() if isinstance(at_work.champion, IsolatedLane)}
-        ailing = {name: crew.problem for name, crew in crews.items() if crew.problem}
-        return {**ailing, **self.unopened, **self._reported, **journal}
+        ailing = {name: said for name, at_work in self._open.items() if (said := getattr(at_work.champion.served, "problem", ""))}
+        cold = self._lazily.problems() if self._lazily is not None else {}
+        return {**cold, **ailing, **self.unopened, **self._reported, **journal}
 
     def report(self, what: str, problem: str) -> None:
         """Add a problem that somebody else found, or take it back with ""."""
@@ -148,10 +140,9 @@ class Desk:
 
     def versions(self) -> dict[str, tuple[int, ...]]:
         """Deployment to the versions at work: the champion's number, then the challenger's."""
-        return {
-            name: (at_work.champion.served.version.number, *([at_work.challenger.contender.version.number] if at_work.challenger else []))
-            for name, at_work in self._open.items()
-        }
+        if self._lazily is not None:
+            return {name: self._numbers(name, route) for name, route in self._lazily.routes.items()}
+        return {name: self._numbers(name, at_work.route) for name, at_work in self._open.items()}
 
     def deployed(self, deployment: str) -> Deployed:
         """What is at work under a name.
@@ -160,14 +151,22 @@ class Desk:
             NotFound: there is no such deployment.
             Unavailable: no plan yet, or the deployment did not load.
         """
-        at_work = self._at_work(deployment)
-        route = at_work.route
+        route = self._route(deployment) or self._at_work(deployment).route
         return Deployed(
-            name=deployment,
-            version=route.champion.number,
-            versions=self.versions()[deployment],
-            signature=route.champion.signature,
+            name=deployment, version=route.champion.number, versions=self._numbers(deployment, route), signature=route.champion.signature
         )
+
+    def loaded(self) -> Loaded | None:
+        """How things stand with the models of a large plan; None where all are loaded."""
+        return self._lazily.stands() if self._lazily is not None else None
+
+    def _numbers(self, deployment: str, route: Route) -> tuple[int, ...]:
+        """The versions at work under a name, or that will be when it is asked for."""
+        at_work = self._open.get(deployment)
+        if at_work is None:
+            return (route.champion.number,)
+        champion, challenger = at_work.champion.served.version.number, at_work.challenger
+        return (champion,) if challenger is None else (champion, challenger.contender.version.number)
 
     async def predict(self, deployment: str, items: Sequence[Item], asking: Asking = PLAIN) -> list[Answered]:
         """Answers in the order of `items`, journalled before they are returned.
@@ -177,12 +176,14 @@ class Desk:
             RequestInvalid: a row does not fit; no row was computed.
             Unavailable: no plan yet, the deployment did not load, or the champion failed on a row.
         """
-        at_work = self._at_work(deployment)
-        only = _only(at_work, asking)
+        at_work = self.at_work(deployment) or await self._fetched(deployment)
+        only = only_role(at_work, asking)
         arrived_s = perf_counter()
         rows = self._checked(at_work, items)
         if not rows:
             return []
+        if at_work.route.champion.family:
+            await prepared(at_work.champion.served, at_work.check.names, rows)
         done: asyncio.Future[Sequence[Answered]] = asyncio.get_running_loop().create_future()
         request = Request(len(items), time_ms=self._now_ms(), arrived_s=arrived_s, ended=lambda how: _end(done, how))
         placed = [(place, given, row) for place, ((given, _), row) in enumerate(zip(items, rows, strict=True))]
@@ -200,8 +201,8 @@ class Desk:
             RequestInvalid: the row does not fit, or the version gives its answers whole.
             Unavailable: no plan yet, the deployment did not load, or the version cannot begin.
         """
-        at_work = self._at_work(deployment)
-        only = _only(at_work, asking)
+        at_work = self.at_work(deployment) or await self._fetched(deployment)
+        only = only_role(at_work, asking)
         request = Request(1, time_ms=self._now_ms(), arrived_s=perf_counter(), ended=lambda how: None)
         (row,) = self._checked(at_work, [item])
         ask = self._ask(at_work, request, 0, item[0], row)
@@ -220,6 +221,8 @@ class Desk:
 
     def at_work(self, deployment: str) -> OpenRoute | None:
         """The open route of a deployment, for `take`."""
+        if self._lazily is not None:
+            self._lazily.touch(deployment)
         return self._open.get(deployment)
 
     def take(self, at_work: OpenRoute, rows: Sequence[Read], ended: Ended) -> bool:
@@ -253,7 +256,7 @@ class Desk:
             NotFound: there is no such deployment.
             Unavailable: no plan yet, or the journal did not take them.
         """
-        if deployment not in self.unopened:
+        if deployment not in self.unopened and self._route(deployment) is None:
             self._at_work(deployment)
         for frame in told(outcomes, to_ms(self._clock.now())):
             await self._scribe.tell(frame)
@@ -267,9 +270,9 @@ class Desk:
         Raises:
             RequestInvalid: the id, the value or the numbers cannot be an outcome's.
         """
-        at_work = self._open.get(deployment)
+        route = self._route(deployment)
         business = numbers(metrics)
-        kept_as = None if value is None and business else fitting(value, at_work.route.champion.signature if at_work else None)
+        kept_as = None if value is None and business else fitting(value, route.champion.signature if route else None)
         moment = to_ms(self._clock.now()) if time_ms is None else time_ms
         return Feedback(request_id=checked_id(request_id), deployment=deployment, value=kept_as, time_ms=moment, metrics=business)
 
@@ -278,9 +281,14 @@ class Desk:
 
         Never raises for a version that does not load: its deployment keeps the route it had, and
         `problems` says why. A new deployment whose challenger does not start opens without it, and
-        the champion answers for it, on the record.
+        the champion answers for it, on the record. Of a large plan only what changed is touched, and what
+        nobody has asked for yet is not loaded.
         """
         async with self._applying:
+            if self._lazily is not None or self._loading.lazy(plan):
+                self.unopened = await (self._lazily or await self._many()).apply(plan)
+                self.revision = plan.revision
+                return
             problems: dict[str, str] = {}
             opened: dict[str, OpenRoute] = {}
             for name, route in plan.routes.items():
@@ -295,8 +303,16 @@ class Desk:
             self.revision = plan.revision
         await self._dismiss(before, opened)
 
+    async def _many(self) -> Lazily[OpenRoute]:
+        """Begin to open routes when they are asked for."""
+        self._lazily = Lazily(self._loading, at_work=self._open, open=self._opened, dismiss=self._dismiss)
+        await self._lazily.adopt()
+        return self._lazily
+
     async def close(self) -> None:
         """Let everything under way end, end the challengers and sync the journal."""
+        if self._lazily is not None:
+            await self._lazily.close()
         before, self._open = self._open, {}
         await self._dismiss(before, {})
         await asyncio.sleep(0)
@@ -309,6 +325,16 @@ class Desk:
             asyncio.get_running_loop().call_soon(setattr, self, "_moment_ms", 0)
         return self._moment_ms
 
+    async def _fetched(self, deployment: str) -> OpenRoute:
+        if self._lazily is not None and deployment in self._lazily.routes:
+            return await self._lazily.fetch(deployment)
+        return self._at_work(deployment)
+
+    def _route(self, deployment: str) -> Route | None:
+        """The route of a deployment, open or not."""
+        at_work = self._open.get(deployment)
+        return at_work.route if at_work is not None else self._lazily.routes.get(deployment) if self._lazily is not None else None
+
     def _at_work(self, deployment: str) -> OpenRoute:
         at_work = self._open.get(deployment)
         if at_work is not None:
@@ -317,7 +343,7 @@ class Desk:
             raise Unavailable("no routing plan has arrived yet", fix="wait until /health/ready says so")
         if deployment in self.unopened:
             raise Unavailable(f"{deployment!r} could not be loaded: {self.unopened[deployment]}")
-        known = ", ".join(sorted(self._open)[:20]) or "none yet"
+        known = ", ".join(sorted(self.versions())[:20]) or "none yet"
         raise NotFound(f"there is no deployment {deployment[:100]!r}; there are: {known}")
 
     def _place(self, at_work: OpenRoute, request: Request, place: int, given: str | None, row: Values, only: Role | None) -> None:
@@ -346,7 +372,7 @@ class Desk:
             if len(items) > self.row_limit:
                 most = f"at most {self.row_limit:,}"
                 raise RequestInvalid(f"{len(items):,} rows in one request; {most} are taken", fields={"rows": f"must be {most}"})
-            return _checked(at_work.check, items)
+            return checked(at_work.check, items)
         except RequestInvalid:
             self._counters.invalid += 1
             raise
@@ -390,7 +416,7 @@ class Desk:
         return OpenRoute(
             route=route,
             check=check,
-            quick=Quick(check.fields),
+            quick=Quick(check.fields, never=bool(route.champion.family)),
             champion=champion,
             challenger=challenger,
             interleaving=InterleavingLane(champion, challenger, books, salt=route.salt) if challenger is not None and interleaved else None,
@@ -436,47 +462,9 @@ class Desk:
                 await opened.champion.served.close()
 
 
-def _only(at_work: OpenRoute, asking: Asking) -> Role | None:
-    """The one lane that a call wants, or None where the route decides.
-
-    Raises:
-        NotFound: no version of that number is at work.
-    """
-    if asking.role is not None and asking.version is None:
-        return _of_role(at_work, asking.role)
-    if asking.version is None:
-        return None
-    if asking.version == at_work.route.champion.number:
-        return Role.CHAMPION
-    if at_work.challenger is not None and asking.version == at_work.challenger.contender.version.number:
-        return Role.CHALLENGER
-    raise NotFound(f"version {asking.version} of {at_work.route.deployment!r} is not at work")
-
-
-def _of_role(at_work: OpenRoute, role: Role) -> Role:
-    if role is Role.CHALLENGER and at_work.challenger is None:
-        raise NotFound(f"no challenger of {at_work.route.deployment!r} is at work", fix="ask without naming a role")
-    return role
-
-
 def _same(at_work: ServedVersion, wanted: ServedVersion) -> bool:
     """Whether they are the same version in the same kind of place; faults are a challenger's affair."""
     return replace(at_work, fault="") == replace(wanted, fault="")
-
-
-def _checked(check: RequestCheck, items: Sequence[Item]) -> list[Values]:
-    rows: list[Values] = []
-    for place, (given, inputs) in enumerate(items):
-        try:
-            if given is not None:
-                checked_id(given)
-            rows.append(check.row(inputs))
-        except RequestInvalid as error:
-            if len(items) == 1:
-                raise
-            fields = {f"rows[{place}].{name}": why for name, why in error.fields.items()}
-            raise RequestInvalid(f"row {place}: {error.message}", fields=fields) from None
-    return rows
 
 
 def _end(done: asyncio.Future[Sequence[Answered]], how: Sequence[Answered] | Unavailable) -> None:
@@ -486,14 +474,3 @@ def _end(done: asyncio.Future[Sequence[Answered]], how: Sequence[Answered] | Una
         done.set_exception(how)
     else:
         done.set_result(how)
-
-
-def checked_id(given: object) -> str:
-    """A request's id as a caller may give it.
-
-    Raises:
-        RequestInvalid: it is no text, or empty, or too long.
-    """
-    if isinstance(given, str) and 0 < len(given) <= ID_LIMIT:
-        return given
-    raise RequestInvalid(f"an id is text of 1 to {ID_LIMIT} characters", fields={"id": f"must be text of 1 to {ID_LIMIT} characters"})

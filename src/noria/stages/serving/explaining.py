@@ -21,8 +21,9 @@ from noria.packaging.scorer import Scorer
 from noria.ports import wire
 from noria.stages.serving.asks import PLAIN, Answered, Asking
 from noria.stages.serving.computed import reason
-from noria.stages.serving.desk import Desk, Item
+from noria.stages.serving.desk import Desk
 from noria.stages.serving.frames import Explanations, Predictions
+from noria.stages.serving.items import Item
 from noria.stages.serving.routing import bucket
 
 ROW_LIMIT = 100

@@ -17,6 +17,10 @@ Column = Sequence[Any]
 """One value per row of a frame: scalars, or lists of probabilities."""
 
 
+MEMBER, MEMBER_FAILED = "family:member", "family:failed"
+"""Columns beside each answer: the partition whose model gave it ("" = the parent did), and why that model could not."""
+
+
 class Predictions(msgspec.Struct, array_like=True, tag="p1"):
     """Answers that one version computed together; every list has one value per row.
 

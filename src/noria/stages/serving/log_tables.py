@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from noria.stages.serving.frames import Explanations, Outcomes, Predictions
+from noria.stages.serving.frames import MEMBER, MEMBER_FAILED, Explanations, Outcomes, Predictions
 
 MOMENT = pl.Datetime("ms", "UTC")
 _RAW: Mapping[str, Any] = {
@@ -29,6 +29,9 @@ TOLD = "told"
 
 OUTCOME_COLUMNS: Mapping[str, Any] = {"request_id": pl.String, "value": pl.Float64, "time": MOMENT}
 """What every part of the outcome log has; `value` is text for classes, and null where only numbers of the business were told."""
+
+_BESIDE = {f"f:{MEMBER}": "member", f"f:{MEMBER_FAILED}": "member_error"}
+"""Of families: the partition whose model answered ("" = the parent did), and why that model could not."""
 
 BUSINESS = "m:"
 """What the columns of the business's numbers start with."""
@@ -66,6 +69,7 @@ def predictions_table(frames: Sequence[Predictions]) -> pl.DataFrame:
     numbers = pl.Series([None if isinstance(a, list) else a for a in answers], dtype=pl.Float64)
     named = {f"in:{name}": column for name, column in _joined([f.inputs for f in frames], [len(f.ids) for f in frames], rows)}
     named |= {f"f:{name}": column for name, column in _joined([f.served for f in frames], [len(f.ids) for f in frames], rows)}
+    named = {_BESIDE.get(name, name): column for name, column in named.items()}
     return table.with_columns(answer=numbers, **spread, **named).sort("time", maintain_order=True)
 
 

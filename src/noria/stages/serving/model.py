@@ -99,17 +99,6 @@ class Served:
         return iter(self._scorer.stream({**rows[0], **looked_up}))  # type: ignore[attr-defined]
 
 
-def loader(
-    load_scorer: Callable[[str], Scorer], make_lookup: Callable[[ServedVersion], Lookup | None]
-) -> Callable[[ServedVersion], Served]:
-    """How versions are loaded: the scorer by its artifact, the lookup by the version's code."""
-
-    def load(version: ServedVersion) -> Served:
-        return Served(version, scorer=load_scorer(version.artifact), lookup=make_lookup(version))
-
-    return load
-
-
 def all_finite(answers: Sequence[Answer | None]) -> bool:
     """Whether every answer may be given to a user; False may also mean that each must be looked at."""
     try:
