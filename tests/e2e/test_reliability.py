@@ -52,7 +52,8 @@ class Behind:
             time.sleep(0.005)
         return self.load
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: object, *_: object) -> None:
+        self.load.enough |= failed is not None
         self._thread.join()
 
 
@@ -60,7 +61,7 @@ def test_a_full_disk_costs_predictions_their_record_and_nobody_an_answer_until_t
     plane.publish()
     plane.start()
     pid, free = plane.process.pid, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    with Behind(plane) as load:
+    with Behind(plane, requests=1_000_000) as load:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
         until(lambda: plane.counters()["dropped"] > 20)
         assert "the journal takes no predictions" in told(plane)["problems"]["journal"]
@@ -68,7 +69,8 @@ def test_a_full_disk_costs_predictions_their_record_and_nobody_an_answer_until_t
         assert refused.status_code == 503
         resource.prlimit(pid, resource.RLIMIT_FSIZE, free)
         until(lambda: ask(plane).status_code == 200 and told(plane)["problems"] == {})
-    assert (load.statuses, load.broken, len(load.answers)) == ({200}, 0, 200)
+        load.enough = True
+    assert (load.statuses, load.broken) == ({200}, 0)
     counters = plane.counters()
     assert len(list(Path(f"/proc/{pid}/fd").iterdir())) < 60, "no descriptor is lost on the way"
     assert plane.end() == 0
@@ -155,11 +157,12 @@ def test_swaps_of_isolated_champions_lose_no_request_and_mix_no_answer(plane) ->
     plane.publish(isolated=True)
     plane.start(isolation={"timeout_ms": 20_000.0})
     truth = {number: planes.program.Logistic([0.1, 0.0001, 0.01, 0.02, 0.001 * number]) for number in (1, 2, 3)}
-    with Behind(plane, requests=300) as load:
+    with Behind(plane, requests=1_000_000) as load:
         for revision, number in ((2, 2), (3, 3), (4, 1)):
             plane.publish(revision, champion=number, isolated=number != 3)
             until(lambda wanted=revision: told(plane)["revision"] == wanted)
-    assert (load.statuses, load.broken, len(load.answers)) == ({200}, 0, 300)
+        load.enough = True
+    assert (load.statuses, load.broken) == ({200}, 0)
     by_version = {}
     for answer in load.answers.values():
         by_version.setdefault(answer["version"], set()).add(answer["prediction"])

@@ -33,9 +33,12 @@ class Patient(planes.Load):
     """Callers that connect again when a connection breaks, and count how often that was."""
 
     broken = 0
+    enough = False
 
     async def _call(self, client: httpx.AsyncClient) -> None:
         for number in self._numbers:
+            if self.enough:
+                return
             request_id = f"r{number}"
             try:
                 answer = await client.post("/predict/late", json={"id": request_id, "inputs": planes.ROW | {"tail": f"N{number}"}})
