@@ -15,7 +15,7 @@ from noria.core.errors import ArtifactRejected
 from noria.core.schema import Kind, Task
 from noria.packaging import package
 from noria.packaging.columns import ColumnEncoder
-from noria.packaging.encoding import RowEncoder
+from noria.packaging.row_encoding import RowEncoder
 from noria.packaging.opening import read_model
 
 with warnings.catch_warnings():
