@@ -15,8 +15,8 @@ from noria.core.errors import ArtifactRejected
 from noria.core.schema import Kind, Task
 from noria.packaging import package
 from noria.packaging.columns import ColumnEncoder
-from noria.packaging.row_encoding import RowEncoder
 from noria.packaging.opening import read_model
+from noria.packaging.row_encoding import RowEncoder
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
