@@ -128,10 +128,15 @@ class Ask:
         return int((now_s - self.request.arrived_s) * 1e6)
 
 
-class Tick:
-    """Collects what arrives in one tick of the event loop and hands it over in one call; nothing ever waits.
+MOST_AT_ONCE = 1_000
+"""Rows that one call computes: some milliseconds of most models' time."""
 
-    For one thread: the event loop's.
+
+class Tick:
+    """Collects what arrives in one tick of the event loop and hands it over in one call; nothing ever waits for more.
+
+    A flood is handed over in parts, with a turn of the loop between them, so that it never keeps
+    others from being heard. For one thread: the event loop's.
     """
 
     __slots__ = ("_asks", "_flush")
@@ -147,7 +152,9 @@ class Tick:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        asks, self._asks = self._asks, []
+        asks, self._asks = self._asks[:MOST_AT_ONCE], self._asks[MOST_AT_ONCE:]
+        if self._asks:
+            asyncio.get_running_loop().call_soon(self._turn)
         try:
             self._flush(asks)
         except Exception as error:

@@ -39,6 +39,26 @@ def test_what_arrives_in_one_tick_is_computed_in_one_call(at_work) -> None:
     at_work(scenario)
 
 
+def test_a_flood_is_computed_in_parts_between_which_others_are_heard(at_work, monkeypatch) -> None:
+    monkeypatch.setattr("noria.stages.serving.asks.MOST_AT_ONCE", 4)
+
+    async def scenario(office):
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while len(office.scorer.calls) < 3:
+                await asyncio.sleep(0)
+                turns += 1
+
+        answers, _ = await asyncio.gather(office.ask(*range(10)), other())
+        assert [round(one.prediction * 10_000) - 100 for one in answers] == list(range(10))
+        assert office.scorer.calls == [4, 4, 2]
+        assert turns >= 2
+
+    at_work(scenario)
+
+
 def test_rows_of_one_request_come_back_in_their_order(at_work) -> None:
     async def scenario(office):
         answers = await office.ask(*range(0, 5_000, 100))
