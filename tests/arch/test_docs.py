@@ -40,6 +40,11 @@ def test_every_link_between_documents_leads_somewhere():
             assert (file.parent / target).exists(), f"{file.name}: {target}"
 
 
+def test_every_decision_has_a_number_of_its_own():
+    names = sorted(file.name for file in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert [name[:3] for name in names] == [f"{number:03}" for number in range(1, len(names) + 1)]
+
+
 def test_every_make_target_that_is_told_exists():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     told = set(re.findall(r"make ([a-z]+)", (ROOT / "README.md").read_text()))
