@@ -32,8 +32,9 @@ from _fleet_models import SIGNATURE, Made, X, make
 from noria.app.settings import Settings, keep, read
 from noria.app.wiring import build
 from noria.cli.connections import Pool
+from noria.loop.bringing import Order
 from noria.loop.deploy import bring_out
-from noria.loop.deploying import Deployments, Order
+from noria.loop.deploying import Deployments
 from noria.stages.serving.plan_shards import PlanReader
 
 PORT = 17_790

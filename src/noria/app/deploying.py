@@ -19,7 +19,8 @@ from noria.core.errors import DataInvalid, NotFound, RequestInvalid
 from noria.core.registry import Deployment
 from noria.core.schema import Field, Kind, Signature
 from noria.core.trusting import Trusted
-from noria.loop.deploying import Deployments, Order
+from noria.loop.bringing import Order
+from noria.loop.deploying import Deployments
 from noria.packaging.encoding import encode, learn_fields
 from noria.packaging.inferring import infer_of, read_example, read_signature, shown
 from noria.packaging.opening import read_model

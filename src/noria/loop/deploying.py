@@ -3,65 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
-import numpy as np
-
-from noria.core.errors import ArtifactRejected, Conflict, NoriaError, NotAllowed, NotFound, RequestInvalid
+from noria.core.errors import Conflict, NotAllowed, NotFound, RequestInvalid
 from noria.core.judging import GateResult, Outcome, Scorecard, Verdict
 from noria.core.registry import AliasMove, Deployment, ModelVersion
-from noria.core.schema import Signature
 from noria.core.state import AliasState, LoopState
-from noria.core.traffic import Family
 from noria.core.training import Candidate, Provenance, Recipe
 from noria.core.turning import Event
+from noria.loop.bringing import AT_ONCE, TOGETHER, Order, family_of, packaged, said
 from noria.loop.deploy import CHAMPION, PINNED, bring_out
 from noria.loop.world import World
-from noria.packaging import package
-from noria.packaging.package import Packed
-from noria.packaging.parity import alike, fit_signature
-from noria.packaging.python_zip import FORMAT as PYTHON
-from noria.ports import wire
 from noria.ports.records import Write
 from noria.stages.registry import aliases, versions
 
 NAME = re.compile(r"[a-z][a-z0-9-]{1,62}")
-TOGETHER = 100
-"""Deployments of one commit, where many are made."""
-AT_ONCE = 8
-"""Packages that are written at once, where many are: each waits for the disk most of the time."""
-
 _TRIES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A model to be deployed under a name.
-
-    Attributes:
-        model: Anything that `packaging.package.save` takes: a fitted model, or the bytes of its file.
-        sample: Example rows as the model's matrix, float64, shape (n, features); none are needed, but without
-            them nothing can be compared.
-        origin: Where the model came from: a file's name, or `LOOP@3`.
-        answers: What the model answered to `sample` where it was made, where that is known: it must do so here.
-        pinned: Whether the model stays loaded, however many others there are; None = as before.
-        by: Of a family: the request field that names the partition.
-        members: Of a family: partition to the model that answers its rows; the model itself answers all others.
-    """
-
-    name: str
-    model: object
-    signature: Signature
-    sample: np.ndarray
-    origin: str
-    answers: np.ndarray | None = None
-    pinned: bool | None = None
-    by: str = ""
-    members: Mapping[str, Order] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,54 +151,19 @@ class Deployments:
         if self._world.documents.get(LoopState, name) is not None:
             raise NotAllowed(f"{name!r} is a loop's name: the loop deploys its own versions", fix="choose another name")
 
-    def _package(self, order: Order) -> Packed:
-        world, sample = self._world, order.sample
-        packed = package.save(order.model, order.signature, sample, blobs=world.blobs, scratch=world.scratch)
-        if not len(sample) and packed.format != PYTHON:
-            _answers_at_all(packed.artifact, order.signature, world)
-        elif len(sample) and order.answers is not None:
-            _answers_as_told(packed.artifact, order, world)
-        return packed
-
-    def _family(self, order: Order) -> str:
-        """Package the members of a family, as many at once as the disk takes; the family's digest, "" where there are none."""
-        if not order.members:
-            return ""
-        for name, member in order.members.items():
-            _fit_parent(name, member.signature, order)
-        members: dict[str, str] = {}
-        coming = iter(order.members.items())
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            while some := dict(islice(coming, TOGETHER)):
-                for name, one in zip(some, pool.map(self._package, some.values()), strict=True):
-                    if one.format == PYTHON:
-                        raise ArtifactRejected(f"the model of {name!r} is a Python class, which needs a process of its own")
-                    members[name] = one.artifact
-        return self._world.blobs.put(wire.dump(Family(by=order.by, members=members)))
-
     def _packed(self, order: Order) -> _Made:
-        packed, sample = self._package(order), order.sample
-        family = self._family(order)
+        packed = packaged(order, self._world)
+        family = family_of(order, self._world)
         results = tuple(
             GateResult(gate=gate, outcome=Outcome.PASS, reason=reason)
-            for gate, reason in zip(("audit", "parity"), _said(packed, len(sample)), strict=True)
+            for gate, reason in zip(("audit", "parity"), said(packed, len(order.sample)), strict=True)
         )
         return _Made(
             name=order.name,
-            candidate=Candidate(
-                artifact=packed.artifact,
-                made_from=(),
-                signature=order.signature,
+            candidate=packed.candidate(
+                order.signature,
                 recipe=Recipe(params={}, metric=""),
                 provenance=Provenance(code="", commit="", diff="", environment="", seed=0),
-                format=packed.format,
-                serving_form=packed.serving_form,
-                size_bytes=packed.size_bytes,
-                parity_max_diff=packed.parity_max_diff,
-                parity_mean_diff=packed.parity_mean_diff,
-                parity_rows=packed.parity_rows,
-                parity_flipped=packed.parity_flipped,
-                run="",
             ),
             scorecard=None,
             verdict=Verdict(outcome=Outcome.PASS, results=results),
@@ -388,66 +314,3 @@ def _deployment(known: Deployment | None, version: ModelVersion | None, *, by: s
         code=version.code,
         pinned=known.pinned if known else False,
     )
-
-
-def _said(packed: Packed, rows: int) -> tuple[str, str]:
-    """What the audit and the parity check found, in words."""
-    runs = (
-        "code of its own, trusted by whoever deployed it: it runs in processes of its own"
-        if packed.format == PYTHON
-        else "nothing in it runs code"
-    )
-    audited = f"{packed.format}, {packed.size_bytes:,} bytes: {runs}"
-    if packed.serving_form != packed.format:
-        return audited, f"served as {packed.serving_form}, which answers {rows:,} example rows alike (within {packed.parity_max_diff:.1e})"
-    if packed.note:
-        return audited, f"served as it was saved: {packed.note}"
-    return (
-        audited,
-        f"served as it was saved; it answers {rows:,} example rows" if rows else "served as it was saved; there were no example rows",
-    )
-
-
-def _fit_parent(name: str, member: Signature, order: Order) -> None:
-    """A member answers the same question from the same request.
-
-    Raises:
-        ArtifactRejected: it does not.
-    """
-    told = order.signature
-    inputs = {field.name for field in told.inputs}
-    if order.by not in inputs:
-        raise ArtifactRejected(f"requests have no field {order.by!r} to name the partition by", fix="add it to the signature's inputs")
-    unknown = [field.name for field in member.features if field.name not in inputs]
-    if unknown:
-        raise ArtifactRejected(f"the model of {name!r} takes {', '.join(unknown[:5])}, which requests to the parent do not carry")
-    if (member.task, member.classes) != (told.task, told.classes):
-        raise ArtifactRejected(f"the model of {name!r} answers another question than the parent: {member.task} {' '.join(member.classes)}")
-
-
-def _answers_as_told(artifact: str, order: Order, world: World) -> None:
-    answers = package.answers(artifact, order.sample, blobs=world.blobs)
-    told, signature = np.asarray(order.answers, dtype=np.float64), order.signature
-    if told.shape != answers.shape or not alike(told, answers, signature.task, signature.threshold):
-        far = f", by up to {np.abs(told - answers).max():.3g}" if told.shape == answers.shape else ""
-        raise ArtifactRejected(
-            f"the model does not answer the example rows as it did where it was made{far}", fix="compare the two by hand"
-        )
-
-
-def _answers_at_all(artifact: str, signature: Signature, world: World) -> None:
-    """Ask once, with zeros, where nobody gave rows: a model that does not fit its signature shall not be registered.
-
-    Raises:
-        ArtifactRejected: it fails, or answers in another shape.
-    """
-    scorer = package.load(artifact, blobs=world.blobs)
-    if getattr(scorer, "takes", "matrix") != "matrix":
-        return
-    try:
-        answers = scorer.score(np.zeros((1, len(signature.features))))
-    except NoriaError:
-        raise
-    except Exception as error:
-        raise ArtifactRejected(f"the model fails on a row of zeros: {type(error).__name__}: {error}", fix="give example rows") from error
-    fit_signature(answers, signature)

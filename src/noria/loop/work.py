@@ -129,19 +129,11 @@ def trained(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame,
     )
     sample, _, _ = splits.holdout(features, frame)
     packed = package.save(model, signature, sample[:2_000], blobs=blobs, scratch=scratch)
-    return Candidate(
-        artifact=packed.artifact,
+    return packed.candidate(
+        signature,
         made_from=(features.digest, order.code, made_with.environment),
-        signature=signature,
         recipe=recipe,
         provenance=made_with,
-        format=packed.format,
-        serving_form=packed.serving_form,
-        size_bytes=packed.size_bytes,
-        parity_max_diff=packed.parity_max_diff,
-        parity_mean_diff=packed.parity_mean_diff,
-        parity_rows=packed.parity_rows,
-        parity_flipped=packed.parity_flipped,
         run=f"run_{order.turn.removeprefix('turn_')}",
         choice=choice,
     )

@@ -14,8 +14,6 @@ from noria.core.schema import Signature, Task
 from noria.packaging import catboost_trees
 from noria.packaging.forest_graph import graph_of
 
-BINARY_MAGIC = b"CBM1"
-
 
 def is_catboost(model: object) -> bool:
     """Whether `model` is a CatBoost, a CatBoostClassifier, …Regressor or …Ranker (or a subclass of one)."""

@@ -10,7 +10,9 @@ from time import perf_counter
 import numpy as np
 
 from noria.core.errors import ArtifactRejected
+from noria.core.examination.threshold import ThresholdChoice
 from noria.core.schema import Signature
+from noria.core.training import Candidate, Provenance, Recipe
 from noria.packaging import manifest as manifests
 from noria.packaging import python_trial, python_zip, trial
 from noria.packaging.audit import audit
@@ -45,6 +47,34 @@ class Packed:
     parity_mean_diff: float = 0.0
     parity_rows: int = 0
     parity_flipped: float = 0.0
+
+    def candidate(
+        self,
+        signature: Signature,
+        *,
+        recipe: Recipe,
+        provenance: Provenance,
+        made_from: tuple[str, ...] = (),
+        run: str = "",
+        choice: ThresholdChoice | None = None,
+    ) -> Candidate:
+        """The candidate that this package is, with what it was made from and by."""
+        return Candidate(
+            artifact=self.artifact,
+            made_from=made_from,
+            signature=signature,
+            recipe=recipe,
+            provenance=provenance,
+            format=self.format,
+            serving_form=self.serving_form,
+            size_bytes=self.size_bytes,
+            parity_max_diff=self.parity_max_diff,
+            parity_mean_diff=self.parity_mean_diff,
+            parity_rows=self.parity_rows,
+            parity_flipped=self.parity_flipped,
+            run=run,
+            choice=choice,
+        )
 
 
 def save(model: object, signature: Signature, sample: Sample, *, blobs: Blobs, scratch: Path) -> Packed:

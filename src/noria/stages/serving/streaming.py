@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import orjson
 
@@ -22,6 +22,7 @@ TEXT_KEPT = 4_000
 """Characters of an answer that the journal keeps."""
 
 
+@runtime_checkable
 class Streamer(Protocol):
     """A version in a process of its own that may give pieces."""
 
@@ -47,10 +48,9 @@ class Voice:
         served = self.source
         if isinstance(served, Served) and served.streams:
             return in_a_thread(lambda: served.pieces(rows, now_ms))
-        stream: Callable[[Rows, int], Awaitable[Pieces]] | None = getattr(served, "stream", None)
-        if stream is None:
+        if not isinstance(served, Streamer):
             raise NotStreaming(self.version.number)
-        return await stream(rows, now_ms)
+        return await served.stream(rows, now_ms)
 
 
 class Streamed:
