@@ -44,7 +44,7 @@ def metric(name: str, task: Task) -> Metric:
     offered = names_for(task)
     near = get_close_matches(name, offered, n=2, cutoff=0.4)
     fix = f"did you mean {' or '.join(near)}? " if near else ""
-    raise NotFound(f"{name!r} is not a metric of {task.value} tasks", fix=f"{fix}There are {', '.join(offered)}")
+    raise NotFound(f"{name!r} is not a metric of {task.value} tasks", fix=f"{fix}There are {', '.join(offered) or 'none'}")
 
 
 def offers(name: str, task: Task) -> bool:
@@ -57,10 +57,9 @@ def offers(name: str, task: Task) -> bool:
 
 
 def names_for(task: Task) -> tuple[str, ...]:
-    """The names of a task's metrics, main one first."""
+    """The names of a task's metrics, main one first; vectors have none."""
     names = [name for name, known in METRICS.items() if task in known.tasks]
-    main = main_metric(task)
-    return (main, *(name for name in names if name != main))
+    return tuple(sorted(names, key=lambda name: name != _MAIN.get(task)))
 
 
 def measurable(task: Task, given: Given = PLAIN) -> tuple[str, ...]:
@@ -69,7 +68,13 @@ def measurable(task: Task, given: Given = PLAIN) -> tuple[str, ...]:
 
 
 def main_metric(task: Task) -> str:
-    """The metric that speaks for a task when nobody chose: of order for binary, proper for the others."""
+    """The metric that speaks for a task when nobody chose: of order for binary, proper for the others.
+
+    Raises:
+        NotFound: nothing says how good a vector is.
+    """
+    if task not in _MAIN:
+        raise NotFound(f"{task.value} answers have no metric", fix="evaluate what is made of them")
     return _MAIN[task]
 
 

@@ -146,7 +146,7 @@ class FamilyServed(Served):
 
 
 def loader(
-    load_scorer: Callable[[str], Scorer], make_lookup: Callable[[ServedVersion], Lookup | None], loaders: Loaders | None
+    load_scorer: Callable[[str], Scorer], make_lookup: Callable[[ServedVersion], Lookup | None], loaders: Loaders | None = None
 ) -> Callable[[ServedVersion], Served]:
     """How versions are loaded: the scorer by its artifact, the lookup by the version's code, a family's members later."""
 

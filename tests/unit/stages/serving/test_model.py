@@ -9,8 +9,9 @@ import pytest
 
 from noria.core.errors import DeclarationInvalid
 from noria.core.schema import Task
+from noria.stages.serving.family import loader
 from noria.stages.serving.faults import Faulty
-from noria.stages.serving.model import Served, finite, loader, spoken
+from noria.stages.serving.model import Served, finite, spoken
 
 
 class Echo:
