@@ -42,6 +42,11 @@ class Task(StrEnum):
         """Whether it answers one number of any size per row: a value, or how far up a row belongs."""
         return self in (Task.REGRESSION, Task.RANKING, Task.FORECAST)
 
+    @property
+    def wide(self) -> bool:
+        """Whether a served version answers several numbers per row: one per class or quantile, or a vector."""
+        return self in (Task.MULTICLASS, Task.QUANTILE, Task.VECTOR)
+
 
 LOOP_TASKS = (Task.BINARY, Task.MULTICLASS, Task.REGRESSION, Task.RANKING, Task.FORECAST)
 """What a loop can train, serve and watch; the others are evaluated by `noria.evaluate`."""

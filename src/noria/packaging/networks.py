@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from noria.core.errors import ArtifactRejected
-from noria.core.schema import Field, Signature, Task
+from noria.core.schema import Field, Signature
 from noria.packaging import keras_graph, torch_graph
 
 Sample = np.ndarray | Mapping[str, np.ndarray]
@@ -88,6 +88,6 @@ def _zeros(field: Field) -> np.ndarray:
 
 def _shaped(answers: np.ndarray, signature: Signature) -> np.ndarray:
     """A network's (rows, 1) as (rows,) where one number is meant, and whatever it gives as (rows, width) where several are."""
-    if signature.task in (Task.MULTICLASS, Task.QUANTILE, Task.VECTOR):
+    if signature.task.wide:
         return answers.reshape(len(answers), -1)
     return answers[:, -1] if answers.ndim == 2 and answers.shape[1] <= 2 else answers

@@ -12,7 +12,6 @@ from noria.core.schema import THRESHOLD, Signature, Task
 TOLERANCE = 1e-5
 """Largest difference between the answers of two forms; for regressions, relative to the value as well."""
 
-_SEVERAL = (Task.MULTICLASS, Task.QUANTILE, Task.VECTOR)
 _CHANCES = (Task.BINARY, Task.MULTICLASS)
 
 _CHANCES_WANTED = "use a classifier with a probability objective; let a network end in a sigmoid or softmax"
@@ -26,7 +25,7 @@ def fit_signature(answers: np.ndarray, signature: Signature) -> None:
     """
     if not len(answers):
         return
-    if signature.task in _SEVERAL:
+    if signature.task.wide:
         _fit_width(answers, signature)
     elif answers.ndim != 1:
         raise ArtifactRejected(f"the model gives {answers.shape[1:]} answers per row, a {signature.task} model gives one")

@@ -118,7 +118,7 @@ class Answerer:
 
     def _nothing(self) -> np.ndarray:
         width = len(self._signature.classes) or self._signature.width
-        return np.empty((0, width) if self._signature.task in (Task.MULTICLASS, Task.QUANTILE, Task.VECTOR) else 0)
+        return np.empty((0, width) if self._signature.task.wide else 0)
 
     def _matrix(self, rows: pl.DataFrame) -> np.ndarray:
         if self._prepared is None:

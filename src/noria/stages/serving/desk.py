@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -22,21 +22,20 @@ from noria.stages.serving.family import prepared
 from noria.stages.serving.frames import Explanations, told
 from noria.stages.serving.ids import RequestIds
 from noria.stages.serving.interleaving import InterleavingLane
-from noria.stages.serving.isolated import Crew, IsolatedLane, Isolation
+from noria.stages.serving.isolated import Isolation
 from noria.stages.serving.items import Item, checked, checked_id
-from noria.stages.serving.lanes import ChallengerLane, ChampionLane, Contender
 from noria.stages.serving.lazily import Lazily, Loaded, Loading
 from noria.stages.serving.model import Served
 from noria.stages.serving.onlooking import Onlooker
 from noria.stages.serving.opened import OpenRoute, only_role
+from noria.stages.serving.opening import Opener, dismiss
 from noria.stages.serving.outcome import fitting, numbers
-from noria.stages.serving.processes import Absent, Hire, KeptProcess, Told
-from noria.stages.serving.quick import Quick, Read
+from noria.stages.serving.processes import Hire
+from noria.stages.serving.quick import Read
 from noria.stages.serving.routing import kept, lane
 from noria.stages.serving.scribe import Scribe
 from noria.stages.serving.streaming import Streamed, Voice, begin
 from noria.stages.serving.tallies import Counters, Tallies
-from noria.stages.serving.validation import RequestCheck
 
 IN_ONE_PROCESS = Isolation()
 AT_ONCE = Loading()
@@ -92,9 +91,6 @@ class Desk:
         sync_every_s: float = 0.05,
         row_limit: int = 1_000,
     ) -> None:
-        self._load = load
-        self._hire = hire
-        self._isolation = isolation
         self._loading = loading
         self._lazily: Lazily[OpenRoute] | None = None
         self._clock = clock
@@ -110,6 +106,7 @@ class Desk:
         self.tallies = Tallies()
         self.restarts: Counter[tuple[str, int, str]] = Counter()
         self.revision: int | None = None
+        self._opener = Opener(load=load, hire=hire, isolation=isolation, books=self._books, restarted=self._restarted)
 
     @property
     def planned(self) -> bool:
@@ -216,8 +213,7 @@ class Desk:
             ask.chance = None if only else share if dealt else 1.0 - share
         if only is not None:
             ask.role = Role.ASKED
-        books = Books(deployment=deployment, scribe=self._scribe, counters=self._counters, tallies=self.tallies)
-        return await begin(ask, Rows(at_work.check.names, [row]), first, then, books)
+        return await begin(ask, Rows(at_work.check.names, [row]), first, then, self._books(deployment))
 
     def at_work(self, deployment: str) -> OpenRoute | None:
         """The open route of a deployment, for `take`."""
@@ -301,11 +297,11 @@ class Desk:
             before, self._open = self._open, opened
             self.unopened = problems
             self.revision = plan.revision
-        await self._dismiss(before, opened)
+        await dismiss(before, opened)
 
     async def _many(self) -> Lazily[OpenRoute]:
         """Begin to open routes when they are asked for."""
-        self._lazily = Lazily(self._loading, at_work=self._open, open=self._opened, dismiss=self._dismiss)
+        self._lazily = Lazily(self._loading, at_work=self._open, open=self._opened, dismiss=dismiss)
         await self._lazily.adopt()
         return self._lazily
 
@@ -314,7 +310,7 @@ class Desk:
         if self._lazily is not None:
             await self._lazily.close()
         before, self._open = self._open, {}
-        await self._dismiss(before, {})
+        await dismiss(before, {})
         await asyncio.sleep(0)
         self._scribe.close()
 
@@ -324,6 +320,12 @@ class Desk:
             self._moment_ms = to_ms(self._clock.now())
             asyncio.get_running_loop().call_soon(setattr, self, "_moment_ms", 0)
         return self._moment_ms
+
+    def _books(self, deployment: str) -> Books:
+        return Books(deployment=deployment, scribe=self._scribe, counters=self._counters, tallies=self.tallies)
+
+    def _restarted(self, deployment: str, version: int, why: str) -> None:
+        self.restarts[deployment, version, why] += 1
 
     async def _fetched(self, deployment: str) -> OpenRoute:
         if self._lazily is not None and deployment in self._lazily.routes:
@@ -395,76 +397,7 @@ class Desk:
         return [one for rows in queries.values() if len(rows) == 1 for one in rows]
 
     async def _opened(self, name: str, route: Route, problems: dict[str, str]) -> OpenRoute:
-        books = Books(deployment=name, scribe=self._scribe, counters=self._counters, tallies=self.tallies)
-        before = self._open.get(name)
-        stays = before is not None and _same(before.champion.served.version, route.champion)
-        served = before.champion.served if before and stays else await self._champion(name, route.champion)
-        check = RequestCheck(route.champion.signature, also=route.challenger.signature.inputs if route.challenger else ())
-        champion = IsolatedLane(served, books, check.names) if isinstance(served, Crew) else ChampionLane(served, books, check.names)
-        challenger = None
-        if route.challenger is not None:
-            try:
-                contender = await self._contender(name, before, route.challenger)
-            except Exception as error:  # noqa: BLE001 - it never costs the champion its place; it is reported
-                problems[name] = f"challenger v{route.challenger.number} did not start: {reason(error)}"
-                if before and stays:
-                    return before
-                contender = Contender(version=route.challenger, client=Absent(problems[name]))
-            challenger = ChallengerLane(contender, champion.take, books, check.names, timeout_ms=route.timeout_ms)
-        names, key, group = list(check.names), route.champion.signature.key, route.champion.signature.group
-        interleaved = route.interleave and challenger is not None
-        return OpenRoute(
-            route=route,
-            check=check,
-            quick=Quick(check.fields, never=bool(route.champion.family)),
-            champion=champion,
-            challenger=challenger,
-            interleaving=InterleavingLane(champion, challenger, books, salt=route.salt) if challenger is not None and interleaved else None,
-            key_place=names.index(key) if key in names else -1,
-            group_place=names.index(group) if group in names else -1,
-        )
-
-    async def _champion(self, deployment: str, version: ServedVersion) -> Served | Crew:
-        if not version.isolated:
-            return await asyncio.to_thread(self._load, version)
-        hired: list[KeptProcess] = []
-        try:
-            for _ in range(self._isolation.processes):
-                hired.append(await self._hire(version, self._counting(deployment, version)))
-        except BaseException:
-            for process in hired:
-                await process.close()
-            raise
-        return Crew(version, hired, timeout_ms=self._isolation.timeout_ms)
-
-    def _counting(self, deployment: str, version: ServedVersion) -> Told:
-        return lambda why: self.restarts.update([(deployment, version.number, why)])
-
-    async def _contender(self, deployment: str, before: OpenRoute | None, version: ServedVersion) -> Contender:
-        if before and before.challenger and before.challenger.contender.version == version:
-            at_work = before.challenger.contender
-            if not isinstance(at_work.client, Absent):
-                return at_work
-        return Contender(version=version, client=await self._hire(version, self._counting(deployment, version)))
-
-    @staticmethod
-    async def _dismiss(before: Mapping[str, OpenRoute], after: Mapping[str, OpenRoute]) -> None:
-        """End the processes of `before` that are not at work in `after`, once they have no rows left."""
-        staying = {id(opened.challenger.contender.client) for opened in after.values() if opened.challenger}
-        for opened in before.values():
-            if opened.challenger and id(opened.challenger.contender.client) not in staying:
-                await opened.challenger.contender.drain()
-                await opened.challenger.contender.client.close()
-        crews = {id(opened.champion.served) for opened in after.values()}
-        for opened in before.values():
-            if isinstance(opened.champion.served, Crew) and id(opened.champion.served) not in crews:
-                await opened.champion.served.drain()
-                await opened.champion.served.close()
-
-
-def _same(at_work: ServedVersion, wanted: ServedVersion) -> bool:
-    """Whether they are the same version in the same kind of place; faults are a challenger's affair."""
-    return replace(at_work, fault="") == replace(wanted, fault="")
+        return await self._opener.opened(name, route, self._open.get(name), problems)
 
 
 def _end(done: asyncio.Future[Sequence[Answered]], how: Sequence[Answered] | Unavailable) -> None:

@@ -170,7 +170,7 @@ def test_a_slow_load_ends_the_wait_and_is_there_for_the_next(office) -> None:
             asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
             return load(version)
 
-        desk._load = slow
+        desk._opener._load = slow
         await desk.apply(many(office, 30))
         with pytest.raises(Cold, match="'shop-00007': it was not loaded within"):
             await ask(office, 7)
