@@ -290,13 +290,15 @@ class Connection(asyncio.Protocol):
             if self._pending[0] is not exchange:
                 exchange.turn = asyncio.Event()
                 await exchange.turn.wait()
-            self._transport.write(head(reply, self.house.date, close=not exchange.keep_alive))
+            whole = self._parser.get_http_version() == "1.0"
+            exchange.keep_alive = exchange.keep_alive and not whole
+            self._transport.write(head(reply, self.house.date, close=not exchange.keep_alive, chunked=not whole))
             async for piece in pieces:
                 if piece:
-                    self._transport.write(chunk(piece))
+                    self._transport.write(piece if whole else chunk(piece))
                     self.since = self.house.now
                     await self._can_write.wait()
-            exchange.data = chunk(b"")
+            exchange.data = b"" if whole else chunk(b"")
         except Exception:  # noqa: BLE001 - the head has gone out: only a broken connection can say that the answer is not whole
             _log.exception("a stream failed")
             self._transport.abort()

@@ -11,8 +11,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 RETRY_AFTER_S = 1
 
 
-def head(reply: Reply, date: bytes, *, close: bool) -> bytes:
-    """The head of any reply; a stream's is chunked."""
+def head(reply: Reply, date: bytes, *, close: bool, chunked: bool = True) -> bytes:
+    """The head of any reply; a stream's is chunked, or ends with the connection."""
     lines = [_line(reply.status), date]
     if reply.body or reply.stream is not None or reply.status not in (204, 304):
         lines.append(b"content-type: " + _plain(reply.content_type))
@@ -20,7 +20,10 @@ def head(reply: Reply, date: bytes, *, close: bool) -> bytes:
     if reply.status in (429, 503) and "retry-after" not in told:
         lines.append(b"retry-after: %d" % RETRY_AFTER_S)
     lines += [_plain(name) + b": " + _plain(value) for name, value in reply.headers]
-    lines.append(b"content-length: %d" % len(reply.body) if reply.stream is None else b"transfer-encoding: chunked")
+    if reply.stream is None:
+        lines.append(b"content-length: %d" % len(reply.body))
+    elif chunked:
+        lines.append(b"transfer-encoding: chunked")
     if close:
         lines.append(b"connection: close")
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -291,6 +291,19 @@ def test_a_stream_comes_in_pieces_and_ends() -> None:
     staged(scenario)
 
 
+def test_an_old_callers_stream_ends_with_the_connection() -> None:
+    async def scenario(stage, call):
+        talk = await call()
+        talk.say("GET /stream HTTP/1.0")
+        head = await talk.reader.readuntil(b"\r\n\r\n")
+        assert b"connection: close" in head
+        assert b"chunked" not in head
+        stage.gate.set()
+        assert set(await talk.reader.read()) == set(b"x")
+
+    staged(scenario)
+
+
 def test_whoever_leaves_has_nothing_done_for_him_any_more() -> None:
     async def scenario(stage, call):
         talk = await call()
