@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from noria.core.costs import Costs
 from noria.core.errors import DataInvalid
-from noria.core.schema import THRESHOLD, Task
+from noria.core.schema import MARKED_TASKS, THRESHOLD, Task
 from noria.stages.evaluation.forecasts import seasonal
 from noria.stages.evaluation.given import Given
 from noria.stages.evaluation.measured import Array
@@ -53,8 +53,8 @@ class Asked:
 def task_of(task: str, y: Any, score: NDArray, told: Told) -> Task:
     """The task that was named, or the one that the arguments speak of."""
     if task:
-        if task not in tuple(Task):
-            raise DataInvalid(f"{task!r} is no task", fix=f"there are {', '.join(Task)}")
+        if task not in MARKED_TASKS:
+            raise DataInvalid(f"{task!r} is no task that can be marked", fix=f"there are {', '.join(MARKED_TASKS)}")
         return Task(task)
     spoken_of = (
         (Task.QUANTILE, len(told.levels) > 0),

@@ -51,6 +51,9 @@ class Task(StrEnum):
 LOOP_TASKS = (Task.BINARY, Task.MULTICLASS, Task.REGRESSION, Task.RANKING, Task.FORECAST)
 """What a loop can train, serve and watch; the others are evaluated by `noria.evaluate`."""
 
+MARKED_TASKS = tuple(task for task in Task if task is not Task.VECTOR)
+"""What can be marked; whether a vector is a good one depends on what it is for."""
+
 THRESHOLD = 0.5
 """From this probability on an answer counts as yes, where nobody chose another."""
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from noria.core.access import ApiKey
 from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
 from noria.core.anomalies import AnomalousRequest, AnomalyQueue
 from noria.core.data import DatasetVersion
@@ -77,6 +78,7 @@ FILED = [
         {"loop": "l", "turn": "turn_1"},
     ),
     (AliasState(model="m", alias="champion", version=1, moved_at=NOW), "alias", "m/champion", {"model": "m"}),
+    (ApiKey(id="k1", deployment="d", digest="sha256:0", made_at=NOW), "api-key", "k1", {"deployment": "d"}),
     (
         Rollout(
             id="rollout_1",

@@ -48,7 +48,7 @@ def test_a_missing_value_reaches_the_model_as_nan(office) -> None:
 
 
 def test_a_version_without_lookup_sees_its_inputs_alone(office) -> None:
-    served = loader(lambda artifact: Echo(), lambda version: None)(office.version(1))
+    served = loader(lambda artifact: Echo(), lambda version: None, None)(office.version(1))
     assert served.answer(ROWS[:1], 1) == ([0.25], {})
 
 
