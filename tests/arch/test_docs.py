@@ -40,6 +40,15 @@ def test_every_link_between_documents_leads_somewhere():
             assert (file.parent / target).exists(), f"{file.name}: {target}"
 
 
+def test_every_section_that_is_linked_exists():
+    for file in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]:
+        for target, section in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", file.read_text()):
+            there = file.parent / target if target else file
+            text = re.sub(r"^```.*?^```", "", there.read_text(), flags=re.MULTILINE | re.DOTALL)
+            headings = (re.sub(r"[^\w -]", "", heading.lower()) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE))
+            assert section in {heading.replace(" ", "-") for heading in headings}, f"{file.name}: {target}#{section}"
+
+
 def test_every_decision_has_a_number_of_its_own():
     names = sorted(file.name for file in (ROOT / "docs" / "decisions").glob("*.md"))
     assert [name[:3] for name in names] == [f"{number:03}" for number in range(1, len(names) + 1)]
