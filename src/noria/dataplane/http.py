@@ -1,4 +1,4 @@
-"""Carries HTTP to the data plane's faces: a bare ASGI function."""
+"""Puts every protocol over one desk: the router that finds who answers, and the HTTP server around it."""
 
 from __future__ import annotations
 

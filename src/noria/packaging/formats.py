@@ -15,9 +15,10 @@ from noria.core.schema import Signature
 from noria.core.trusting import Trusted
 from noria.packaging import networks, python_zip
 from noria.packaging.audit import audit
-from noria.packaging.networks import Sample, export, is_network
+from noria.packaging.networks import export, is_network
 from noria.packaging.parity import TOLERANCE
 from noria.packaging.python_zip import PythonModel
+from noria.packaging.samples import Sample
 from noria.packaging.scorers import asked
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {

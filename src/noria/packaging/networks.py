@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +10,7 @@ import numpy as np
 from noria.core.errors import ArtifactRejected
 from noria.core.schema import Field, Signature
 from noria.packaging import keras_graph, torch_graph
-
-Sample = np.ndarray | Mapping[str, np.ndarray]
-"""Rows as a model takes them: a float64 matrix, or one array per field whose first dimension is the rows."""
+from noria.packaging.samples import Sample
 
 TOLERANCE = 1e-4
 """Networks count in single precision, in which two programs that do the same may differ in the fifth figure."""

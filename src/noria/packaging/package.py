@@ -18,8 +18,8 @@ from noria.packaging import python_trial, python_zip, trial
 from noria.packaging.audit import audit
 from noria.packaging.formats import LIBRARIES, write
 from noria.packaging.manifest import FILES, Manifest
-from noria.packaging.networks import Sample
 from noria.packaging.parity import Parity, compared, fit_signature
+from noria.packaging.samples import Sample
 from noria.packaging.scorer import Scorer
 from noria.packaging.scorers import asked, open_scorer
 from noria.ports import wire

@@ -12,11 +12,11 @@ import numpy as np
 
 from noria.core.errors import ArtifactRejected, NoriaError
 from noria.core.schema import Signature
-from noria.packaging.networks import Sample
+from noria.packaging import samples
+from noria.packaging.samples import Sample
 from noria.ports import wire
 
 TIMEOUT_S = 300.0
-_MATRIX = "noria:matrix"
 
 
 def answers(content: bytes, signature: Signature, sample: Sample) -> np.ndarray:
@@ -27,8 +27,7 @@ def answers(content: bytes, signature: Signature, sample: Sample) -> np.ndarray:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        arrays = {_MATRIX: sample} if isinstance(sample, np.ndarray) else dict(sample)
-        np.savez(str(folder / "rows.npz"), allow_pickle=False, **{key: _plain(array) for key, array in arrays.items()})
+        samples.put(sample, folder)
         _run(content, signature, folder)
         return np.asarray(np.load(folder / "answers.npy", allow_pickle=False))
 
@@ -42,11 +41,6 @@ def classes(content: bytes, signature: Signature) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as name:
         _run(content, signature, Path(name))
         return tuple(json.loads(Path(name, "classes.json").read_bytes()))
-
-
-def _plain(array: np.ndarray) -> np.ndarray:
-    """Objects cannot be kept without pickle: text becomes NumPy's own, and nothing an empty text."""
-    return np.array(["" if one is None else str(one) for one in array.tolist()]) if array.dtype == object else array
 
 
 def _run(content: bytes, signature: Signature, folder: Path) -> None:
@@ -74,11 +68,9 @@ def main(folder: Path) -> None:
     try:
         scorer = PythonScorer((folder / "model").read_bytes(), wire.load((folder / "signature").read_bytes(), Signature))
         (folder / "classes.json").write_text(json.dumps(scorer.classes()))
-        if (folder / "rows.npz").exists():
-            with np.load(folder / "rows.npz", allow_pickle=False) as kept:
-                arrays = {name: kept[name] for name in kept.files}
-            rows: Sample = arrays[_MATRIX] if list(arrays) == [_MATRIX] else arrays
-            given = asked(lambda: scorer.score(rows)) if all(len(array) for array in arrays.values()) else np.empty(0)
+        rows = samples.taken(folder)
+        if rows is not None:
+            given = asked(lambda: scorer.score(rows)) if samples.has_rows(rows) else np.empty(0)
             np.save(folder / "answers.npy", given, allow_pickle=False)
     except NoriaError as error:
         (folder / "refusal.json").write_text(json.dumps([error.message, error.fix]))

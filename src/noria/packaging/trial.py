@@ -14,18 +14,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from noria.core.errors import ArtifactRejected, NoriaError
 from noria.core.schema import Signature
-from noria.packaging.networks import Sample
+from noria.packaging import samples
+from noria.packaging.samples import Sample
 from noria.ports import wire
 
 TIMEOUT_S = 120.0
 IDLE_S = 20.0
 """The other process ends when it has had nothing to do for so long; until then one serves many files."""
 
-_MATRIX = "noria:matrix"
 _LOCK = threading.Lock()
 _other: subprocess.Popen[bytes] | None = None
 
@@ -40,8 +38,7 @@ def tried(kind: str, content: bytes, signature: Signature, sample: Sample) -> No
         folder = Path(name)
         (folder / "model").write_bytes(content)
         (folder / "signature").write_bytes(wire.dump(signature))
-        arrays = {_MATRIX: sample} if isinstance(sample, np.ndarray) else dict(sample)
-        np.savez(str(folder / "rows.npz"), allow_pickle=False, **arrays)
+        samples.put(sample, folder)
         _ask(kind, folder)
 
 
@@ -142,10 +139,8 @@ def _answered(kind: str, content: bytes, folder: Path) -> None:
     from noria.packaging import scorers
 
     scorer = scorers.open_scorer(kind, content, wire.load((folder / "signature").read_bytes(), Signature))
-    with np.load(folder / "rows.npz", allow_pickle=False) as kept:
-        arrays = {name: kept[name] for name in kept.files}
-    rows: Sample = arrays[_MATRIX] if list(arrays) == [_MATRIX] else arrays
-    if all(len(array) for array in arrays.values()):
+    rows = samples.taken(folder)
+    if rows is not None and samples.has_rows(rows):
         scorers.asked(lambda: scorer.score(rows))
 
 
