@@ -33,8 +33,8 @@ from noria.app.settings import Settings, keep, read
 from noria.app.wiring import build
 from noria.cli.connections import Pool
 from noria.loop.bringing import Order
-from noria.loop.deploy import bring_out
 from noria.loop.deploying import Deployments
+from noria.loop.planning import bring_out
 from noria.stages.serving.plan_shards import PlanReader
 
 PORT = 17_790

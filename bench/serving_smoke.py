@@ -29,8 +29,8 @@ import uvloop
 from noria.adapters.journal_files import FileJournalWriter
 from noria.core.schema import Field, Kind, Signature, Task
 from noria.core.traffic import Plan, Route, ServedVersion
-from noria.dataplane.challenger import run_challenger
 from noria.dataplane.main import Parts, run
+from noria.dataplane.model_main import run_model
 from noria.ports import wire
 from noria.stages.serving.plans import publish
 
@@ -119,7 +119,7 @@ def serve(what: str, home: Path, port: int) -> None:
             make_lookup=lambda version: Weather(),
             journal=FileJournalWriter(home / "journal", "plane"),
             clock=WallClock(),
-            challenger_command=[sys.executable, __file__, "challenger"],
+            model_command=[sys.executable, __file__, "challenger"],
         ),
         "127.0.0.1",
         port,
@@ -243,7 +243,7 @@ def main() -> None:
     if sys.argv[1:2] == ["challenger"]:
         version = wire.load(Path(sys.argv[3]).read_bytes(), ServedVersion)
         scorer = Trees if os.environ.get("BENCH_MODEL", "trees") == "trees" else Logistic
-        run_challenger(Path(sys.argv[2]), version, lambda artifact: scorer(), lambda served: Weather())
+        run_model(Path(sys.argv[2]), version, lambda artifact: scorer(), lambda served: Weather())
         return
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=float, default=4.0)

@@ -22,9 +22,9 @@ from noria.core.errors import BlobMissing
 from noria.core.schema import Field, Kind, Signature, Task
 from noria.core.traffic import ServedVersion
 from noria.dataplane.cache import CachedBlobs
-from noria.dataplane.challenger import run_challenger
 from noria.dataplane.hiring import Limits
 from noria.dataplane.main import Parts, run
+from noria.dataplane.model_main import run_model
 from noria.dataplane.workers import supervise
 from noria.ports import wire
 from noria.stages.serving.isolated import Isolation
@@ -124,7 +124,7 @@ def parts(home: Path, grpc_port: int = 0, **worker: int) -> Parts:
         make_lookup=lambda version: Weather(),
         journal=FileJournalWriter(home / "journal", "plane"),
         clock=WallClock(),
-        challenger_command=[sys.executable, __file__, "challenger", str(home)],
+        model_command=[sys.executable, __file__, "challenger", str(home)],
         poll_s=0.05,
         grpc_port=grpc_port,
         isolation=Isolation(**options.get("isolation", {})),
@@ -144,4 +144,4 @@ if __name__ == "__main__":
         run(parts(home, parent=int(sys.argv[4]), place=int(sys.argv[5])), "127.0.0.1", int(sys.argv[3]))
     else:
         version = wire.load(Path(sys.argv[4]).read_bytes(), ServedVersion)
-        run_challenger(Path(sys.argv[3]), version, scorers(home), lambda served: Weather())
+        run_model(Path(sys.argv[3]), version, scorers(home), lambda served: Weather())

@@ -66,7 +66,7 @@ def parts(home: Path) -> Parts:
         journal=FileJournalWriter(home / "journal", "plane"),
         load_explains=explainers(blobs),
         clock=WallClock(),
-        challenger_command=[sys.executable, __file__],
+        model_command=[sys.executable, __file__],
         poll_s=0.05,
     )
 

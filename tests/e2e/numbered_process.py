@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from noria.core.traffic import ServedVersion
-from noria.dataplane.challenger import run_challenger
 from noria.dataplane.main import run
+from noria.dataplane.model_main import run_model
 from noria.ports import wire
 
 _spec = importlib.util.spec_from_file_location("dataplane_process", Path(__file__).with_name("dataplane_process.py"))
@@ -48,10 +48,10 @@ if __name__ == "__main__":
         command = [sys.executable, __file__, "challenger", str(home)]
         known = usual.parts(home)
         run(
-            replace(known, load_scorer=scorers(home), make_lookup=lambda version: Nothing(), challenger_command=command),
+            replace(known, load_scorer=scorers(home), make_lookup=lambda version: Nothing(), model_command=command),
             "127.0.0.1",
             int(sys.argv[3]),
         )
     else:
         version = wire.load(Path(sys.argv[4]).read_bytes(), ServedVersion)
-        run_challenger(Path(sys.argv[3]), version, scorers(home), lambda served: Nothing())
+        run_model(Path(sys.argv[3]), version, scorers(home), lambda served: Nothing())

@@ -9,7 +9,7 @@ from noria.core.traffic import Kill
 from noria.core.turning import Rollout, RolloutPhase, TurnState
 from noria.ledger.why import chain, to_text
 from noria.loop import intervening
-from noria.loop.deploy import open_rollout
+from noria.loop.planning import open_rollout
 from noria.stages.registry import aliases
 from noria.stages.serving import killing, log
 from noria.stages.serving.plans import read_plan

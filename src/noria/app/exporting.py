@@ -17,8 +17,8 @@ from noria.core.access import Doors
 from noria.core.errors import NotAllowed, NotFound
 from noria.core.state import LoopState
 from noria.core.traffic import Plan, Route, ServedVersion
-from noria.loop.deploy import CHAMPION, as_champion
 from noria.loop.keys import doors_of
+from noria.loop.planning import CHAMPION, as_champion
 from noria.loop.world import World
 from noria.packaging import package
 from noria.ports import wire

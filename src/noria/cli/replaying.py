@@ -22,9 +22,9 @@ from noria.cli.traffic import Columns, Slice, Stream, slices
 from noria.core.errors import NotAllowed, Unavailable
 from noria.core.moments import to_ms
 from noria.core.traffic import Role
-from noria.loop.deploy import CHAMPION
 from noria.loop.enrol import in_force
 from noria.loop.parity import declared_by, parity_of, sources
+from noria.loop.planning import CHAMPION
 from noria.loop.states import state_of
 from noria.ports.clock import TurnableClock
 from noria.stages.registry import aliases, versions

@@ -21,9 +21,9 @@ from noria.core.state import LoopState
 from noria.core.turning import Event, Rollout, Step, Turn
 from noria.core.watching import Incident
 from noria.ledger.why import chain, decisions, headline, to_text
-from noria.loop.deploy import open_rollout
 from noria.loop.guards import said
 from noria.loop.outbox import failing
+from noria.loop.planning import open_rollout
 from noria.stages.registry.versions import every_version
 
 DEPLOYMENTS_SHOWN = 20

@@ -14,7 +14,7 @@ from noria.core.state import LoopState, TrafficPoint
 from noria.core.turning import Event, Rollout, Step, StepState, Turn
 from noria.core.watching import DriftReference, Incident, MonitorPhase, MonitorState, Reading
 from noria.ledger.why import headline
-from noria.loop.deploy import open_rollout
+from noria.loop.planning import open_rollout
 from noria.loop.world import World
 from noria.ports import wire
 

@@ -20,9 +20,9 @@ def main(arguments: list[str]) -> None:
     if arguments[1:2] == ["worker"]:
         _serve(settings, parent=int(arguments[2]), place=int(arguments[3]))
     elif len(arguments) == 3:
-        from noria.dataplane.assembly import be_challenger
+        from noria.dataplane.assembly import be_model
 
-        be_challenger(settings, Path(arguments[1]), Path(arguments[2]))
+        be_model(settings, Path(arguments[1]), Path(arguments[2]))
     else:
         with running(settings.folder, "dataplane"):
             if settings.worker_count > 1:

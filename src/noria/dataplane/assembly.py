@@ -13,10 +13,10 @@ from noria.app.settings import Settings, token
 from noria.core.sizes import size_bytes
 from noria.core.traffic import ServedVersion
 from noria.dataplane.cache import CachedBlobs
-from noria.dataplane.challenger import run_challenger
 from noria.dataplane.hiring import Limits
 from noria.dataplane.limits import RequestLimits
 from noria.dataplane.main import Parts, run
+from noria.dataplane.model_main import run_model
 from noria.ports import wire
 from noria.stages.serving.family import Loaders
 from noria.stages.serving.isolated import Isolation
@@ -40,7 +40,7 @@ def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0)
             load_explains=explainers(blobs),
             journal=data_plane_journal(settings),
             clock=open_clock(settings),
-            challenger_command=(sys.executable, "-m", "noria.dataplane", str(home)),
+            model_command=(sys.executable, "-m", "noria.dataplane", str(home)),
             token=token(settings),
             open=settings.on_loopback and not hosting.platform,
             deployment=settings.deployment,
@@ -60,12 +60,12 @@ def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0)
     )
 
 
-def be_challenger(settings: Settings, socket: Path, version_file: Path) -> None:
+def be_model(settings: Settings, socket: Path, version_file: Path) -> None:
     """Be the process of one version, for the data plane that listens on `socket`."""
     blobs = _blobs(settings)
     version = wire.load(version_file.read_bytes(), ServedVersion)
     made = lookups(settings.folder, blobs, settings.folder / "dataplane")
-    run_challenger(socket, version, scorers(blobs, python=True), made, family_loaders(settings))
+    run_model(socket, version, scorers(blobs, python=True), made, family_loaders(settings))
 
 
 def _blobs(settings: Settings) -> CachedBlobs:

@@ -57,7 +57,7 @@ def hiring(command: Sequence[str], log_folder: Path, *, limits: Limits | None = 
     """How the desk gets processes for versions.
 
     Args:
-        command: Gets two arguments more: the socket's path and the version's JSON file; it ends in `run_challenger`.
+        command: Gets two arguments more: the socket's path and the version's JSON file; it ends in `run_model`.
         log_folder: Where what the processes print is kept.
     """
     places: dict[str, int] = {}

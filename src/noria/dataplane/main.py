@@ -49,7 +49,7 @@ class Parts:
         load_scorer: Artifact digest to scorer.
         make_lookup: Version to what looks its features up; None when all are plain inputs.
         journal: This process's writer.
-        challenger_command: Starts a challenger; gets the socket's path and the version's JSON file as arguments.
+        model_command: Starts a model in a process of its own; gets the socket's path and the version's JSON file as arguments.
         token: The home's; opens everything.
         open: Whether everybody may call what has no keys of its own: on this machine.
         request_limits: What this process takes.
@@ -74,7 +74,7 @@ class Parts:
     make_lookup: Callable[[ServedVersion], Lookup | None]
     journal: JournalWriter
     clock: Clock
-    challenger_command: Sequence[str]
+    model_command: Sequence[str]
     token: str = ""
     open: bool = True
     deployment: str = ""
@@ -102,7 +102,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     """As `run`, in the running loop of the main thread."""
     desk = Desk(
         load=loader(parts.load_scorer, parts.make_lookup, parts.families),
-        hire=hiring(parts.challenger_command, parts.cache_folder / "challengers" / str(parts.place), limits=parts.limits),
+        hire=hiring(parts.model_command, parts.cache_folder / "challengers" / str(parts.place), limits=parts.limits),
         journal=parts.journal,
         clock=parts.clock,
         isolation=parts.isolation,

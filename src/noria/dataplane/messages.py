@@ -1,4 +1,4 @@
-"""What the data plane and a challenger's process say to each other: MessagePack behind a four-byte length."""
+"""What the data plane and a model's own process say to each other: MessagePack behind a four-byte length."""
 
 from __future__ import annotations
 

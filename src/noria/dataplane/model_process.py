@@ -46,7 +46,7 @@ class ModelProcess:
         """Start it and return when it has loaded the version.
 
         Args:
-            command: Gets two arguments more: the socket's path and the version's JSON file; it ends in `run_challenger`.
+            command: Gets two arguments more: the socket's path and the version's JSON file; it ends in `run_model`.
             output: Where what it prints is kept; emptied first.
 
         Raises:

@@ -16,7 +16,7 @@ from noria.core.state import AliasState, LoopState
 from noria.core.training import Candidate, Provenance, Recipe
 from noria.core.turning import Event
 from noria.loop.bringing import AT_ONCE, TOGETHER, Order, family_of, packaged, said
-from noria.loop.deploy import CHAMPION, PINNED, bring_out
+from noria.loop.planning import CHAMPION, PINNED, bring_out
 from noria.loop.world import World
 from noria.ports.records import Write
 from noria.stages.registry import aliases, versions

@@ -8,9 +8,9 @@ from noria.core.errors import Conflict, NotAllowed
 from noria.core.judging import Approval
 from noria.core.state import LoopState
 from noria.core.turning import Event, Rollout, RolloutPhase, Turn
-from noria.loop.deploy import CHAMPION, bring_out, open_rollout
 from noria.loop.looks import Look, promoted, taken_out
 from noria.loop.phases import tell_phase
+from noria.loop.planning import CHAMPION, bring_out, open_rollout
 from noria.loop.states import amend, state_of
 from noria.loop.steering import told
 from noria.loop.world import World

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from noria.core.turning import Rollout, RolloutPhase, Turn, TurnState
 from noria.ledger.documents import Documents
-from noria.loop.deploy import CHAMPION, open_rollout
+from noria.loop.planning import CHAMPION, open_rollout
 from noria.loop.states import amend, state_of
 from noria.stages.registry import aliases
 

@@ -8,8 +8,8 @@ from noria.core.registry import ModelVersion
 from noria.core.turning import Rollout
 from noria.core.watching import Incident, MonitorState
 from noria.durable.trip import Trip
-from noria.loop.deploy import CHALLENGER, CHAMPION
 from noria.loop.incidents import ended
+from noria.loop.planning import CHALLENGER, CHAMPION
 from noria.loop.story import Story
 from noria.loop.world import World
 from noria.ports.records import Write

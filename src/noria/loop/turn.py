@@ -21,11 +21,11 @@ from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
 from noria.core.turning import Rollout, RolloutPhase, Step, Turn, TurnState
 from noria.durable.trip import Trip
 from noria.loop import drills
-from noria.loop.deploy import CHALLENGER, CHAMPION, open_rollout
 from noria.loop.evaluating import Evaluated
 from noria.loop.examined import examination_of
 from noria.loop.gathering import gather
 from noria.loop.leaks import refusal
+from noria.loop.planning import CHALLENGER, CHAMPION, open_rollout
 from noria.loop.probing import wants_probe, worth_it
 from noria.loop.rollout import begin, out
 from noria.loop.states import state_of

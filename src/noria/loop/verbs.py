@@ -13,10 +13,10 @@ from noria.core.registry import Deployment
 from noria.core.state import LoopState
 from noria.core.turning import Cause, Event, Signal, Turn, TurnState
 from noria.loop import drills, intervening
-from noria.loop.deploy import CHAMPION, bring_out, open_rollout
 from noria.loop.deploying import Deployments
 from noria.loop.enrol import enrol, in_force
 from noria.loop.phases import tell_phase
+from noria.loop.planning import CHAMPION, bring_out, open_rollout
 from noria.loop.states import amend, open_turns, state_of
 from noria.loop.world import World
 from noria.stages.governance import approvals

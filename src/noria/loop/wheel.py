@@ -13,7 +13,6 @@ from noria.core.turning import Turn, TurnState
 from noria.durable.trip import Trip
 from noria.ledger.documents import Documents
 from noria.loop import turn as turning
-from noria.loop.deploy import CHAMPION, bring_out
 from noria.loop.drilling import finish_heard
 from noria.loop.duty import Duty
 from noria.loop.enrol import in_force
@@ -22,6 +21,7 @@ from noria.loop.intervening import take_up
 from noria.loop.keeping import Keeper
 from noria.loop.monitors.span import Watched, watched_champion
 from noria.loop.phases import tell_phase
+from noria.loop.planning import CHAMPION, bring_out
 from noria.loop.states import amend, open_turns, state_of
 from noria.loop.telling import tell_digest
 from noria.loop.triggers import ask_regularly, new_signals, weigh_signals

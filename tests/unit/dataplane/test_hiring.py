@@ -20,7 +20,7 @@ CHILD = """
 import os, signal, sys, time
 from pathlib import Path
 from noria.core.traffic import ServedVersion
-from noria.dataplane.challenger import run_challenger
+from noria.dataplane.model_main import run_model
 from noria.ports import wire
 
 held = []
@@ -42,7 +42,7 @@ def load(artifact):
         raise ArithmeticError("this model is broken")
     return First()
 
-run_challenger(Path(sys.argv[1]), wire.load(Path(sys.argv[2]).read_bytes(), ServedVersion), load, lambda version: None)
+run_model(Path(sys.argv[1]), wire.load(Path(sys.argv[2]).read_bytes(), ServedVersion), load, lambda version: None)
 """
 LIMITS = Limits(start_s=30.0, every_s=0.02)
 ROWS = [{"tail": "N1", "distance": 1_000.0}, {"tail": "N2", "distance": 5_000.0}]

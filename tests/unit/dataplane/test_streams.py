@@ -23,7 +23,7 @@ CHILD = """
 import os, signal, sys, time
 from pathlib import Path
 from noria.core.traffic import ServedVersion
-from noria.dataplane.challenger import run_challenger
+from noria.dataplane.model_main import run_model
 from noria.ports import wire
 
 class Counting:
@@ -44,7 +44,7 @@ class Counting:
         finally:
             Path(sys.argv[2]).touch()
 
-run_challenger(Path(sys.argv[3]), wire.load(Path(sys.argv[4]).read_bytes(), ServedVersion), lambda artifact: Counting(), lambda version: None)
+run_model(Path(sys.argv[3]), wire.load(Path(sys.argv[4]).read_bytes(), ServedVersion), lambda artifact: Counting(), lambda version: None)
 """
 
 

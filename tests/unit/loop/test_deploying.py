@@ -15,8 +15,8 @@ from noria.core.schema import Field, Kind, Signature, Task
 from noria.core.state import LoopState
 from noria.ledger.why import chain, decisions
 from noria.loop.bringing import Order
-from noria.loop.deploy import bring_out
 from noria.loop.deploying import Deployments
+from noria.loop.planning import bring_out
 from noria.loop.verbs import Verbs
 from noria.packaging import package
 from noria.stages.registry import versions

@@ -27,7 +27,7 @@ _PR_SET_PDEATHSIG = 1
 """Linux: `prctl(2)`."""
 
 
-def run_challenger(
+def run_model(
     socket_path: Path,
     served: ServedVersion,
     load_scorer: Callable[[str], Scorer],
