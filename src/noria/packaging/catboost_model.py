@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from noria.core.errors import ArtifactRejected, RequestInvalid, Unavailable
+from noria.core.errors import ArtifactRejected, Unavailable
 from noria.core.schema import Signature, Task
 from noria.packaging import catboost_trees
 from noria.packaging.forest_graph import graph_of
+from noria.packaging.scorer import check_width
 
 
 def is_catboost(model: object) -> bool:
@@ -107,8 +108,7 @@ class CatboostScorer:
         Raises:
             RequestInvalid: the matrix has another width.
         """
-        if X.ndim != 2 or X.shape[1] != self._width:
-            raise RequestInvalid(f"the model takes {self._width} features, not a matrix of shape {X.shape}")
+        check_width(X, self._width)
         return predict(self.model, X, self.signature.task)
 
     def importance(self) -> np.ndarray:

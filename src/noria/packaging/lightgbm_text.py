@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from noria.core.errors import ArtifactRejected, RequestInvalid, Unavailable
+from noria.core.errors import ArtifactRejected, Unavailable
 from noria.core.schema import Signature
+from noria.packaging.scorer import check_width
 
 _FLOAT64, _NORMAL, _CONTRIBUTIONS, _ALL_TREES, _GAIN = 1, 0, 3, -1, 1
 _FEW_ROWS = 6
@@ -68,8 +69,7 @@ class LightgbmScorer:
         Raises:
             RequestInvalid: the matrix has another width.
         """
-        if X.ndim != 2 or X.shape[1] != self._width:
-            raise RequestInvalid(f"the model takes {self._width} features, not a matrix of shape {X.shape}")
+        check_width(X, self._width)
         answers = self._row_by_row(X) if len(X) <= _FEW_ROWS else self._at_once(X)
         return answers if self._booster.outputs == 1 else answers.reshape(len(X), self._booster.outputs)
 

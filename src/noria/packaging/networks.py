@@ -11,6 +11,7 @@ from noria.core.errors import ArtifactRejected
 from noria.core.schema import Field, Signature
 from noria.packaging import keras_graph, torch_graph
 from noria.packaging.samples import Sample
+from noria.packaging.scorer import as_answers
 
 TOLERANCE = 1e-4
 """Networks count in single precision, in which two programs that do the same may differ in the fifth figure."""
@@ -53,10 +54,10 @@ def export(model: Any, signature: Signature, sample: Sample) -> Exported:
                 fix="name each keras.Input as its field",
             )
         taken = list(arrays.values()) if _one_matrix(signature) else [arrays[name] for name in names]
-        answers = _shaped(keras_graph.predict(model, taken), signature) if rows else None
+        answers = as_answers(keras_graph.predict(model, taken), signature) if rows else None
         return Exported(content=keras_graph.export(model), answers=answers, libraries=("keras", "tensorflow", "tf2onnx"))
     resting = torch_graph.resting(model)
-    answers = _shaped(torch_graph.predict(resting, list(arrays.values())), signature) if rows else None
+    answers = as_answers(torch_graph.predict(resting, list(arrays.values())), signature) if rows else None
     return Exported(content=torch_graph.export(resting, arrays), answers=answers, libraries=("torch",))
 
 
@@ -81,10 +82,3 @@ def _arrays(signature: Signature, sample: Sample) -> tuple[dict[str, np.ndarray]
 
 def _zeros(field: Field) -> np.ndarray:
     return np.zeros((2, *(size if size > 0 else 1 for size in field.shape)), dtype=field.dtype or "float32")
-
-
-def _shaped(answers: np.ndarray, signature: Signature) -> np.ndarray:
-    """A network's (rows, 1) as (rows,) where one number is meant, and whatever it gives as (rows, width) where several are."""
-    if signature.task.wide:
-        return answers.reshape(len(answers), -1)
-    return answers[:, -1] if answers.ndim == 2 and answers.shape[1] <= 2 else answers

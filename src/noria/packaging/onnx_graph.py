@@ -10,7 +10,7 @@ import numpy as np
 from noria.core.errors import ArtifactRejected, RequestInvalid
 from noria.core.schema import Signature
 from noria.packaging.onnx_session import DTYPES, answer_of, open_session, takes_matrix
-from noria.packaging.scorer import COLUMNS, MATRIX
+from noria.packaging.scorer import COLUMNS, MATRIX, as_answers
 
 
 def dump(model: Any) -> bytes:
@@ -49,11 +49,7 @@ class OnnxScorer:
             RequestInvalid: the graph refuses the columns, and says why.
         """
         answers = self._session.run(self._outputs, {self._input: X.astype(self._dtype)} if self.takes == MATRIX else self._feed(X))[0]
-        if self.signature.task.wide:
-            answers = answers.reshape(len(answers), -1)
-        elif answers.ndim == 2:
-            answers = answers[:, -1] if answers.shape[1] <= 2 else answers
-        return answers.astype(np.float64)
+        return as_answers(answers, self.signature).astype(np.float64)
 
     def importance(self) -> np.ndarray:
         """Empty: a graph does not say."""

@@ -16,7 +16,7 @@ import numpy as np
 from noria.core.errors import ArtifactRejected, RequestInvalid
 from noria.core.schema import Kind, Signature
 from noria.packaging import python_zip
-from noria.packaging.scorer import COLUMNS, MATRIX
+from noria.packaging.scorer import COLUMNS, MATRIX, as_answers
 
 _UNFOLDED = "noria-python-"
 
@@ -91,9 +91,7 @@ class PythonScorer:
         numbers = given.astype(np.float64)
         if len(numbers) != rows if numbers.ndim else rows:
             raise RequestInvalid(f"the class gave {len(numbers) if numbers.ndim else 'no'} answers to {rows} rows")
-        if signature.task.wide:
-            return numbers.reshape(rows, -1)
-        return numbers[:, -1] if numbers.ndim == 2 and numbers.shape[1] <= 2 else numbers
+        return as_answers(numbers, signature)
 
 
 def _made(card: python_zip.Card, folder: Path, signature: Signature) -> Any:

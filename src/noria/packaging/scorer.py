@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from noria.core.errors import RequestInvalid
 from noria.core.schema import Signature
 
 MATRIX, COLUMNS = "matrix", "columns"
@@ -14,6 +15,23 @@ MATRIX, COLUMNS = "matrix", "columns"
 def takes(scorer: object) -> str:
     """How a scorer wants its rows: MATRIX, unless its `takes` says COLUMNS, as it does where a row holds more than numbers."""
     return getattr(scorer, "takes", MATRIX)
+
+
+def check_width(X: np.ndarray, width: int) -> None:
+    """Refuse rows that the model's library might read beyond.
+
+    Raises:
+        RequestInvalid: `X` is no matrix of so many features.
+    """
+    if X.ndim != 2 or X.shape[1] != width:
+        raise RequestInvalid(f"the model takes {width} features, not a matrix of shape {X.shape}")
+
+
+def as_answers(numbers: np.ndarray, signature: Signature) -> np.ndarray:
+    """What a model gave in the shape that `Scorer.score` promises: a lone column, or the positive one of two, is one number per row."""
+    if signature.task.wide:
+        return numbers.reshape(len(numbers), -1)
+    return numbers[:, -1] if numbers.ndim == 2 and numbers.shape[1] <= 2 else numbers
 
 
 class Scorer(Protocol):

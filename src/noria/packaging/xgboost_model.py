@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from noria.core.errors import ArtifactRejected, RequestInvalid, Unavailable
+from noria.core.errors import ArtifactRejected, Unavailable
 from noria.core.schema import Signature
 from noria.packaging import xgboost_trees
 from noria.packaging.forest_graph import graph_of
+from noria.packaging.scorer import check_width
 
 _VALUE, _CONTRIBUTIONS = 0, 2
 _ASK = {"training": False, "iteration_begin": 0, "iteration_end": 0, "cache_id": 0, "strict_shape": True}
@@ -88,8 +89,7 @@ class XgboostScorer:
         Raises:
             RequestInvalid: the matrix has another width.
         """
-        if X.ndim != 2 or X.shape[1] != self._width:
-            raise RequestInvalid(f"the model takes {self._width} features, not a matrix of shape {X.shape}")
+        check_width(X, self._width)
         answers = self._booster.in_place(X)
         return answers[:, 0] if answers.ndim == 2 and answers.shape[1] == 1 else answers
 
