@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from noria.core.declaration.backtest import Backtest
     from noria.core.declaration.conduct import expected, fair, invariant, monotone, robust
     from noria.core.declaration.dataset import Dataset, Label
+    from noria.core.declaration.family import Family
     from noria.core.declaration.features import feature_view, on_demand
     from noria.core.declaration.gates import (
         approval,
@@ -67,6 +68,7 @@ __all__ = [
     "Costs",
     "Dataset",
     "Fairness",
+    "Family",
     "Interleave",
     "Label",
     "Leakage",

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,7 @@ import pytest
 from noria.adapters.files import Files
 from noria.adapters.journal_files import FileJournalReader, FileJournalWriter
 from noria.adapters.lmdb import Lmdb
+from noria.app.prediction import families
 from noria.core.errors import NoriaError, Unavailable
 from noria.core.moments import to_ms
 from noria.core.notices import Notice, Told
@@ -34,7 +36,9 @@ from noria.ports.launcher import JobState
 from noria.ports.notify import Channel
 from noria.stages.features.online import Lookup
 from noria.stages.serving.desk import Desk
+from noria.stages.serving.family import Loaders, loader
 from noria.stages.serving.faults import Faulty
+from noria.stages.serving.lazily import Loading
 from noria.stages.serving.model import Row, Served
 from noria.stages.serving.plans import read_plan
 from noria.stages.training.snapshot import restore_code
@@ -231,7 +235,9 @@ class Noria:
         file = restore_code(version.code, world.home / "dataplane" / version.code[7:19], blobs=world.blobs)
         loop = named(load(file), version.loop)
         lookup = Lookup(scoped(loop, version.code), online=world.online, inputs=version.signature.inputs, fields=version.signature.features)
-        return Served(version, scorer=package.load(version.artifact, blobs=world.blobs), lookup=lookup)
+        scorers = partial(package.load, blobs=world.blobs)
+        kin = Loaders(family=families(world.blobs), scorer=scorers, loading=Loading())
+        return loader(scorers, lambda _: lookup, kin)(version)
 
     def _follow_plan(self) -> None:
         plan = read_plan(self.world.plan_file)

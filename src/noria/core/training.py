@@ -109,6 +109,44 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """What became of a candidate's family.
+
+    Attributes:
+        family: Digest of the `noria.core.traffic.Family`; "" = no member was kept, the candidate answers alone.
+        by: The field that names the partition.
+        partitions: How many there are in the training rows.
+        tried: How many were large enough to be tried.
+        kept: How many keep a model of their own.
+        named: The first of those, by name.
+        left_out: Why the others have none, and how many each.
+        size_bytes: Of all members together.
+    """
+
+    family: str
+    by: str
+    partitions: int
+    tried: int
+    kept: int
+    named: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    size_bytes: int = 0
+
+    @property
+    def said(self) -> str:
+        """In one line.
+
+        >>> Members(family="", by="shop", partitions=3, tried=2, kept=1, named=("ulm",), left_out={"too few rows": 1}).said
+        'family by shop: 2 of 3 partitions tried, 1 kept (ulm); left out: 1 too few rows'
+        """
+        some = ", ".join(self.named) + (", …" if self.kept > len(self.named) else "")
+        told = f"family by {self.by}: {self.tried:,} of {self.partitions:,} partitions tried, {self.kept:,} kept" + (
+            f" ({some})" if some else ""
+        )
+        return told + ("; left out: " + ", ".join(f"{count:,} {why}" for why, count in self.left_out.items()) if self.left_out else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A trained, packaged model with its signature.
 

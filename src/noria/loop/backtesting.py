@@ -73,7 +73,7 @@ def past_of(on: Materials) -> tuple[Past, float, str] | None:
         end=on.features.end,
         answers=answers,
         trained_rows=rows,
-        champion=None if champion is None else answers_of(champion, on.features, frame, on.blobs),
+        champion=None if champion is None else answers_of(champion, on.features, frame, on.blobs, alone=True),
         champion_from=None if champion is None else champion.scorecard.start,
         given=given,
         champion_given=replace(given, threshold=on.champion_given.threshold),

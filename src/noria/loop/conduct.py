@@ -17,6 +17,7 @@ from noria.core.examination.slices import SliceSearch
 from noria.core.examination.stress import Behaviour, Stress
 from noria.core.schema import Field
 from noria.loop.answering import answering, answering_cases, inputs_of_cases, recomputed
+from noria.loop.families import with_beside
 from noria.loop.materials import Materials
 from noria.packaging import package
 from noria.stages.evaluation import fairness
@@ -27,7 +28,6 @@ from noria.stages.evaluation.measured import Array
 from noria.stages.evaluation.scorecards import time_blocks
 from noria.stages.evaluation.slice_search import losses_of, search
 from noria.stages.evaluation.stress import ROWS, Wanted, stressed
-from noria.stages.features import assemble
 from noria.stages.monitoring.stability import debiased_psi
 
 
@@ -36,7 +36,7 @@ def slices_of(on: Materials) -> SliceSearch | None:
     losses = losses_of(on.task, on.y, on.score)
     if losses is None:
         return None
-    rows = _with_groups(on, on.frame)
+    rows = with_beside(on.frame, on.features, on.blobs)
     fields = [field.name for field in _ordered(on)]
     columns = [*fields, *(name for name in rows.columns if name not in on.frame.columns)]
     return search(
@@ -54,7 +54,7 @@ def fairness_of(on: Materials) -> FairnessReport | None:
     declared = on.loop.fairness
     if declared is None:
         return None
-    rows = _with_groups(on, on.frame)
+    rows = with_beside(on.frame, on.features, on.blobs)
     favourable, threshold, answers = _answers(declared, on)
     return fairness.examine(
         rows.tail(on.judged.height),
@@ -109,12 +109,6 @@ def _tried(gate: BehaviourGate, on: Materials, rows: pl.DataFrame, fields: list[
         )
         return replace(tried, cases=on.blobs.put(folder / gate.cases)) if isinstance(gate.cases, str) else tried
     return behaviour(gate, rows, answering(on, rows), fields=fields, classes=classes, task=on.task, clusters=clusters)
-
-
-def _with_groups(on: Materials, frame: pl.DataFrame) -> pl.DataFrame:
-    """The table with the columns that are kept beside it, where they are no features."""
-    beside = assemble.load_groups(on.features, blobs=on.blobs)
-    return frame.with_columns(column for column in beside.iter_columns() if column.name not in frame.columns)
 
 
 def _ordered(on: Materials) -> list[Field]:

@@ -18,6 +18,7 @@ from noria.core.errors import DataInvalid, DeclarationInvalid
 from noria.core.schema import LOOP_TASKS, Kind, Task
 from noria.loop.declared_comparisons import mistakes_of_comparing
 from noria.loop.declared_conduct import Known, mistakes_of_conduct
+from noria.loop.declared_family import mistakes_of_family
 from noria.loop.declared_metrics import mistakes_of_metrics
 from noria.loop.declared_policies import mistakes_of_policies
 from noria.loop.mistakes import nearest
@@ -75,7 +76,10 @@ def mistakes(loop: Loop, file: Path) -> list[str]:
         found.add(part, wrong, mend)
     _check_search(loop, found)
     known = Known(columns=schemas[loop.label.columns.dataset.name], features=produced, tasks=tasks, folder=file.parent)
-    for part, wrong, mend in (*mistakes_of_policies(loop), *mistakes_of_comparing(loop), *mistakes_of_conduct(loop, known)):
+    for mistakes_of in (mistakes_of_conduct, mistakes_of_family):
+        for part, wrong, mend in mistakes_of(loop, known):
+            found.add(part, wrong, mend)
+    for part, wrong, mend in (*mistakes_of_policies(loop), *mistakes_of_comparing(loop)):
         found.add(part, wrong, mend)
     return found.said
 

@@ -9,13 +9,14 @@ from noria.core.errors import NotFound
 from noria.core.explaining import Counterfactual, ExplainedRequest, Explanation, Search
 from noria.core.registry import ModelVersion
 from noria.core.schema import Signature, Task
-from noria.core.traffic import Scalar
+from noria.core.traffic import Family, Scalar
 from noria.loop.examined import examination_of
 from noria.loop.explained import background_of
 from noria.loop.monitors.span import feature_frame
 from noria.loop.world import World
 from noria.packaging import package
 from noria.packaging.encoding import encode
+from noria.packaging.manifest import verified
 from noria.packaging.scorer import Scorer
 from noria.ports import wire
 from noria.stages.evaluation.counterfactuals import counterfactuals
@@ -41,7 +42,7 @@ def explain_request(world: World, loop: str, request_id: str, *, search: Search 
     row = _row(world, loop, request_id)
     version = versions.get(world.records, loop, int(row["version"][0]))
     signature = version.candidate.signature
-    scorer = package.load(version.candidate.artifact, blobs=world.blobs, form="native")
+    scorer = package.load(_artifact(world, version, row), blobs=world.blobs, form="native")
     digest, X, raw = _background(world, version)
     asked = encode(feature_frame(row, signature), signature.features)
     place = _place(row, signature)
@@ -72,6 +73,14 @@ def _row(world: World, loop: str, request_id: str) -> pl.DataFrame:
         )
     order = pl.col("role").replace_strict({role: place for place, role in enumerate(ROLES)}, default=len(ROLES))
     return rows.sort(order).head(1)
+
+
+def _artifact(world: World, version: ModelVersion, row: pl.DataFrame) -> str:
+    """The model that answered: of a family, the member that the log names, else the parent."""
+    member = str(row["member"][0] or "") if version.family and "member" in row.columns else ""
+    if not member:
+        return version.candidate.artifact
+    return wire.load(verified(version.family, blobs=world.blobs), Family).members.get(member, version.candidate.artifact)
 
 
 def _kept(world: World, loop: str, request_id: str) -> Explanation | None:

@@ -10,11 +10,13 @@ import polars as pl
 
 from noria.core.declaration.loop import Loop
 from noria.core.schema import Task
-from noria.core.training import Candidate, FeatureSet
+from noria.core.training import Candidate, FeatureSet, Members
+from noria.loop.families import with_beside
 from noria.loop.given import given_of_judged
 from noria.loop.refitting import answers_of
 from noria.loop.workshop import Bench, Order
 from noria.packaging import package
+from noria.packaging.family_scorer import FamilyScorer, partitions_of
 from noria.packaging.scorer import Scorer
 from noria.ports.blobs import Blobs
 from noria.stages.evaluation import metrics
@@ -34,7 +36,9 @@ class Materials:
         score: The candidate's answers, shape (rows,) or (rows, classes).
         champion_score: The champion's answers on the same rows; None without a champion that answers the same question.
         metric: The metric that matters most to this loop.
+        scorer: The candidate; of a family, all of it as far as rows tell whose they are.
         given: What metrics of the candidate need besides outcomes and answers.
+        members: What became of the candidate's family; None = none was asked for.
     """
 
     loop: Loop
@@ -52,6 +56,7 @@ class Materials:
     given: Given
     blobs: Blobs
     bench: Bench
+    members: Members | None = None
 
     @property
     def task(self) -> Task:
@@ -76,11 +81,24 @@ class Materials:
 
 
 def gathered(
-    loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame, candidate: Candidate, blobs: Blobs, bench: Bench
+    loop: Loop,
+    order: Order,
+    features: FeatureSet,
+    frame: pl.DataFrame,
+    candidate: Candidate,
+    blobs: Blobs,
+    bench: Bench,
+    members: Members | None = None,
 ) -> Materials:
     """Let candidate and champion answer the rows that judge."""
     X, y, judged = splits.holdout(features, frame)
-    scorer = package.load(candidate.artifact, blobs=blobs, python=True)
+    whole = with_beside(frame, features, blobs).tail(judged.height) if features.groups else judged
+    scorer: Scorer = package.load(candidate.artifact, blobs=blobs, python=True)
+    if members is not None and members.family:
+        scorer = family = FamilyScorer(candidate.artifact, members.family, blobs=blobs, python=True)
+        score = family.answer(X, partitions_of(whole, members.by))
+    else:
+        score = scorer.score(X)
     return Materials(
         loop=loop,
         order=order,
@@ -91,12 +109,13 @@ def gathered(
         X=X,
         y=y,
         judged=judged,
-        score=scorer.score(X),
-        champion_score=None if order.champion is None else answers_of(order.champion, features, judged, blobs),
+        score=score,
+        champion_score=None if order.champion is None else answers_of(order.champion, features, whole, blobs),
         metric=tuning_metric(loop, features.task),
         given=given_of_judged(loop, candidate, frame, judged.height),
         blobs=blobs,
         bench=bench,
+        members=members,
     )
 
 

@@ -54,7 +54,7 @@ def probed(loop: Loop, order: Order, features: FeatureSet, frame: pl.DataFrame, 
     blocks = time_blocks(made.rows[TIME].to_numpy().astype("datetime64[ms]"))
     given = given_of_judged(loop, champion.candidate, frame, len(made.y))
     mark = estimate(metric, made.y, made.score, task=features.task, clusters=blocks, seed=loop.seed, given=given)
-    rivals = answers_of(champion, features, made.rows, blobs)
+    rivals = answers_of(champion, features, made.rows, blobs, alone=True)
     probe = Probe(
         metric=metric,
         start=start,

@@ -17,6 +17,7 @@ from noria.core.training import FeatureSet, Param
 from noria.loop.native import native_score
 from noria.packaging import package
 from noria.packaging.encoding import encode
+from noria.packaging.family_scorer import FamilyScorer, partitions_of
 from noria.ports.blobs import Blobs
 from noria.stages.training import fit, splits
 
@@ -72,14 +73,22 @@ def refit(
     return Refit(y=split.y_valid, score=native_score(model, split, features.task), rows=rows, trained_rows=len(split.y), seconds=seconds)
 
 
-def answers_of(version: ModelVersion, features: FeatureSet, rows: pl.DataFrame, blobs: Blobs) -> np.ndarray | None:
-    """A registered version's answers to raw rows; None where it answers another question, or needs columns that they lack."""
+def answers_of(version: ModelVersion, features: FeatureSet, rows: pl.DataFrame, blobs: Blobs, *, alone: bool = False) -> np.ndarray | None:
+    """A registered version's answers to raw rows; None where it answers another question, or needs columns that they lack.
+
+    Args:
+        alone: Of a family, ask the parent only: where it is held against models that have no members either.
+    """
     signature = version.candidate.signature
     if signature.task is not features.task or signature.classes != features.classes:
         return None
     if not {field.name for field in signature.features} <= set(rows.columns):
         return None
-    return package.load(version.candidate.artifact, blobs=blobs, python=True).score(encode(rows, signature.features))
+    X, artifact = encode(rows, signature.features), version.candidate.artifact
+    if alone or not version.family:
+        return package.load(artifact, blobs=blobs, python=True).score(X)
+    family = FamilyScorer(artifact, version.family, blobs=blobs, python=True)
+    return family.answer(X, partitions_of(rows, family.by)) if family.by in rows.columns else None
 
 
 def _blanked(split: Split, blank: tuple[int, ...]) -> Split:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from noria.core.examination.leakage import LeakageReport
 from noria.core.judging import Approval, Outcome, Scorecard, Verdict
 from noria.core.schema import Estimate
-from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
+from noria.core.training import Candidate, FeatureSet, Members, Recipe, Run, RunState
 from noria.core.turning import Event, Turn
 from noria.loop.evaluating import Evaluated
 from noria.loop.examined import examination_of
@@ -80,7 +80,13 @@ class Story:
         )
 
     def of_workshop(
-        self, features: FeatureSet, leaks: LeakageReport, recipe: Recipe, candidate: Candidate, judged: Evaluated
+        self,
+        features: FeatureSet,
+        leaks: LeakageReport,
+        recipe: Recipe,
+        candidate: Candidate,
+        judged: Evaluated,
+        members: Members | None = None,
     ) -> list[Write]:
         """What the workshop made, and the run that made it."""
         card = judged.scorecard
@@ -125,6 +131,7 @@ class Story:
                 made_from=candidate.made_from,
                 numbers={"parity max diff": candidate.parity_max_diff},
             ),
+            *([self._family(members)] if members else []),
             self.line(
                 "evaluation",
                 "scorecard.made",
@@ -133,11 +140,21 @@ class Story:
                     *(versus_words(card.champion, n, d) for n, d in list(card.versus_champion.items())[:1]),
                     *self._beside(card),
                 ],
-                after="training",
+                after="family" if members else "training",
                 numbers={**marks, "p99 ms": card.latency_p99_ms},
                 made_from=card.made_from,
             ),
         ]
+
+    def _family(self, members: Members) -> Write:
+        return self.line(
+            "family",
+            "family.raised",
+            [members.said],
+            after="training",
+            numbers={"tried": members.tried, "kept": members.kept, "left out": members.partitions - members.kept},
+            made_from=[members.family] if members.family else [],
+        )
 
     def _beside(self, card: Scorecard) -> list[str]:
         """What the examination says of simple models, of several windows and of ageing, where it has anything to say."""

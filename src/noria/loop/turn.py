@@ -17,7 +17,7 @@ from noria.core.errors import ExpectationsMissed
 from noria.core.examination.leakage import LeakageReport
 from noria.core.judging import Approval, Outcome, Verdict
 from noria.core.registry import ModelVersion
-from noria.core.training import Candidate, FeatureSet, Recipe, Run, RunState
+from noria.core.training import Candidate, FeatureSet, Members, Recipe, Run, RunState
 from noria.core.turning import Rollout, RolloutPhase, Step, Turn, TurnState
 from noria.durable.trip import Trip
 from noria.loop import drills
@@ -65,8 +65,9 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
     leaks = trip.poll("leakage", lambda: _looked_over(trip, workshop, world, story), LeakageReport)
     recipe = trip.poll("tuning", lambda: _worked(trip, workshop, "tuning", Recipe), Recipe)
     candidate = trip.poll("training", lambda: _worked(trip, workshop, "training", Candidate), Candidate)
+    members = trip.poll("family", lambda: _worked(trip, workshop, "family", Members), Members) if loop.family else None
     judged = trip.poll("evaluation", lambda: _worked(trip, workshop, "evaluation", Evaluated), Evaluated)
-    trip.commit("told", lambda: (True, story.of_workshop(features, leaks, recipe, candidate, judged)), bool)
+    trip.commit("told", lambda: (True, story.of_workshop(features, leaks, recipe, candidate, judged, members)), bool)
 
     verdict = trip.commit("governance", lambda: story.verdict(_judged(world, loop, judged)), Verdict)
     if verdict.outcome is Outcome.NEEDS_APPROVAL:
@@ -77,8 +78,9 @@ def turn(trip: Trip, declared: Declared, world: World) -> None:
         refused = story.line("refused", "turn.refused", [misses], after=story.last_verdict())
         trip.end(TurnState.REFUSED, f"refused: {misses}", writes=[refused])
 
+    family = members.family if members else ""
     version = trip.step(
-        "registry", lambda: _registered(trip, declared, world, gathered, candidate, judged, verdict, features, story), ModelVersion
+        "registry", lambda: _registered(trip, declared, world, gathered, candidate, family, judged, verdict, features, story), ModelVersion
     )
     if champion is None:
         trip.commit("serving", lambda: crowned(world, story, trip, version, None, "the first version that passed its gates"), bool)
@@ -188,6 +190,7 @@ def _registered(
     world: World,
     gathered: Gathered,
     candidate: Candidate,
+    family: str,
     judged: Evaluated,
     verdict: Verdict,
     features: FeatureSet,
@@ -210,6 +213,7 @@ def _registered(
         code=declared.code,
         turn=trip.turn.id,
         at=trip.clock.now(),
+        family=family,
         also=told,
     )
 

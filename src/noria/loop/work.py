@@ -11,9 +11,10 @@ from noria.core.declaration.loop import Loop
 from noria.core.examination.leakage import LeakageReport
 from noria.core.probing import Probe
 from noria.core.schema import THRESHOLD, Signature, Task
-from noria.core.training import Candidate, FeatureSet, Param, Recipe, Trial
+from noria.core.training import Candidate, FeatureSet, Members, Param, Recipe, Trial
 from noria.loop.deciding import chosen
 from noria.loop.evaluating import Evaluated, evaluated
+from noria.loop.families import raised
 from noria.loop.leaks import checked
 from noria.loop.materials import gathered, tuning_metric
 from noria.loop.native import native_score
@@ -49,7 +50,10 @@ def work(folder: Path, *, blobs: Blobs, scratch: Path) -> None:
         return
     recipe = bench.do("tuning", Recipe, lambda: tuned(loop, features, frame, bench))
     candidate = bench.do("training", Candidate, lambda: trained(loop, order, features, frame, recipe, blobs, scratch))
-    bench.do("evaluation", Evaluated, lambda: evaluated(gathered(loop, order, features, frame, candidate, blobs, bench)))
+    members = None
+    if loop.family is not None:
+        members = bench.do("family", Members, lambda: raised(loop, features, frame, candidate, blobs, scratch, bench))
+    bench.do("evaluation", Evaluated, lambda: evaluated(gathered(loop, order, features, frame, candidate, blobs, bench, members)))
 
 
 def bench_loop(bench: Bench, order: Order, blobs: Blobs, scratch: Path) -> Loop:
@@ -81,8 +85,12 @@ def assembled(loop: Loop, order: Order, blobs: Blobs, scratch: Path) -> FeatureS
         test=loop.test,
         task=Task(loop.label.task) if loop.label.task else None,
         scratch=scratch,
-        groups=tuple(dict.fromkeys([*(loop.fairness.columns if loop.fairness else ()), *loop.leakage.groups])),
+        groups=tuple(dict.fromkeys([*(loop.fairness.columns if loop.fairness else ()), *loop.leakage.groups, *_partitioned(loop)])),
     )
+
+
+def _partitioned(loop: Loop) -> list[str]:
+    return [loop.family.by] if loop.family else []
 
 
 def tuned(loop: Loop, features: FeatureSet, frame: pl.DataFrame, bench: Bench) -> Recipe:

@@ -11,6 +11,7 @@ from noria.core.costs import Costs
 from noria.core.declaration.alerts import Alerts
 from noria.core.declaration.backtest import Backtest
 from noria.core.declaration.dataset import Label
+from noria.core.declaration.family import Family
 from noria.core.declaration.features import Feature
 from noria.core.declaration.gates import Gate
 from noria.core.declaration.inspection import Fairness, Leakage
@@ -95,6 +96,7 @@ class Loop:
         leakage: What the check before training lets pass.
         backtest: Train the recipe again at earlier moments, to see how it does on several windows and how it ages; None = do not.
         lofo: How many of the most important features each candidate is trained again without, to see what they are worth.
+        family: Partitions whose rows may be answered by models of their own; None = one model for all.
         isolated: Let the champion answer from processes of its own, so that a crash, a leak or a hang of the model stays its own.
         explain: Share of answers, 0 to 1, that are kept with their reasons without anybody asking.
         test: Share of the newest rows that judge and never train.
@@ -117,6 +119,7 @@ class Loop:
     leakage: Leakage = field(default_factory=Leakage, kw_only=True)
     backtest: Backtest | None = field(default=None, kw_only=True)
     lofo: int = field(default=0, kw_only=True)
+    family: Family | None = field(default=None, kw_only=True)
     isolated: bool = field(default=False, kw_only=True)
     explain: float = field(default=0.0, kw_only=True)
     test: float = field(default=0.2, kw_only=True)

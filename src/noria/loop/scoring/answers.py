@@ -19,6 +19,7 @@ from noria.core.schema import Field, Signature, Task
 from noria.loop.scoring.inputs import Chunk
 from noria.loop.scoring.intake import taken
 from noria.packaging.encoding import encode
+from noria.packaging.family_scorer import FamilyScorer, partitions_of
 from noria.packaging.scorer import Scorer
 from noria.ports.tables import TIME
 from noria.stages.features.prepared import PreparedFeatures
@@ -104,7 +105,10 @@ class Answerer:
     def _halved(self, rows: pl.DataFrame, at: int, failed: dict[int, str]) -> np.ndarray:
         """Score rows together; when that fails, in halves, until the row that is to blame stands alone."""
         try:
-            return np.asarray(self._scorer.score(self._matrix(rows)), dtype=np.float64)
+            matrix, scorer = self._matrix(rows), self._scorer
+            if isinstance(scorer, FamilyScorer):
+                return scorer.answer(matrix, partitions_of(rows, scorer.by))
+            return np.asarray(scorer.score(matrix), dtype=np.float64)
         except Exception as error:
             if rows.height > 1:
                 half = rows.height // 2

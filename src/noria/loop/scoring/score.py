@@ -26,7 +26,8 @@ from noria.loop.scoring.folder import Output, PartWriter
 from noria.loop.source import anchored, datasets
 from noria.loop.world import Declared, World
 from noria.packaging import package
-from noria.packaging.scorer import MATRIX, takes
+from noria.packaging.family_scorer import FamilyScorer
+from noria.packaging.scorer import MATRIX, Scorer, takes
 from noria.ports import wire
 from noria.stages.features.prepared import PreparedFeatures
 from noria.stages.registry import aliases, versions
@@ -125,15 +126,25 @@ class _Job:
             raise NotFound("there is no file to score", fix="name Parquet, CSV or JSON lines files")
         views = [feature for feature in self._features if isinstance(feature, FeatureView)]
         self._sources: dict[str, DatasetVersion] = sources(world, declared) if declared is not None and views else {}
-        self._wanted = _wanted(version, self._features, timed=bool(views) and order.as_of is None)
         self._threads = order.threads or os.cpu_count() or 1
         if order.form not in ("serving", "native"):
             raise RequestInvalid(f"there is no form {order.form!r}", fix='say "serving" or "native"')
-        scorer = package.load(version.candidate.artifact, blobs=world.blobs, form=order.form)
+        artifact = version.candidate.artifact
+        scorer: Scorer = (
+            FamilyScorer(artifact, version.family, blobs=world.blobs, form=order.form)
+            if version.family
+            else package.load(artifact, blobs=world.blobs, form=order.form)
+        )
         if takes(scorer) != MATRIX:
             raise NotAllowed(
                 f"{version.model}@{version.number} takes arrays, and files of rows hold numbers and text", fix="ask it over HTTP"
             )
+        self._wanted = _wanted(
+            version,
+            self._features,
+            timed=bool(views) and order.as_of is None,
+            also=[scorer.by] if isinstance(scorer, FamilyScorer) else [],
+        )
         prepared = PreparedFeatures(self._features, self._sources, blobs=world.blobs) if self._features else None
         self._answerer = Answerer(scorer, version.number, self._wanted, prepared, self._features, order.as_of)
         self._signature = signature
@@ -251,11 +262,11 @@ def _with(record: Scored, writer: PartWriter) -> Scored:
     return replace(record, parts=(*record.parts, part), rows=record.rows + part.rows - part.bad, bad=record.bad + part.bad)
 
 
-def _wanted(version: ModelVersion, features: Sequence[Feature], *, timed: bool) -> list[Field]:
+def _wanted(version: ModelVersion, features: Sequence[Feature], *, timed: bool, also: Sequence[str] = ()) -> list[Field]:
     """Fields of a row that features need, after key and time, which are told with the answers where they are there."""
     signature = version.candidate.signature
     fields = {one.name: one for one in (*signature.features, *signature.inputs)}
-    needed = {signature.time} if timed else set[str]()
+    needed = {*also, signature.time} if timed else set(also)
     for feature in features:
         if isinstance(feature, Columns):
             needed |= set(feature.names)

@@ -29,12 +29,14 @@ def register(
     code: str,
     turn: str,
     at: datetime,
+    family: str = "",
     also: Callable[[ModelVersion], Sequence[Write]] | None = None,
 ) -> ModelVersion:
     """Register a candidate under the model's next number; a turn registers once and gets the same version again.
 
     Args:
         feature_set, datasets, reference, code: Digests of what the version was made from.
+        family: Digest of the family that the candidate is the parent of.
         turn: The turn that made it; "" registers a new version each time.
         also: More writes for the same commit, given the version.
 
@@ -57,6 +59,7 @@ def register(
             code=code,
             turn=turn,
             created_at=at,
+            family=family,
         )
         put = Put(kind=KIND, key=key_of(model, number), body=dump(version), index={"model": model, "turn": turn}, expect=0)
         try:

@@ -39,6 +39,7 @@ TOLERANCE = 1e-4
 """How far base and parts may miss the answer; of values of any size, of their size as well."""
 
 
+OF_FAMILY = "it is a family, whose answers are explained from the log, each by the model that gave it"
 APART = "its version answers from a process of its own, and can be explained from the log"
 
 _Made = TypeVar("_Made")
@@ -141,6 +142,8 @@ class Explaining:
             raise Unavailable(f"{deployment!r} was just closed")
         if asking.version not in (None, number) or asking.role not in (None, Role.CHAMPION) or at_work.route.champion.isolated:
             raise _later(APART)
+        if at_work.route.champion.family:
+            raise _later(OF_FAMILY)
         return at_work.route.champion
 
     def _reserve(self, rows: int) -> None:
@@ -194,7 +197,7 @@ class Explaining:
         return told
 
     def _sample(self, frame: Predictions, champion: ServedVersion, share: float) -> None:
-        if frame.version != champion.number or champion.isolated:
+        if frame.version != champion.number or champion.isolated or champion.family:
             return
         seen = [
             _Seen(frame, place)

@@ -79,10 +79,11 @@ class FamilyServed(Served):
             groups.setdefault(self._member_of(value), []).append(place)
         answers: list[Answer | None] = [None] * len(batch)
         by, failed = [""] * len(batch), [""] * len(batch)
+        beside: dict[str, list[Any]] = {}
         left = groups.pop("", [])
         for member, places in groups.items():
             try:
-                given = self._of_member(member, batch.picked(places), now_ms)
+                given, served = self._of_member(member, batch.picked(places), now_ms)
             except Exception as error:  # noqa: BLE001 - a member fails in any way it likes: the parent answers, on the record
                 for place in places:
                     failed[place] = reason(error)
@@ -90,19 +91,19 @@ class FamilyServed(Served):
                 continue
             for place, answer in zip(places, given, strict=True):
                 answers[place], by[place] = answer, member
-        served: Mapping[str, Sequence[Any]] = {}
+            self._spread_out(served, places, beside, len(batch))
         if left:
             given, served = super().answer(batch.picked(left), now_ms)
             for place, answer in zip(left, given, strict=True):
                 answers[place] = answer
-        beside = self._spread_out(served, left, len(batch))
+            self._spread_out(served, left, beside, len(batch))
         return answers, {**beside, MEMBER: by, **({MEMBER_FAILED: failed} if any(failed) else {})}  # type: ignore[return-value]
 
-    def _of_member(self, member: str, rows: Rows, now_ms: int) -> list[Answer]:
-        given, _ = self._found(member).answer(rows, now_ms)
+    def _of_member(self, member: str, rows: Rows, now_ms: int) -> tuple[list[Answer], Mapping[str, Sequence[Any]]]:
+        given, served = self._found(member).answer(rows, now_ms)
         if len(given) != len(rows) or not all(map(finite, given)):
             raise ArithmeticError("its answers are no finite numbers")
-        return given
+        return given, served
 
     def _found(self, member: str) -> Served:
         held = self._shelf.get(member) if self._shelf is not None else self._here.get(member)
@@ -135,14 +136,12 @@ class FamilyServed(Served):
         return name if name in self._family.members else ""
 
     @staticmethod
-    def _spread_out(served: Mapping[str, Sequence[Any]], places: Sequence[int], rows: int) -> dict[str, list[Any]]:
-        """Columns of some rows as columns of all; None elsewhere."""
-        whole: dict[str, list[Any]] = {}
+    def _spread_out(served: Mapping[str, Sequence[Any]], places: Sequence[int], whole: dict[str, list[Any]], rows: int) -> None:
+        """Put columns of some rows where they belong among all; None where nothing was put."""
         for name, column in served.items():
-            spread = whole[name] = [None] * rows
+            spread = whole.setdefault(name, [None] * rows)
             for place, value in zip(places, column, strict=True):
                 spread[place] = value
-        return whole
 
 
 def loader(

@@ -31,7 +31,7 @@ def for_tuning(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
     if cut < 1:
         raise DataInvalid(f"{rows.height} rows before {feature_set.train_until} are too few to tune on", fix="take more data")
     newer = _side_by_side(rows[cut:]) if feature_set.task is Task.RANKING else rows[cut:]
-    return _split(feature_set, rows[:cut], newer)
+    return of_rows(feature_set, rows[:cut], newer)
 
 
 def for_training(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
@@ -43,7 +43,7 @@ def for_training(feature_set: FeatureSet, frame: pl.DataFrame) -> Split:
     rows = before_judging(feature_set, frame)
     if rows.is_empty():
         raise DataInvalid(f"no row is older than {feature_set.train_until}", fix="take more data, or a smaller `test` share")
-    return _split(feature_set, rows, None)
+    return of_rows(feature_set, rows, None)
 
 
 def holdout(feature_set: FeatureSet, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
@@ -76,7 +76,7 @@ def as_of(
     newer = rows.filter(time >= _as_stored(frame, start), *([time < _as_stored(frame, end)] if end is not None else []))
     if older.is_empty() or newer.is_empty():
         raise DataInvalid(f"{older.height} rows before {until} and {newer.height} from {start} on are too few", fix="take more data")
-    return _split(feature_set, older, newer), newer
+    return of_rows(feature_set, older, newer), newer
 
 
 def labels(frame: pl.DataFrame, task: Task) -> np.ndarray:
@@ -93,7 +93,8 @@ def labels(frame: pl.DataFrame, task: Task) -> np.ndarray:
     return column.cast(pl.Float64 if task.numeric else pl.Int64).to_numpy().copy()
 
 
-def _split(feature_set: FeatureSet, rows: pl.DataFrame, newer: pl.DataFrame | None) -> Split:
+def of_rows(feature_set: FeatureSet, rows: pl.DataFrame, newer: pl.DataFrame | None) -> Split:
+    """Raw rows, in time order, as a train function sees them; `newer` ones as its validation part."""
     features = feature_set.features
     if feature_set.task is Task.RANKING:
         rows = _side_by_side(rows)
