@@ -80,9 +80,6 @@ class EwmaState:
     rows: int = 0
 
 
-DetectorState = AdwinState | PageHinkleyState | CusumState | EwmaState
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usual:
     """What a stream looks like when all is well, learnt on its first rows and then left alone.

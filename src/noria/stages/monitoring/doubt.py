@@ -33,10 +33,6 @@ class Doubt:
     learnt: Array
     per_block: Array
 
-    def in_window(self, blocks: int) -> Array:
-        """The doubt about a window of so many blocks of time."""
-        return np.asarray(self.learnt + self.per_block / max(blocks, 1))
-
 
 def doubt_of(scores: Array, curvature: Array, blocks: NDArray) -> Doubt:
     """The sandwich over rows and over blocks.

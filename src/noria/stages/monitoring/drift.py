@@ -22,9 +22,6 @@ from noria.stages.monitoring.seasons import Phases, expected_counts, phases_of
 
 Numbers = NDArray[np.float64]
 
-P_VALUES = ("ks_p", "chi2", "chi2_p", "g", "g_p", "z", "z_p")
-"""What annotates a reading and never decides."""
-
 
 def measure(
     reference: DriftReference,
