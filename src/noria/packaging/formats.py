@@ -107,7 +107,8 @@ def _lightgbm(model: Any, signature: Signature, sample: np.ndarray) -> Written:
     from noria.packaging import lightgbm_text
 
     content = lightgbm_text.dump(model)
-    return Written(format="lightgbm", content=content, answers=lightgbm_text.predict(model, sample))
+    answers = lightgbm_text.predict(model, sample)
+    return Written(format="lightgbm", content=content, answers=answers, compilers=_compilers("lightgbm", content, len(signature.features)))
 
 
 def _xgboost(model: Any, signature: Signature, sample: np.ndarray) -> Written:
@@ -137,6 +138,10 @@ _BOOSTERS: Mapping[str, Callable[[Any, Signature, np.ndarray], Written]] = {
 def _compilers(kind: str, content: bytes, width: int) -> Sequence[Callable[[], bytes]]:
     if kind == "skops":
         return [partial(_brought, content, width, double=double) for double in (False, True)]
+    if kind == "lightgbm":
+        from noria.packaging import lightgbm_trees
+
+        return (lambda: lightgbm_trees.compile_document(content, width),) if lightgbm_trees.gains(content) else ()
     if kind not in ("xgboost", "catboost"):
         return ()
     return (lambda: import_module(f"noria.packaging.{kind}_model").compile_document(content, width),)

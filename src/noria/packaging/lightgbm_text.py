@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from noria.core.errors import ArtifactRejected, Unavailable
 from noria.core.schema import Signature
 from noria.packaging.scorer import check_width
 
-_FLOAT64, _NORMAL, _CONTRIBUTIONS, _ALL_TREES, _GAIN = 1, 0, 3, -1, 1
+_FLOAT64, _NORMAL, _CONTRIBUTIONS, _ALL_TREES, _GAIN, _SPLITS = 1, 0, 3, -1, 1, 0
 _FEW_ROWS = 6
 """Up to here prepared calls row by row are faster than one call for all, which reads its parameters anew."""
 _ONE_THREAD = b"num_threads=1 verbosity=-1"
@@ -38,6 +39,16 @@ def dump(model: Any) -> bytes:
         return str(_booster_of(model).model_to_string()).encode()
     except Exception as error:
         raise ArtifactRejected(f"the LightGBM model cannot be written: {error}", fix="return the fitted model from `train`") from error
+
+
+def described(content: bytes) -> dict[str, Any]:
+    """What LightGBM says of the model in `content`, as its `dump_model` gives it."""
+    booster, size = _Booster(content), c_int64()
+    arguments = (booster.handle, c_int(0), c_int(_ALL_TREES), c_int(_SPLITS))
+    _check(_library().LGBM_BoosterDumpModel(*arguments, c_int64(0), byref(size), None))
+    said = ctypes.create_string_buffer(size.value)
+    _check(_library().LGBM_BoosterDumpModel(*arguments, size, byref(size), said))
+    return dict(orjson.loads(said.value))
 
 
 def predict(model: Any, X: np.ndarray) -> np.ndarray:
