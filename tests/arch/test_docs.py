@@ -49,6 +49,11 @@ def test_every_section_that_is_linked_exists():
             assert section in {heading.replace(" ", "-") for heading in headings}, f"{file.name}: {target}#{section}"
 
 
+def test_nothing_stands_twice_in_the_changelog():
+    told = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("- ")]
+    assert len(told) == len(set(told)), {line[:80] for line in told if told.count(line) > 1}
+
+
 def test_every_decision_has_a_number_of_its_own():
     names = sorted(file.name for file in (ROOT / "docs" / "decisions").glob("*.md"))
     assert [name[:3] for name in names] == [f"{number:03}" for number in range(1, len(names) + 1)]
