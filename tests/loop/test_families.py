@@ -7,17 +7,23 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from noria.adapters.files import Files
+from noria.app.exporting import export
+from noria.app.settings import Settings
 from noria.core.errors import RequestInvalid
 from noria.core.state import LoopState
 from noria.core.traffic import Family
 from noria.core.turning import TurnState
 from noria.loop.explaining import explain_request
 from noria.loop.scoring.score import Order, score
+from noria.packaging import package
 from noria.packaging.manifest import verified
 from noria.ports import wire
+from noria.server.page.evidence import evidence
 from noria.stages.registry import versions
 from noria.stages.serving import log
 from noria.stages.serving.explaining import Explaining
+from noria.stages.serving.plans import read_plan
 
 SMALL = [f"town{k}" for k in range(12)]
 CONTRARY = ["bonn", "ulm"]
@@ -69,6 +75,8 @@ def test_a_family_is_raised_judged_promoted_asked_logged_and_taken_back(house):
     assert told.reasons == ("family by city: 2 of 14 partitions tried, 2 kept (bonn, ulm); left out: 12 with too few rows",)
     (card,) = [event for event in house.events("scorecard.made") if event.turn == told.turn]
     assert card.because == (told.id,)
+    shown = evidence(made, house.world.engine.steps(told.turn))
+    assert (shown.members.said,) == told.reasons
 
     house.day()
     assert house.failed == 0
@@ -78,6 +86,7 @@ def test_a_family_is_raised_judged_promoted_asked_logged_and_taken_back(house):
     assert log.predictions(house.world.log_folder, "orders", versions=[2], roles=["challenger"])["member"].n_unique() == 3
     _explained_by_who_answered(house, rows)
     _scored_as_answered(house)
+    _taken_out_whole(house, family)
 
     assert house.verbs.rollback("orders", by="ops", reason="one model will do") == 1
     house.settle()
@@ -103,6 +112,16 @@ def _scored_as_answered(house):
     score(house.world, Order(which="orders", inputs=[house.folder / "new.parquet"], out=house.folder / "scores.parquet", as_of=house.today))
     told = pl.read_parquet(house.folder / "scores.parquet")
     assert told["prediction"].to_list() == pytest.approx([answer.prediction for answer in answers], abs=1e-6)
+
+
+def _taken_out_whole(house, family):
+    folder = house.folder / "image"
+    export(house.world, Settings(home=str(house.world.home)), "orders", folder, by="test")
+    blobs = Files(folder / "blobs")
+    for artifact in family.members.values():
+        assert all(blobs.has(digest) for digest in (artifact, *package.manifest(artifact, blobs=blobs).files.values()))
+    (route,) = read_plan(folder / "plan" / "plan.json").routes.values()
+    assert blobs.has(route.champion.family)
 
 
 def test_where_all_are_alike_no_member_is_kept(noria, declaration):

@@ -12,6 +12,7 @@ from pathlib import Path
 from noria import __version__
 from noria.adapters.files import Files
 from noria.adapters.lmdb import Lmdb
+from noria.app.prediction import families
 from noria.app.settings import FILE, Settings
 from noria.core.access import Doors
 from noria.core.errors import NotAllowed, NotFound
@@ -122,8 +123,10 @@ def _version(world: World, name: str, which: str) -> ServedVersion:
 
 def _put_blobs(world: World, version: ServedVersion, into: Path) -> None:
     store = Files(into / "blobs")
-    held = package.manifest(version.artifact, blobs=world.blobs).files.values()
-    for digest in dict.fromkeys(one for one in (version.artifact, *held, version.code, version.background) if one):
+    members = families(world.blobs)(version.family).members.values() if version.family else ()
+    artifacts = (version.artifact, *members)
+    held = [digest for artifact in artifacts for digest in package.manifest(artifact, blobs=world.blobs).files.values()]
+    for digest in dict.fromkeys(one for one in (*artifacts, *held, version.code, version.background, version.family) if one):
         if store.put(world.blobs.path(digest)) != digest:
             raise NotFound(f"blob {digest} does not hold what its name says", fix="`noria doctor` compares records and blobs")
 

@@ -11,7 +11,7 @@ import msgspec
 
 from noria.core.judging import Scorecard, Verdict
 from noria.core.registry import ModelVersion
-from noria.core.training import Candidate, Recipe
+from noria.core.training import Candidate, Members, Recipe
 from noria.core.turning import Step
 
 T = TypeVar("T")
@@ -26,6 +26,7 @@ class Evidence:
     recipe: Recipe | None
     candidate: Candidate | None
     version: ModelVersion | None
+    members: Members | None = None
 
 
 def evidence(version: ModelVersion | None, steps: Sequence[Step]) -> Evidence:
@@ -37,6 +38,7 @@ def evidence(version: ModelVersion | None, steps: Sequence[Step]) -> Evidence:
             recipe=version.candidate.recipe,
             candidate=version.candidate,
             version=version,
+            members=_left_by(steps, Members),
         )
     return Evidence(
         scorecard=_left_by(steps, Scorecard),
@@ -44,6 +46,7 @@ def evidence(version: ModelVersion | None, steps: Sequence[Step]) -> Evidence:
         recipe=_left_by(steps, Recipe),
         candidate=_left_by(steps, Candidate),
         version=None,
+        members=_left_by(steps, Members),
     )
 
 

@@ -19,7 +19,7 @@ WORK: dict[str, str] = {
     "data": "data snapshot dataset expect take",
     "features": "feature join assemble leak",
     "tuning": "tun",
-    "training": "train package fit work workshop job code",
+    "training": "train package fit work workshop job code famil",
     "evaluation": "eval scor compare told",
     "governance": "judge gate verdict approv govern",
     "registry": "regist alias",

@@ -134,3 +134,13 @@ def test_where_nobody_prepares_members_are_loaded_on_the_spot(store) -> None:
     served = loader(store.scorer, lambda version: None, loaders(store))(VERSION)
     answers, beside = served.answer([{"x": 1.0, "shop": "s4"}, {"x": 1.0, "shop": None}], 0)
     assert answers == [4.0, 0.0] and list(beside["family:member"]) == ["s4", ""] and served.problem == ""
+
+
+def test_features_that_are_looked_up_are_on_record_whoever_answers(store) -> None:
+    class Doubled:
+        def served(self, rows, now_ms):
+            return {"twice": [2.0 * x for x in rows.column("x")]}
+
+    served = loader(store.scorer, lambda version: Doubled(), loaders(store))(VERSION)
+    _, beside = served.answer([{"x": 1.0, "shop": "s4"}, {"x": 2.0, "shop": None}, {"x": 3.0, "shop": "s7"}], 0)
+    assert list(beside["twice"]) == [2.0, 4.0, 6.0]
