@@ -26,6 +26,8 @@ from noria.ports import wire
 from noria.ports.blobs import Blobs
 
 _TRIES = 7
+_TOGETHER = 16
+"""Rows that come together under load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,21 +216,25 @@ def _compiled(
         parity = compared(answers, compiled, signature.task, signature.threshold)
         if not parity.alike:
             notes.append(str(parity))
-        elif slower(scorer, native, sample[:1]):
+        elif slower(scorer, native, sample[:_TOGETHER]):
             notes.append("its graph is slower than the model itself")
         else:
             return content, parity, ""
     return b"", Parity(), f"not compiled to ONNX: {notes[0]}"[:500]
 
 
-def slower(one: Scorer, other: Scorer, row: np.ndarray, *, clock: Callable[[], float] = perf_counter) -> bool:
-    """Whether `one` takes more than twice as long for a row as `other`, by the best of several tries: what is near is left to chance."""
+def slower(one: Scorer, other: Scorer, rows: np.ndarray, *, clock: Callable[[], float] = perf_counter) -> bool:
+    """Whether `one` takes more than twice as long as `other` for a row alone and rows together, by the best of several tries.
+
+    What is near is left to chance.
+    """
     best = []
     for scorer in (one, other):
         spent = []
         for _ in range(_TRIES):
             began = clock()
-            scorer.score(row)
+            scorer.score(rows[:1])
+            scorer.score(rows)
             spent.append(clock() - began)
         best.append(min(spent))
     return best[0] > 2 * best[1]

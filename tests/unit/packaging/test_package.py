@@ -149,7 +149,7 @@ def test_a_form_is_slower_only_when_its_best_try_takes_twice_as_long() -> None:
 
     class Taking:
         def __init__(self, *seconds: float) -> None:
-            self.left = list(seconds) * 10
+            self.left = list(seconds) * 20
 
         def score(self, X: np.ndarray) -> np.ndarray:
             now[0] += self.left.pop(0)
