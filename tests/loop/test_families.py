@@ -14,6 +14,7 @@ from noria.core.errors import RequestInvalid
 from noria.core.state import LoopState
 from noria.core.traffic import Family
 from noria.core.turning import TurnState
+from noria.ledger.why import chain, decisions, to_text
 from noria.loop.explaining import explain_request
 from noria.loop.scoring.score import Order, score
 from noria.packaging import package
@@ -77,6 +78,8 @@ def test_a_family_is_raised_judged_promoted_asked_logged_and_taken_back(house):
     assert card.because == (told.id,)
     shown = evidence(made, house.world.engine.steps(told.turn))
     assert (shown.members.said,) == told.reasons
+    promoted = next(event for event in decisions(house.world.ledger, "orders") if event.turn == told.turn)
+    assert told.reasons[0] in to_text(chain(house.world.ledger, promoted.id))
 
     house.day()
     assert house.failed == 0

@@ -198,3 +198,30 @@ def test_output_without_end_fills_no_disk(hired, monkeypatch) -> None:
         await until(lambda: challenger._output.stat().st_size == 0)
 
     hired(scenario)
+
+
+FAMILY = """
+from noria.core.traffic import Family
+from noria.stages.serving.family import Loaders
+from noria.stages.serving.lazily import Loading
+
+class Contrary:
+    def score(self, matrix):
+        return -matrix[:, 0] / 10_000
+
+kin = Loaders(
+    family=lambda digest: Family(by="tail", members={"N1": "own"}),
+    scorer=lambda artifact: Contrary() if artifact == "own" else First(),
+    loading=Loading(),
+)
+run_model(Path(sys.argv[1]), wire.load(Path(sys.argv[2]).read_bytes(), ServedVersion), load, lambda version: None, kin)
+"""
+
+
+def test_a_family_answers_from_a_process_of_its_own_and_says_who_did(hired) -> None:
+    async def scenario(challenger):
+        answers, beside = await answer(challenger)
+        assert (answers, list(beside["family:member"])) == ([-0.1, 0.5], ["N1", ""])
+
+    child = CHILD[: CHILD.index("run_model(Path")] + FAMILY
+    hired(scenario, command=(sys.executable, "-c", child), family="f")

@@ -1,15 +1,19 @@
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from urllib.parse import quote
 
 import pytest
 from sample import LOOP, REQUEST, FixedClock, SampleServices, deployment, write_sample
 
-from noria.core.turning import Rollout
+from noria.core.training import Members
+from noria.core.turning import Rollout, Step, StepState
 from noria.ledger.documents import Documents
+from noria.ports import wire
 from noria.server.application import create_app
 from noria.server.page.render import coded
+from noria.stages.registry import versions
 from noria.testing.memory import MemoryRecords
 
 PAGES = [
@@ -154,6 +158,21 @@ def test_what_comes_in_at_once_is_said_in_words(ask, tmp_path, kind, steps, says
     text = type(ask)(create_app(SampleServices(tmp_path, records))).get(f"/loops/{LOOP}/deployment").text
     parsed(text)
     assert says.replace("v3", f"v{running.champion}") in text
+
+
+def test_a_turns_page_says_what_became_of_its_family(ask, tmp_path):
+    life = write_sample()
+    turn = versions.get(life.records, LOOP, 1).turn
+    named, left_out = ("ulm", "<b>"), {"with too few rows": 3}
+    members = Members(family="f", by="shop", partitions=12, tried=9, kept=2, named=named, left_out=left_out)
+    at = datetime(2013, 3, 1, tzinfo=UTC)
+    result = wire.dump(members).decode()
+    step = Step(turn=turn, name="family", seq=98, attempt=1, state=StepState.DONE, started_at=at, ended_at=at, result=result)
+    life.put("step", f"{turn}/0098-family", step, turn=turn)
+    text = type(ask)(create_app(SampleServices(tmp_path, life.records))).get(f"/turns/{turn}").text
+    parsed(text)
+    said = "family by shop: 9 of 12 partitions tried, 2 kept (ulm, &lt;b&gt;); left out: 3 with too few rows"
+    assert f"<dt>Family</dt><dd>{said}</dd>" in text
 
 
 def test_a_loop_can_be_killed_by_a_button(ask):
