@@ -171,7 +171,7 @@ def _whole(signature: Signature) -> bool:
 def _file(given: str | Path) -> Path:
     file = Path(given).expanduser()
     if not file.is_file():
-        raise NotFound(f"there is no file {file}")
+        raise NotFound(f"there is no file {file}", fix="name a file, absolute or seen from the current folder")
     return file
 
 

@@ -99,7 +99,9 @@ def read_signature(content: bytes) -> Signature:
     try:
         told = json.loads(content)
     except ValueError as error:
-        raise DataInvalid(f"the signature is not JSON: {error}") from error
+        why = "it is not text" if isinstance(error, UnicodeDecodeError) else error
+        fix = 'write {"inputs": [{"name", "kind"}, …], "task": …}, or leave it out and give --example'
+        raise DataInvalid(f"the signature is not JSON: {why}", fix=fix) from error
     if isinstance(told, dict) and isinstance(told.get("inputs"), list):
         beside = {told.get("key"), told.get("time"), told.get("group")} - {None}
         told.setdefault("features", [one for one in told["inputs"] if not isinstance(one, dict) or one.get("name") not in beside])

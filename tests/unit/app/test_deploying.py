@@ -105,6 +105,18 @@ def test_what_cannot_be_is_said_with_its_mend(here):
             wrong()
 
 
+def test_files_that_cannot_be_read_are_refused_with_a_way_on(here):
+    (here / "s.json").write_bytes(b"PAR1\xce\x0c")
+    model = LGBMRegressor(**TREES).fit(X, Y)
+    for wrong, error, said, way in (
+        ({"example": "nowhere.csv"}, NotFound, "no file nowhere.csv", "name a file"),
+        ({"signature": "s.json"}, DataInvalid, "not JSON: it is not text", "--example"),
+    ):
+        with pytest.raises(error, match=said) as caught:
+            nr.deploy("churn", model, **wrong)
+        assert way in str(caught.value.fix)
+
+
 def family_of(here):
     made = nr.deploy(
         "sales",
