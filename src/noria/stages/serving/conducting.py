@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from noria.core.errors import NotFound, RequestInvalid, Unavailable
 from noria.core.graphs import Chain, Ensemble, Graph, Switch, averaged, chosen, signature
 from noria.core.schema import Signature
-from noria.core.traffic import Role
+from noria.core.traffic import Answer, Role
 from noria.stages.serving.asks import Answered
 from noria.stages.serving.desk import Desk
 from noria.stages.serving.items import Item, checked
-from noria.stages.serving.model import speaking
+from noria.stages.serving.model import Spoken, speaking
 from noria.stages.serving.validation import RequestCheck
 
 Row = tuple[str, dict[str, Any]]
 """A row under way: its id and its fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """What was derived from the members' champions as they were; holds while they are the same."""
+
+    members: Mapping[str, Signature]
+    signature: Signature
+    check: RequestCheck
+    spoken: Callable[[Answer], Spoken]
 
 
 class Conductor:
@@ -34,6 +45,7 @@ class Conductor:
         self._desk = desk
         self._graphs = graphs
         self._within_s = within_s
+        self._fits: dict[str, _Fit] = {}
 
     async def predict(self, name: str, items: Sequence[Item]) -> list[Answered]:
         """Answers in the order of `items`; their version is 0, for each member has one of its own.
@@ -42,7 +54,7 @@ class Conductor:
             RequestInvalid: a row does not fit, and no member was asked; or it lacks what only the member that a switch chose requires.
             Unavailable: the members do not fit together, one of them failed, or the time is up.
         """
-        taken = RequestCheck(self._signature(name))
+        taken = self._fit(name).check
         values = checked(taken, items)
         rows = [
             (given or self._desk.fresh_id(), {key: value for key, value in zip(taken.names, row, strict=True) if value is not None})
@@ -54,15 +66,28 @@ class Conductor:
         except TimeoutError:
             raise Unavailable(f"{name} did not answer within {self._within_s:g} s") from None
 
-    def _signature(self, name: str) -> Signature:
+    def _fit(self, name: str) -> _Fit:
+        """How a deployment's members fit together; derived again when one of their champions has changed."""
+        known = self._fits.get(name)
+        if known is None or any(self._desk.deployed(member).signature is not was for member, was in known.members.items()):
+            known = self._fits[name] = self._derived(name)
+        return known
+
+    def _derived(self, name: str) -> _Fit:
+        members: dict[str, Signature] = {}
+
+        def look(member: str) -> Signature:
+            return members.setdefault(member, self._desk.deployed(member).signature)
+
         try:
-            return signature(name, self._graphs, lambda member: self._desk.deployed(member).signature)
+            found = signature(name, self._graphs, look)
         except RequestInvalid as error:
             raise Unavailable(f"the members do not fit together: {error.message}") from None
+        return _Fit(members=members, signature=found, check=RequestCheck(found), spoken=speaking(found))
 
     async def _answers(self, name: str, rows: Sequence[Row]) -> list[Answered]:
         graph = self._graphs.get(name)
-        taken = [field.name for field in self._signature(name).inputs]
+        taken = self._fit(name).check.names
         rows = [(id, {field: inputs[field] for field in taken if field in inputs}) for id, inputs in rows]
         if graph is None:
             return await self._desk.predict(name, rows)
@@ -85,10 +110,9 @@ class Conductor:
                 raise answers
         if failed and (not given or graph.missing != "rest"):
             raise Unavailable(f"{name} cannot answer, for {'; '.join(failed)}")
-        taken = self._signature(name)
-        said = speaking(taken)
-        means = [averaged(weights, [_meant(one) for one in answers], taken.classes) for answers in zip(*given, strict=True)]
-        spoken = [said(mean) for mean in means]
+        fit = self._fit(name)
+        means = [averaged(weights, [_meant(one) for one in answers], fit.signature.classes) for answers in zip(*given, strict=True)]
+        spoken = [fit.spoken(mean) for mean in means]
         return [_answered(id, prediction, label) for (id, _), (prediction, label) in zip(rows, spoken, strict=True)]
 
     async def _chain(self, graph: Chain, rows: Sequence[Row]) -> list[Answered]:

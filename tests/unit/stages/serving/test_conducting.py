@@ -175,3 +175,25 @@ def test_members_that_no_longer_fit_are_a_problem_of_the_server_not_of_the_calle
             await conductor.predict("g", [row(1.0)])
 
     conducted(at_work, {"g": Chain(first="b", then="a", as_field="nothing")}, scenario)
+
+
+def test_a_champion_that_changes_and_does_not_fit_is_found_at_the_next_request(at_work) -> None:
+    async def scenario(office, conductor):
+        await conductor.predict("g", [row(1.0)])
+        plan = members_at_work(office)
+        changed = replace(plan.routes["b"].champion, number=2, artifact="a2", signature=replace(YES, classes=("no", "yes")))
+        routes = {**plan.routes, "b": replace(plan.routes["b"], champion=changed)}
+        await office.desk.apply(Plan(revision=10, routes=routes))
+        with pytest.raises(Unavailable, match="do not have the same classes"):
+            await conductor.predict("g", [row(1.0)])
+
+    conducted(at_work, {"g": Ensemble(weights={"a": 1, "b": 1})}, scenario)
+
+
+def test_a_graph_that_takes_too_long_says_so(at_work) -> None:
+    async def scenario(office, conductor):
+        office.challengers[-1].always = 2.0
+        with pytest.raises(Unavailable, match=r"g did not answer within 0\.05 s"):
+            await Conductor(office.desk, {"g": Ensemble(weights={"a": 1})}, within_s=0.05).predict("g", [row(1.0)])
+
+    conducted(at_work, {}, scenario, challenger=2, challenger_share=1.0, timeout_ms=500.0)
