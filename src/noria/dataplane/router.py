@@ -85,7 +85,7 @@ class Router:
         if allowed:
             raise Refused("method-not-allowed", f"{call.path[:100]} wants {' or '.join(sorted(allowed))}")
         known = ", ".join(dict.fromkeys(endpoint.pattern for endpoint in face.endpoints))
-        raise Refused("not-found", f"there is no {call.path[:100]!r}; there are {known}")
+        raise Refused("not-found", f"there is no {call.path[:100]!r}; there are {known}", fix="GET /openapi.json lists every path")
 
     def _candidates(self, path: str) -> list[tuple[dict[str, tuple[Face, Endpoint]], dict[str, str]]]:
         if path in self._exact:

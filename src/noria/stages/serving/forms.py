@@ -52,7 +52,8 @@ def of_lists(signature: Signature, rows: Sequence[Any], *, columns: Sequence[str
     names = [field.name for field in signature.inputs] if columns is None else list(columns)
     for place, row in enumerate(rows):
         if not isinstance(row, (list, tuple)):
-            raise RequestInvalid(f"row {place} is not a list", fields={f"rows[{place}]": f"must be a list of {len(names)} values"})
+            mixed = ", as the others are" if isinstance(row, dict) else ""
+            raise RequestInvalid(f"row {place} is not a list{mixed}", fields={f"rows[{place}]": f"must be a list of {len(names)} values"})
         if len(row) != len(names):
             wanted = f"must have {len(names)} values ({', '.join(names[:20])}), not {len(row)}"
             raise RequestInvalid(f"row {place} {wanted}", fields={f"rows[{place}]": wanted})
