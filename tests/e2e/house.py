@@ -223,10 +223,10 @@ class House:
         return dict(answer.json())
 
     def follows_plan(self) -> bool:
-        """Whether the data plane works by the plan that is out."""
+        """Whether a plan with a route is out, and the data plane works by it."""
         out = read_plan(self.world.plan_file)
         told = self.plane("/plan")
-        return out is not None and told is not None and told["revision"] == out.revision and not told["problems"]
+        return bool(out and out.routes) and told is not None and told["revision"] == out.revision and not told["problems"]
 
     def ask(self, count: int, *, tell: bool = True) -> Sent:
         """That many orders arrive, each in its own request; what came of them is told at once."""
