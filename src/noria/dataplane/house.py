@@ -47,6 +47,7 @@ class House:
         date: The line that tells the time in every answer.
         port: Where it listens, once it does.
         open: Connections.
+        large: Those of them that send a body beyond the usual size.
         closing: Whether no connection is kept alive any more.
     """
 

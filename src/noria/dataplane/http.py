@@ -40,21 +40,6 @@ def create_router(
     return Router(faces, guard=guard, load=Load(limits or RequestLimits()))
 
 
-def create_house(
-    desk: Desk,
-    *,
-    guard: Guard | None = None,
-    limits: RequestLimits | None = None,
-    deployment: str = "",
-    hosting: Hosting | None = None,
-    jobs: Jobs | None = None,
-    group: Group | None = None,
-    explaining: Explaining | None = None,
-    tls: bool = False,
-) -> House:
-    """The HTTP server over a desk, for whom the guard admits. Wants a running event loop."""
-    guard, limits = guard or Guard(), limits or RequestLimits()
-    router = create_router(
-        desk, guard=guard, limits=limits, deployment=deployment, hosting=hosting, jobs=jobs, group=group, explaining=explaining, tls=tls
-    )
-    return House(router, fast=own.Fast(desk, guard).take, limits=limits)
+def create_house(desk: Desk, router: Router) -> House:
+    """The HTTP server over a desk and its router. Wants a running event loop."""
+    return House(router, fast=own.Fast(desk, router.guard).take, limits=router.load.limits)

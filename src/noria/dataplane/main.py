@@ -21,7 +21,7 @@ from noria.dataplane.following import PlanFollower
 from noria.dataplane.group import Alone, Member
 from noria.dataplane.guard import DoorFollower, Guard
 from noria.dataplane.hiring import Limits, hiring
-from noria.dataplane.http import create_house
+from noria.dataplane.http import create_house, create_router
 from noria.dataplane.limits import RequestLimits
 from noria.dataplane.listening import listen
 from noria.dataplane.ports import listening
@@ -118,7 +118,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     jobs = Jobs(desk, AnswerFiles(parts.cache_folder / "answers"), parts.clock)
     member = None if parts.parent is None else Member(desk, over=lambda: house.end())
     group = member or Alone(desk)
-    house = create_house(
+    router = create_router(
         desk,
         guard=guard,
         limits=parts.request_limits,
@@ -129,6 +129,7 @@ async def serve(parts: Parts, host: str, port: int) -> None:
         explaining=explaining,
         tls=parts.certificate is not None,
     )
+    house = create_house(desk, router)
     loop = asyncio.get_running_loop()
     context = server_context(parts.certificate) if parts.certificate else None
     for ending in (signal.SIGTERM, signal.SIGINT):

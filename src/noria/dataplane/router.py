@@ -30,8 +30,8 @@ class Router:
     """
 
     def __init__(self, faces: Sequence[Face], *, guard: Guard, load: Load) -> None:
-        self._guard = guard
-        self._load = load
+        self.guard = guard
+        self.load = load
         self._exact: dict[str, dict[str, tuple[Face, Endpoint]]] = {}
         self._patterns: dict[str, tuple[re.Pattern[str], dict[str, tuple[Face, Endpoint]]]] = {}
         for face in faces:
@@ -48,12 +48,12 @@ class Router:
                 call = replace(call, names=names)
             deployment = endpoint.deployment(call)
             if not endpoint.open:
-                self._guard.admit(call.headers, deployment)
+                self.guard.admit(call.headers, deployment)
             if call.method != "POST":
                 return await endpoint.handler(call)
             if "content-encoding" in call.headers:
-                call = unpacked(call, self._load.limits.body_bytes)
-            with self._load.under_way(deployment) as counted:
+                call = unpacked(call, self.load.limits.body_bytes)
+            with self.load.under_way(deployment) as counted:
                 return counted.streaming(await endpoint.handler(call))
         except NoriaError as error:
             return _told(face, error)

@@ -25,7 +25,7 @@ from noria.dataplane.answers.files import AnswerFiles
 from noria.dataplane.answers.jobs import Jobs
 from noria.dataplane.grpc.messages import oip
 from noria.dataplane.grpc.server import listen as listen_grpc
-from noria.dataplane.http import create_house
+from noria.dataplane.http import create_house, create_router
 from noria.dataplane.limits import RequestLimits
 from noria.dataplane.listening import listen
 from noria.dataplane.ports import listening
@@ -159,7 +159,7 @@ class Served:
         await self.office.desk.apply(self.office.plan(challenger=2, challenger_share=0.3, shadow=True))
         limits = RequestLimits(body_bytes=50_000)
         jobs = Jobs(self.office.desk, AnswerFiles(self.folder), self.office.clock)
-        self.house = create_house(self.office.desk, limits=limits, jobs=jobs)
+        self.house = create_house(self.office.desk, create_router(self.office.desk, limits=limits, jobs=jobs))
         self.grpc = await listen_grpc(self.office.desk, "127.0.0.1", 0)
         at = listening("127.0.0.1", 0, shared=False)
         self.port = at.getsockname()[1]

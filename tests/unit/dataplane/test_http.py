@@ -12,7 +12,7 @@ import pytest
 from noria.core.access import Admission, Doors, new_key
 from noria.core.ids import digest_of
 from noria.dataplane.guard import Guard
-from noria.dataplane.http import create_house
+from noria.dataplane.http import create_house, create_router
 from noria.dataplane.limits import RequestLimits
 from noria.dataplane.listening import listen
 from noria.dataplane.ports import listening
@@ -58,7 +58,7 @@ def serving(at_work):
 
     def run(scenario, *, guard: Guard | None = None, limits: RequestLimits | None = None, **plan):
         async def whole(office):
-            await housed(scenario, create_house(office.desk, guard=guard, limits=limits), office)
+            await housed(scenario, create_house(office.desk, create_router(office.desk, guard=guard, limits=limits)), office)
 
         at_work(whole, **plan)
 
@@ -212,7 +212,7 @@ def test_ready_waits_for_the_first_plan(office) -> None:
 
     async def whole():
         office.open()
-        await housed(scenario, create_house(office.desk), office)
+        await housed(scenario, create_house(office.desk, create_router(office.desk)), office)
         await office.desk.close()
 
     asyncio.run(whole())

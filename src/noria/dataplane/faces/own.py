@@ -68,14 +68,16 @@ class Fast:
             return False
         name = target[len(_PREDICT) :].decode("latin-1")
         at_work = self._desk.at_work(name)
-        read = at_work.quick.read(body) if at_work is not None else None
-        if at_work is None or read is None:
+        if at_work is None:
             return False
-        rows, many = read
         try:
             self._guard.admit(shown, name)
         except NoriaError:
             return False
+        read = at_work.quick.read(body)
+        if read is None:
+            return False
+        rows, many = read
 
         def ended(how: Sequence[Answered] | NoriaError) -> None:
             if isinstance(how, NoriaError):
