@@ -7,12 +7,12 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from noria.core.declaration.tolerance import GUARDED, TOLERATED, UNSEEN
+from noria.core.declaration.tolerance import GUARDED, TOLERATED, UNSEEN, Guarding
 from noria.core.moments import duration
 
 
 @dataclass(frozen=True, slots=True)
-class Shadow:
+class Shadow(Guarding):
     """Let the challenger compute what the champion answers, and let no user meet it.
 
     Args:
@@ -33,10 +33,6 @@ class Shadow:
     confidence: float = 0.95
     max_rows: int = 50_000
     timeout_ms: float = 250.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "guard", tuple(self.guard))
-        object.__setattr__(self, "margin", {**TOLERATED, **self.margin})
 
     @property
     def shadow_rows(self) -> int:
@@ -99,7 +95,7 @@ class BlueGreen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interleave:
+class Interleave(Guarding):
     """Let both versions of a ranker draft one order for each query, and see whose rows are chosen.
 
     Each user compares both versions at once, so it takes far fewer queries than an A/B test does.
@@ -126,10 +122,6 @@ class Interleave:
     shadow_rows: int = 500
     confidence: float = 0.95
     timeout_ms: float = 250.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "guard", tuple(self.guard))
-        object.__setattr__(self, "margin", {**TOLERATED, **self.margin})
 
     @property
     def min_rows(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
-from noria.core.declaration.tolerance import GUARDED, TOLERATED
+from noria.core.declaration.tolerance import GUARDED, TOLERATED, Guarding
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -61,7 +61,7 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
-class AB:
+class AB(Guarding):
     """Split traffic at a fixed share and promote the challenger only when it is shown to be better.
 
     Each arm is judged on what it answered itself, so an answer may change the outcome. That costs
@@ -89,13 +89,9 @@ class AB:
     confidence: float = 0.95
     timeout_ms: float = 250.0
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "guard", tuple(self.guard))
-        object.__setattr__(self, "margin", {**TOLERATED, **self.margin})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bandit:
+class Bandit(Guarding):
     """Let traffic follow the evidence: the challenger's share is the chance that it is better.
 
     It earns while it learns, and pays with proof: a bandit calls an equal challenger better more
@@ -120,7 +116,3 @@ class Bandit:
     shadow_rows: int = 500
     confidence: float = 0.95
     timeout_ms: float = 250.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "guard", tuple(self.guard))
-        object.__setattr__(self, "margin", {**TOLERATED, **self.margin})
