@@ -1,12 +1,7 @@
 """The keepers of records keep the promises of `noria.ports.records`."""
 
-import hashlib
-import os
-import pwd
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -69,12 +64,7 @@ class TestPostgres(SharedRecordsContract):
         return Postgres(self.url(folder))
 
     def url(self, folder: Path) -> str:
-        import psycopg
-
-        schema = "t_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-        with psycopg.connect(self.server, autocommit=True) as db:
-            db.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        return f"{self.server}&options=-csearch_path%3D{schema}"
+        return self.server.database(folder)
 
     def test_processes_that_create_and_count_together_lose_nothing(self, tmp_path):
         _count_in_processes(f"from noria.adapters.postgres import Postgres\nrecords = Postgres({self.url(tmp_path)!r})", 3)
@@ -89,7 +79,7 @@ class TestPostgres(SharedRecordsContract):
         monkeypatch.setattr("noria.adapters.postgres._FRESH_S", 0.0)
         records = self.open(tmp_path)
         records.commit(Put(kind="k", key="a", body=b"1"))
-        with psycopg.connect(self.server, autocommit=True) as db:
+        with psycopg.connect(self.server.url, autocommit=True) as db:
             db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
         records.commit(Put(kind="k", key="a", body=b"2", expect=1))
         assert records.get("k", "a").body == b"2"
@@ -99,7 +89,7 @@ class TestPostgres(SharedRecordsContract):
         import psycopg
 
         records = self.open(tmp_path)
-        with psycopg.connect(self.server, autocommit=True) as db:
+        with psycopg.connect(self.server.url, autocommit=True) as db:
             db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
         with pytest.raises(Unavailable, match="does not answer"):
             records.commit(Put(kind="k", key="a", body=b"1"))
@@ -107,13 +97,13 @@ class TestPostgres(SharedRecordsContract):
         records.close()
 
     def test_each_format_leads_to_the_next_and_a_newer_one_is_refused(self, tmp_path, monkeypatch):
-        from noria.adapters import postgres
+        from noria.adapters.postgres import formats
 
         old = self.open(tmp_path)
         old.commit(Put(kind="k", key="a", body=b"1"))
         old.close()
         with monkeypatch.context() as patch:
-            patch.setattr(postgres, "MIGRATIONS", (*postgres.MIGRATIONS, ("ALTER TABLE noria_events ADD COLUMN extra text",)))
+            patch.setattr(formats, "MIGRATIONS", (*formats.MIGRATIONS, ("ALTER TABLE noria_events ADD COLUMN extra text",)))
             for _ in range(2):
                 records = self.open(tmp_path)
                 assert records.get("k", "a").body == b"1"
@@ -127,38 +117,6 @@ class TestPostgres(SharedRecordsContract):
         with pytest.raises(Unavailable, match="database noria does not answer") as caught:
             Postgres(f"postgresql://ada:secret-word@/noria?host={tmp_path}")
         assert "secret-word" not in str(caught.value)
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """A PostgreSQL server of our own on a socket in a fresh folder; its URL."""
-    pytest.importorskip("psycopg", reason="psycopg is missing: pip install 'noria[postgres]'")
-    programs = _programs()
-    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    folder = Path(tempfile.mkdtemp(prefix="noria-pg-", dir="/tmp"))
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, user)
-        run = {"user": user, "cwd": folder, "check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-        subprocess.run([programs / "initdb", "-D", folder / "data", "-A", "trust", "-N", "--locale=C.UTF-8"], **run)
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off -c max_connections=40"
-        control = [programs / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w"]
-        subprocess.run([*control, "-o", options, "start"], **run)
-        try:
-            yield f"postgresql:///postgres?host={folder}&user={user}"
-        finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], **run)
-    finally:
-        shutil.rmtree(folder)
-
-
-def _programs() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) or [Path(path) for path in [shutil.which("pg_ctl")] if path]
-    if not found:
-        pytest.skip("no PostgreSQL programs here: apt-get install postgresql")
-    if os.geteuid() == 0 and not any(entry.pw_name == "postgres" for entry in pwd.getpwall()):
-        pytest.skip("PostgreSQL does not run as root, and there is no user named postgres")
-    return found[-1].parent
 
 
 def _count_in_processes(opening: str, processes: int) -> None:

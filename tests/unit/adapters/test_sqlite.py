@@ -5,8 +5,8 @@ import sqlite3
 
 import pytest
 
-from noria.adapters import sqlite
-from noria.adapters.sqlite import MIGRATIONS, Sqlite
+from noria.adapters.sqlite import Sqlite, formats
+from noria.adapters.sqlite.formats import MIGRATIONS
 from noria.core.errors import Conflict, NotAllowed, Unavailable
 from noria.ports.records import Append, Put
 
@@ -48,7 +48,7 @@ def test_each_format_leads_to_the_next_and_keeps_what_was_there(tmp_path, monkey
     old = Sqlite(tmp_path / "noria.db")
     old.commit(PUT)
     old.close()
-    monkeypatch.setattr(sqlite, "MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE events ADD COLUMN extra TEXT", "CREATE TABLE more (x)")))
+    monkeypatch.setattr(formats, "MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE events ADD COLUMN extra TEXT", "CREATE TABLE more (x)")))
     for _ in range(2):
         records = Sqlite(tmp_path / "noria.db")
         assert records.get("k", "a").body == b"1"
@@ -60,7 +60,7 @@ def test_each_format_leads_to_the_next_and_keeps_what_was_there(tmp_path, monkey
 
 def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):
     Sqlite(tmp_path / "noria.db").close()
-    monkeypatch.setattr(sqlite, "MIGRATIONS", (*MIGRATIONS, ("CREATE TABLE more (x)", "THIS IS NO SQL")))
+    monkeypatch.setattr(formats, "MIGRATIONS", (*MIGRATIONS, ("CREATE TABLE more (x)", "THIS IS NO SQL")))
     with pytest.raises(Unavailable, match="syntax"):
         Sqlite(tmp_path / "noria.db")
     monkeypatch.undo()
@@ -86,7 +86,7 @@ def test_a_file_that_is_no_database_is_refused_at_once(tmp_path):
 
 def test_commits_are_synced_in_a_write_ahead_log(tmp_path):
     records = Sqlite(tmp_path / "noria.db")
-    with records._connection() as db:
+    with records._connections.one() as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert db.execute("PRAGMA synchronous").fetchone() == (2,)
     records.close()
@@ -96,7 +96,7 @@ def test_every_search_walks_an_index_in_its_order(tmp_path):
     """No full scan and no sorting, whatever is asked for."""
     records, asked = Sqlite(tmp_path / "noria.db"), []
     records.commit(PUT, Append(id="e1", loop="l", kind="k", subject="s", turn="t", body=b"1"))
-    with records._connection() as db:
+    with records._connections.one() as db:
         db.set_trace_callback(asked.append)
     for newest_first in (False, True):
         for where in ({}, {"loop": "l"}, {"loop": "l", "state": "open"}):
@@ -104,7 +104,7 @@ def test_every_search_walks_an_index_in_its_order(tmp_path):
         for where in ({}, {"loop": "l"}, {"kind": "k"}, {"loop": "l", "kind": "k"}, {"subject": "s"}, {"turn": "t"}):
             records.lines(where=where, newest_first=newest_first)
     records.lines(after=1)
-    with records._connection() as db:
+    with records._connections.one() as db:
         db.set_trace_callback(None)
         plans = {query: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")] for query in asked}
     assert len(plans) >= 14
@@ -116,10 +116,10 @@ def test_every_search_walks_an_index_in_its_order(tmp_path):
 def test_a_refused_commit_does_not_cost_the_connection(tmp_path):
     records = Sqlite(tmp_path / "noria.db")
     records.commit(PUT)
-    before = list(records._idle)
+    before = records._pen._db
     with pytest.raises(Conflict):
         records.commit(Put(kind="k", key="a", body=b"2", expect=0))
-    assert records._idle == before
+    assert before is not None and records._pen._db is before
     records.close()
 
 
@@ -138,7 +138,7 @@ def test_a_forked_child_uses_connections_of_its_own(tmp_path):
     if child == 0:
         try:
             records.commit(Put(kind="k", key="a", body=b"child", expect=1))
-            os._exit(0 if len(records._inherited) == 1 else 2)
+            os._exit(0 if len(records._connections.inherited) == 2 else 2)
         except BaseException:  # noqa: BLE001
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
