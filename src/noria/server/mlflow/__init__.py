@@ -1,0 +1,1 @@
+"""The MLflow protocol: one file per group of endpoints."""
