@@ -8,6 +8,7 @@ NoriaError
 ├── RequestInvalid        a prediction or outcome that does not fit the signature
 ├── NotFound              a name, version or digest that is not there
 │   └── BlobMissing
+├── AlreadyThere          a name that is taken
 ├── Conflict              somebody else moved the thing first (compare-and-set lost)
 ├── LeaseLost             another process drives this turn now
 ├── ArtifactRejected      a model file that may not be loaded
@@ -95,6 +96,12 @@ class BlobMissing(NotFound):
     """The records name a blob that the store does not have."""
 
     code, fix = "blob-missing", "run `noria doctor` to compare the records with the blob store"
+
+
+class AlreadyThere(NoriaError):
+    """A name that is taken already."""
+
+    code, fix = "already-there", "take another name"
 
 
 class Conflict(NoriaError):

@@ -19,6 +19,7 @@ STATUS = {
     "host-refused": 421,
     "not-found": 404,
     "blob-missing": 404,
+    "already-there": 409,
     "conflict": 409,
     "lease-lost": 409,
     "not-allowed": 409,

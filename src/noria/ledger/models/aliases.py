@@ -72,7 +72,7 @@ class Aliases:
         """Every move of an alias or a stage of a model, oldest first."""
         columns = "m.name, h.kind, h.subject, h.before, h.after, h.person, h.reason, h.at_ms"
         rows = self._sql.read(
-            f"SELECT {columns} FROM model_moves h JOIN models m ON m.row = h.model WHERE m.project = ? AND m.name = ? ORDER BY h.at_ms, h.row",
+            f"SELECT {columns} FROM noria_model_moves h JOIN noria_models m ON m.row = h.model WHERE m.project = ? AND m.name = ? ORDER BY h.at_ms, h.row",
             (project, name),
         )
         return history(rows)
@@ -80,30 +80,32 @@ class Aliases:
     def pointed_at(self, project: str, name: str, alias: str, at_ms: int) -> int | None:
         """The version that an alias pointed to at a moment; None = to none."""
         rows = self._sql.read(
-            "SELECT h.after FROM model_moves h JOIN models m ON m.row = h.model WHERE m.project = ? AND m.name = ? AND h.kind = 'alias' "
+            "SELECT h.after FROM noria_model_moves h JOIN noria_models m ON m.row = h.model WHERE m.project = ? AND m.name = ? AND h.kind = 'alias' "
             "AND h.subject = ? AND h.at_ms <= ? ORDER BY h.at_ms DESC, h.row DESC LIMIT 1",
             (project, name, alias, at_ms),
         )
         return int(rows[0][0]) if rows and rows[0][0] else None
 
 
-def pointed(tx: Tx, ledger: Ledger, who: Who, place: reading.Place, alias: str, number: int | None, *, reason: str, quiet: bool = False) -> None:
+def pointed(
+    tx: Tx, ledger: Ledger, who: Who, place: reading.Place, alias: str, number: int | None, *, reason: str, quiet: bool = False
+) -> None:
     """Point an alias at a version or (None) at nothing, with its line of history; the model's row is locked.
 
     Args:
         quiet: The ledger has its line already.
     """
-    found = tx.run("SELECT number FROM model_aliases WHERE model = ? AND alias = ?", (place.row, alias))
+    found = tx.run("SELECT number FROM noria_model_aliases WHERE model = ? AND alias = ?", (place.row, alias))
     before = int(found[0][0]) if found else None
     if before == number and (number is not None or not found):
         return
     entity = "prompt_alias" if place.prompt else "model_version_alias"
     if number is None:
-        tx.run("DELETE FROM model_aliases WHERE model = ? AND alias = ?", (place.row, alias))
+        tx.run("DELETE FROM noria_model_aliases WHERE model = ? AND alias = ?", (place.row, alias))
         announce(tx, who, entity, "deleted", {"name": place.name, "alias": alias})
     else:
         tx.run(
-            "INSERT INTO model_aliases (model, alias, number) VALUES (?, ?, ?) "
+            "INSERT INTO noria_model_aliases (model, alias, number) VALUES (?, ?, ?) "
             "ON CONFLICT (model, alias) DO UPDATE SET number = excluded.number",
             (place.row, alias, number),
         )

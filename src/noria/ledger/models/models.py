@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from noria.core.errors import Conflict, NotAllowed
+from noria.core.errors import AlreadyThere, NotAllowed
 from noria.ledger.book import Ledger
 from noria.ledger.models import reading
 from noria.ledger.models.rules import check_key, check_name, check_tags
 from noria.ledger.models.telling import announce, note
 from noria.ledger.models.values import OF_PROMPTS, Keeper, RegisteredModel, Who, is_prompt
 from noria.ports.sql import Sql, Tx
-
-
-class NameTaken(Conflict):
-    """Something else has that name already."""
-
-    code, fix = "name-taken", "choose another name"
 
 
 class Models:
@@ -30,7 +24,7 @@ class Models:
 
         Raises:
             RequestInvalid: the name or a tag cannot be one.
-            NameTaken: a model or a prompt has it.
+            AlreadyThere: a model or a prompt has it.
         """
         check_name(name)
         check_tags(given := dict(tags or {}))
@@ -57,7 +51,7 @@ class Models:
 
         Raises:
             NotFound: there is no such model.
-            NameTaken: another one has the new name.
+            AlreadyThere: another one has the new name.
             NotAllowed: a loop or a deployment has this name.
         """
         check_name(name)
@@ -66,11 +60,11 @@ class Models:
         def work(tx: Tx) -> RegisteredModel:
             place = reading.locked(tx, who.project, name)
             free(place, "renamed")
-            taken = tx.run("SELECT prompt FROM models WHERE project = ? AND name = ?", (who.project, new_name))
+            taken = tx.run("SELECT prompt FROM noria_models WHERE project = ? AND name = ?", (who.project, new_name))
             if taken:
                 raise _taken(new_name, was_prompt=bool(taken[0][0]), is_prompt=place.prompt)
-            tx.run("UPDATE models SET name = ?, updated_ms = ? WHERE row = ?", (new_name, who.at_ms, place.row))
-            tx.run("UPDATE model_versions SET updated_ms = ? WHERE model = ?", (who.at_ms, place.row))
+            tx.run("UPDATE noria_models SET name = ?, updated_ms = ? WHERE row = ?", (new_name, who.at_ms, place.row))
+            tx.run("UPDATE noria_model_versions SET updated_ms = ? WHERE model = ?", (who.at_ms, place.row))
             note(tx, self._ledger, who, f"{_kind(place.prompt)}.renamed", new_name, reasons=(f"{name} is called {new_name} now",))
             return reading.model(tx.run, who.project, new_name)
 
@@ -85,7 +79,7 @@ class Models:
 
         def work(tx: Tx) -> RegisteredModel:
             place = reading.locked(tx, who.project, name)
-            tx.run("UPDATE models SET description = ?, updated_ms = ? WHERE row = ?", (description, who.at_ms, place.row))
+            tx.run("UPDATE noria_models SET description = ?, updated_ms = ? WHERE row = ?", (description, who.at_ms, place.row))
             return reading.model(tx.run, who.project, name)
 
         return self._sql.write(work)
@@ -101,9 +95,9 @@ class Models:
         def work(tx: Tx) -> None:
             place = reading.locked(tx, who.project, name)
             free(place, "deleted")
-            for table in ("model_tags", "model_aliases", "version_tags", "model_versions", "model_moves"):
+            for table in ("noria_model_tags", "noria_model_aliases", "noria_version_tags", "noria_model_versions", "noria_model_moves"):
                 tx.run(f"DELETE FROM {table} WHERE model = ?", (place.row,))
-            tx.run("DELETE FROM models WHERE row = ?", (place.row,))
+            tx.run("DELETE FROM noria_models WHERE row = ?", (place.row,))
             note(tx, self._ledger, who, f"{_kind(place.prompt)}.deleted", name, reasons=(f"deleted with its {place.top} version(s)",))
 
         self._sql.write(work)
@@ -135,19 +129,17 @@ class Models:
 
         def work(tx: Tx) -> None:
             place = reading.locked(tx, who.project, name)
-            tx.run("DELETE FROM model_tags WHERE model = ? AND key = ?", (place.row, key))
+            tx.run("DELETE FROM noria_model_tags WHERE model = ? AND key = ?", (place.row, key))
             if place.prompt:
                 announce(tx, who, "prompt_tag", "deleted", {"name": name, "key": key})
 
         self._sql.write(work)
 
 
-def insert(
-    tx: Tx, who: Who, name: str, *, description: str, tags: Mapping[str, str], keeper: Keeper = Keeper.CLIENTS
-) -> int | None:
+def insert(tx: Tx, who: Who, name: str, *, description: str, tags: Mapping[str, str], keeper: Keeper = Keeper.CLIENTS) -> int | None:
     """Make a model's row; None where the name is taken."""
     made = tx.run(
-        "INSERT INTO models (project, name, description, person, keeper, prompt, top, created_ms, updated_ms) "
+        "INSERT INTO noria_models (project, name, description, person, keeper, prompt, top, created_ms, updated_ms) "
         "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (project, name) DO NOTHING RETURNING row",
         (who.project, name, description, who.by, str(keeper), int(is_prompt(tags)), who.at_ms, who.at_ms),
     )
@@ -169,7 +161,7 @@ def put_tags(tx: Tx, row: int, tags: Mapping[str, str]) -> None:
     """Set tags of a model."""
     if tags:
         tx.many(
-            "INSERT INTO model_tags (model, key, value) VALUES (?, ?, ?) ON CONFLICT (model, key) DO UPDATE SET value = excluded.value",
+            "INSERT INTO noria_model_tags (model, key, value) VALUES (?, ?, ?) ON CONFLICT (model, key) DO UPDATE SET value = excluded.value",
             [(row, key, value) for key, value in tags.items()],
         )
 
@@ -191,11 +183,11 @@ def _kind(prompt: bool) -> str:
     return "prompt" if prompt else "model"
 
 
-def _taken(name: str, *, was_prompt: bool, is_prompt: bool) -> NameTaken:
+def _taken(name: str, *, was_prompt: bool, is_prompt: bool) -> AlreadyThere:
     old, new = ("Prompt" if one else "Registered Model" for one in (was_prompt, is_prompt))
     if old == new:
-        return NameTaken(f"{new} (name={name[:500]}) already exists.")
-    return NameTaken(
+        return AlreadyThere(f"{new} (name={name[:500]}) already exists.")
+    return AlreadyThere(
         f"Tried to create a {new.lower()} with name {name[:500]!r}, but the name is already taken by a {old.lower()}. "
         "MLflow does not allow creating a model and a prompt with the same name."
     )

@@ -20,7 +20,7 @@ VERSION = (
     "v.model, m.name, v.number, v.description, v.person, v.stage, v.source, v.location, v.run, v.run_link, v.model_id, "
     "v.created_ms, v.updated_ms"
 )
-VERSIONS = "model_versions v JOIN models m ON m.row = v.model"
+VERSIONS = "noria_model_versions v JOIN noria_models m ON m.row = v.model"
 
 _TOGETHER = 400
 """Rows whose tags are read in one query."""
@@ -44,7 +44,7 @@ def locked(tx: Tx, project: str, name: str) -> Place:
         NotFound: there is no such model.
     """
     check_name(name)
-    found = tx.run("UPDATE models SET top = top WHERE project = ? AND name = ? RETURNING row, keeper, prompt, top", (project, name))
+    found = tx.run("UPDATE noria_models SET top = top WHERE project = ? AND name = ? RETURNING row, keeper, prompt, top", (project, name))
     if not found:
         raise missing(name)
     row, keeper, prompt, top = found[0]
@@ -71,16 +71,22 @@ def missing(name: str) -> NotFound:
 
 def models(read: Rows, tail: str, args: Sequence[Any]) -> list[RegisteredModel]:
     """Models that a `WHERE … ORDER BY … LIMIT` over `models m` selects."""
-    rows = read(f"SELECT {MODEL} FROM models m {tail}", args)
+    rows = read(f"SELECT {MODEL} FROM noria_models m {tail}", args)
     numbers = [row[0] for row in rows]
-    tags, aliases, latest = defaultdict[int, dict[str, str]](dict), defaultdict[int, dict[str, int]](dict), defaultdict[int, list[Any]](list)
+    tags, aliases, latest = (
+        defaultdict[int, dict[str, str]](dict),
+        defaultdict[int, dict[str, int]](dict),
+        defaultdict[int, list[Any]](list),
+    )
     for some in _parted(numbers):
         marks = ", ".join("?" * len(some))
-        for owner, key, value in read(f"SELECT model, key, value FROM model_tags WHERE model IN ({marks}) ORDER BY key", some):
+        for owner, key, value in read(f"SELECT model, key, value FROM noria_model_tags WHERE model IN ({marks}) ORDER BY key", some):
             tags[owner][key] = value
-        for owner, alias, number in read(f"SELECT model, alias, number FROM model_aliases WHERE model IN ({marks}) ORDER BY alias", some):
+        for owner, alias, number in read(
+            f"SELECT model, alias, number FROM noria_model_aliases WHERE model IN ({marks}) ORDER BY alias", some
+        ):
             aliases[owner][alias] = number
-        newest = "(SELECT max(number) FROM model_versions w WHERE w.model = v.model AND w.stage = v.stage)"
+        newest = "(SELECT max(number) FROM noria_model_versions w WHERE w.model = v.model AND w.stage = v.stage)"
         for owner, version in _versions(read, f"WHERE v.model IN ({marks}) AND v.number = {newest} ORDER BY v.model, v.number", some):
             latest[owner].append(version)
     return [
@@ -130,9 +136,11 @@ def _versions(read: Rows, tail: str, args: Sequence[Any]) -> list[tuple[int, Reg
         marks = ", ".join(["(?, ?)"] * len(some))
         pairs = [part for pair in some for part in pair]
         place = f"(model, number) IN (VALUES {marks})"
-        for owner, number, key, value in read(f"SELECT model, number, key, value FROM version_tags WHERE {place} ORDER BY key", pairs):
+        for owner, number, key, value in read(
+            f"SELECT model, number, key, value FROM noria_version_tags WHERE {place} ORDER BY key", pairs
+        ):
             tags[owner, number][key] = value
-        for owner, number, alias in read(f"SELECT model, number, alias FROM model_aliases WHERE {place} ORDER BY alias", pairs):
+        for owner, number, alias in read(f"SELECT model, number, alias FROM noria_model_aliases WHERE {place} ORDER BY alias", pairs):
             aliases[owner, number].append(alias)
     return [(owner, replace(one, tags=tags[owner, one.number], aliases=tuple(aliases[owner, one.number]))) for owner, one in found]
 

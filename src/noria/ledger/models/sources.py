@@ -77,7 +77,10 @@ def resolved(source: str, origins: Origins, *, run: str | None = None, model_id:
         RequestInvalid: it is a path of this machine, leads out of its place, or does not belong to what was named.
         NotFound: it names a version that is not there.
     """
-    scheme = urlsplit(source).scheme.lower()
+    try:
+        scheme = urlsplit(source).scheme.lower()
+    except ValueError as error:
+        raise RequestInvalid(f"Invalid model version source: '{source[:500]}' is no address: {error}") from None
     if scheme == MODELS and not is_logged(source):
         return _copied(source, origins, run=run, model_id=model_id)
     given = Source(source=source, run=run or "", model_id=model_id or "")

@@ -37,7 +37,7 @@ def moved(
 ) -> None:
     """Write a line of an alias's or a stage's history, and file it in the ledger (None = it is there already)."""
     tx.run(
-        "INSERT INTO model_moves (model, kind, subject, before, after, person, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO noria_model_moves (model, kind, subject, before, after, person, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (row, kind, subject, before, after, who.by, reason, who.at_ms),
     )
     if ledger is None:
@@ -65,7 +65,7 @@ def history(rows: Sequence[tuple[Any, ...]]) -> list[Move]:
 def announce(tx: Tx, who: Who, entity: str, action: str, data: Mapping[str, Any]) -> None:
     """Make a delivery for every webhook of the project that wants to hear of it."""
     wanting = tx.run(
-        "SELECT w.id FROM webhook_events e JOIN webhooks w ON w.id = e.webhook "
+        "SELECT w.id FROM noria_webhook_events e JOIN noria_webhooks w ON w.id = e.webhook "
         "WHERE e.entity = ? AND e.action = ? AND w.project = ? AND w.status = 'ACTIVE'",
         (entity, action, who.project),
     )
@@ -73,7 +73,7 @@ def announce(tx: Tx, who: Who, entity: str, action: str, data: Mapping[str, Any]
         return
     body = spoken(entity, action, data, at_ms=who.at_ms, project=who.project)
     tx.many(
-        "INSERT INTO webhook_deliveries (id, webhook, entity, action, body, state, tries, said, made_ms, next_ms) "
+        "INSERT INTO noria_webhook_deliveries (id, webhook, entity, action, body, state, tries, said, made_ms, next_ms) "
         "VALUES (?, ?, ?, ?, ?, 'waiting', 0, '', ?, ?)",
         [(new_id("delivery", who.at_ms), webhook, entity, action, body, who.at_ms, who.at_ms) for (webhook,) in wanting],
     )

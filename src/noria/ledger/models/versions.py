@@ -99,7 +99,7 @@ class Versions:
         def work(tx: Tx) -> RegisteredVersion:
             row = existing(tx, who, name, number)
             tx.run(
-                "UPDATE model_versions SET description = ?, updated_ms = ? WHERE model = ? AND number = ?",
+                "UPDATE noria_model_versions SET description = ?, updated_ms = ? WHERE model = ? AND number = ?",
                 (description, who.at_ms, row.row, number),
             )
             return reading.version(tx.run, who.project, name, number)
@@ -118,11 +118,11 @@ class Versions:
         def work(tx: Tx) -> None:
             place = existing(tx, who, name, number)
             free(place, "deleted")
-            for (alias,) in tx.run("SELECT alias FROM model_aliases WHERE model = ? AND number = ?", (place.row, number)):
+            for (alias,) in tx.run("SELECT alias FROM noria_model_aliases WHERE model = ? AND number = ?", (place.row, number)):
                 moved(tx, self._ledger, who, place.row, name, "alias", alias, str(number), "", "the version was deleted")
-            for table in ("model_aliases", "version_tags", "model_versions"):
+            for table in ("noria_model_aliases", "noria_version_tags", "noria_model_versions"):
                 tx.run(f"DELETE FROM {table} WHERE model = ? AND number = ?", (place.row, number))
-            tx.run("UPDATE models SET updated_ms = ? WHERE row = ?", (who.at_ms, place.row))
+            tx.run("UPDATE noria_models SET updated_ms = ? WHERE row = ?", (who.at_ms, place.row))
             note(tx, self._ledger, who, "version.deleted", name, number, reasons=(f"v{number} deleted",))
 
         self._sql.write(work)
@@ -156,7 +156,7 @@ class Versions:
 
         def work(tx: Tx) -> None:
             place = existing(tx, who, name, number)
-            tx.run("DELETE FROM version_tags WHERE model = ? AND number = ? AND key = ?", (place.row, number, key))
+            tx.run("DELETE FROM noria_version_tags WHERE model = ? AND number = ? AND key = ?", (place.row, number, key))
             told = {"name": name, "version": str(number), "key": key}
             announce(tx, who, f"{'prompt' if place.prompt else 'model'}_version_tag", "deleted", told)
 
@@ -184,20 +184,22 @@ class Versions:
             reason = who.reason or reason_of(reading.version(tx.run, who.project, name, number))
             if archive:
                 others = tx.run(
-                    "SELECT number FROM model_versions WHERE model = ? AND stage = ? AND number <> ? ORDER BY number", (place.row, to, number)
+                    "SELECT number FROM noria_model_versions WHERE model = ? AND stage = ? AND number <> ? ORDER BY number",
+                    (place.row, to, number),
                 )
                 for (other,) in others:
                     self._staged(tx, who, place, other, Stage.ARCHIVED, f"v{number} took its place")
             self._staged(tx, who, place, number, to, reason)
-            tx.run("UPDATE models SET updated_ms = ? WHERE row = ?", (who.at_ms, place.row))
+            tx.run("UPDATE noria_models SET updated_ms = ? WHERE row = ?", (who.at_ms, place.row))
             return reading.version(tx.run, who.project, name, number)
 
         return self._sql.write(work)
 
     def _staged(self, tx: Tx, who: Who, place: reading.Place, number: int, to: Stage, reason: str) -> None:
-        ((before,),) = tx.run("SELECT stage FROM model_versions WHERE model = ? AND number = ?", (place.row, number))
+        ((before,),) = tx.run("SELECT stage FROM noria_model_versions WHERE model = ? AND number = ?", (place.row, number))
         tx.run(
-            "UPDATE model_versions SET stage = ?, updated_ms = ? WHERE model = ? AND number = ?", (str(to), who.at_ms, place.row, number)
+            "UPDATE noria_model_versions SET stage = ?, updated_ms = ? WHERE model = ? AND number = ?",
+            (str(to), who.at_ms, place.row, number),
         )
         if before != to:
             moved(tx, self._ledger, who, place.row, place.name, "stage", str(number), before, str(to), reason)
@@ -214,7 +216,7 @@ def existing(tx: Tx, who: Who, name: str, number: int) -> reading.Place:
         place = reading.locked(tx, who.project, name)
     except NotFound:
         raise reading.missing_version(name, number) from None
-    if not tx.run("SELECT 1 FROM model_versions WHERE model = ? AND number = ?", (place.row, number)):
+    if not tx.run("SELECT 1 FROM noria_model_versions WHERE model = ? AND number = ?", (place.row, number)):
         raise reading.missing_version(name, number)
     return place
 
@@ -231,9 +233,12 @@ def insert(
     tags: Mapping[str, str],
 ) -> None:
     """Make a version's row under a number that is free; the model's row is locked."""
-    tx.run("UPDATE models SET top = CASE WHEN top < ? THEN ? ELSE top END, updated_ms = ? WHERE row = ?", (number, number, who.at_ms, row))
     tx.run(
-        "INSERT INTO model_versions (model, number, description, person, stage, source, location, run, run_link, model_id, "
+        "UPDATE noria_models SET top = CASE WHEN top < ? THEN ? ELSE top END, updated_ms = ? WHERE row = ?",
+        (number, number, who.at_ms, row),
+    )
+    tx.run(
+        "INSERT INTO noria_model_versions (model, number, description, person, stage, source, location, run, run_link, model_id, "
         "created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row,
@@ -272,7 +277,7 @@ def put_tags(tx: Tx, row: int, number: int, tags: Mapping[str, str]) -> None:
     """Set tags of a version."""
     if tags:
         tx.many(
-            "INSERT INTO version_tags (model, number, key, value) VALUES (?, ?, ?, ?) "
+            "INSERT INTO noria_version_tags (model, number, key, value) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (model, number, key) DO UPDATE SET value = excluded.value",
             [(row, number, key, value) for key, value in tags.items()],
         )

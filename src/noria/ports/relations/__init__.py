@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from noria.ports.relations.registry import REGISTRY
 from noria.ports.relations.tracking import TRACKING
 
-GROUPS: Mapping[str, Sequence[Sequence[str]]] = {"tracking": TRACKING}
+GROUPS: Mapping[str, Sequence[Sequence[str]]] = {"tracking": TRACKING, "registry": REGISTRY}
 """Group to its steps, each a list of statements. A group counts its own steps."""
