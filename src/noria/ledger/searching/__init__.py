@@ -1,0 +1,1 @@
+"""The language in which MLflow's clients search: filters, orders and page tokens as frozen values."""
