@@ -52,6 +52,19 @@ class Files:
         """Whether it is there."""
         return _DIGEST.fullmatch(digest) is not None and self._place(digest).is_file()
 
+    def lend(self, digest: str, file: Path) -> None:
+        """Make a file of another place readable here under its digest, without a copy.
+
+        Raises:
+            BlobMissing: its bytes are not what the digest says.
+        """
+        if _digest_of_file(file) != digest:
+            raise BlobMissing(f"blob {digest} in {file} does not hold what its name says", fix="restore it from a copy")
+        place = self._place(digest)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            place.symlink_to(file.resolve())
+
     def digests(self) -> Iterator[str]:
         """All digests, in no order."""
         for file in self._folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):

@@ -72,7 +72,7 @@ class Provenance:
         code: Digest of the snapshot of the loop's source files.
         commit: Git commit, or "".
         diff: Digest of the uncommitted diff, or "".
-        environment: Digest of the locked environment (`name==version` lines, Python, platform).
+        environment: Digest of the locked environment (`noria.core.environment.Environment`; of the first Noria, lines of `name==version`).
         seed: The seed set before user code ran.
     """
 

@@ -112,6 +112,14 @@ class Bench:
             return ""
         return next((note for line in reversed(said) for name, _, note in [line.partition("\t")] if name == step), "")
 
+    def latest(self) -> str:
+        """What was last said, of whichever step: its name and the note."""
+        try:
+            said = (self.folder / "progress.txt").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return ""
+        return " ".join(said[-1].split("\t")).strip() if said else ""
+
 
 class Workshop:
     """The control plane's side: starts the process, waits for results, starts it again when it was killed."""

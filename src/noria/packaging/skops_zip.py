@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 from noria.core.errors import ArtifactRejected
 from noria.core.schema import Signature, Task
 from noria.packaging import linear
+from noria.packaging.skops_stable import stable
 
 ALLOWED = re.compile(
     r"collections\.(OrderedDict|defaultdict)"
@@ -48,7 +49,7 @@ def dump(model: object) -> bytes:
         ArtifactRejected: it holds code or objects of kinds that cannot be opened again without trust.
     """
     try:
-        content = bytes(skops.io.dumps(model))
+        content = stable(bytes(skops.io.dumps(model)))
     except Exception as error:
         raise ArtifactRejected(f"skops cannot write a {type(model).__name__}: {error}") from error
     _trusted(content)

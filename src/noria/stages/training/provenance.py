@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
-from importlib.metadata import distributions
 from pathlib import Path
 
 from noria.core.training import Provenance
+from noria.packaging.installed import environment
+from noria.ports import wire
 from noria.ports.blobs import Blobs
 
 DIFF_LIMIT = 10_000_000
@@ -18,7 +18,7 @@ _GIT_PATIENCE_S = 20.0
 
 
 def capture(code: str, folder: Path, *, blobs: Blobs, seed: int) -> Provenance:
-    """Note the commit and the uncommitted diff around `folder`, the installed packages and the seed.
+    """Note the commit and the uncommitted diff around `folder`, the locked environment and the seed.
 
     Without git, or outside a repository, commit and diff are "".
 
@@ -33,16 +33,9 @@ def capture(code: str, folder: Path, *, blobs: Blobs, seed: int) -> Provenance:
         code=code,
         commit=commit,
         diff=blobs.put(diff.encode()) if diff else "",
-        environment=blobs.put(environment().encode()),
+        environment=blobs.put(wire.dump(environment())),
         seed=seed,
     )
-
-
-def environment() -> str:
-    """`name==version` lines of all installed packages, sorted, then Python and the platform."""
-    named = {(dist.metadata["Name"] or "").lower().replace("_", "-"): dist.version for dist in distributions()}
-    packages = sorted(f"{name}=={version}" for name, version in named.items() if name)
-    return "\n".join([*packages, f"# python {platform.python_version()}", f"# platform {platform.platform()}", ""])
 
 
 def _uncommitted(folder: Path) -> str:

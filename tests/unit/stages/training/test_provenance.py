@@ -4,9 +4,11 @@ import platform
 import subprocess
 from pathlib import Path
 
+import numpy
 import pytest
 
 from noria.adapters.files import Files
+from noria.packaging.locks import read_environment
 from noria.stages.training.provenance import capture
 
 
@@ -53,10 +55,12 @@ def test_outside_a_repository_and_without_git_there_is_no_commit(tmp_path: Path,
     assert (made.commit, made.diff) == ("", "")
 
 
-def test_the_environment_is_the_sorted_packages_python_and_platform(tmp_path: Path, blobs: Files) -> None:
+def test_the_environment_is_locked_and_the_same_each_time(tmp_path: Path, blobs: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     first, second = (capture("", tmp_path, blobs=blobs, seed=5).environment for _ in range(2))
-    lines = blobs.read(first).decode().splitlines()
-    packages = [line for line in lines if not line.startswith("#")]
+    lock = read_environment(blobs.read(first))
+    names = [one.name for one in lock.distributions]
     assert first == second
-    assert packages == sorted(packages) and any(line.startswith("numpy==") for line in packages)
-    assert f"# python {platform.python_version()}" in lines
+    assert names == sorted(set(names)) and lock.named()["numpy"].version == numpy.__version__
+    assert (lock.python, lock.variables["OMP_NUM_THREADS"]) == (platform.python_version(), "3")
+    assert lock.named()["numpy"].content.startswith("sha256:") and lock.named()["numpy"].license
