@@ -4,8 +4,12 @@ import hashlib
 import os
 import pwd
 import shutil
+import socket
 import subprocess
+import sys
 import tempfile
+import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +56,50 @@ def postgres():
             subprocess.run([*control, "-m", "immediate", "stop"], **run)
     finally:
         shutil.rmtree(folder)
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """Where it answers; credentials are in the environment."""
+
+    endpoint: str
+
+    def bucket(self, name: object) -> str:
+        """The URL of an own bucket, made when it is not there."""
+        bucket = "b-" + hashlib.sha256(str(name).encode()).hexdigest()[:16]
+        with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/{bucket}", method="PUT")):
+            return f"s3://{bucket}/a prefix"
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """An S3 endpoint of our own on a free port."""
+    pytest.importorskip("obstore", reason="obstore is missing: pip install 'noria[s3]'")
+    pytest.importorskip("moto.server", reason="moto is missing: pip install 'moto[s3]' flask flask-cors")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    credentials = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something", "AWS_REGION": "us-east-1"}
+    before = {name: os.environ.get(name) for name in credentials}
+    os.environ.update(credentials)
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        give_up = time.monotonic() + 60
+        while not _answers(port):
+            assert server.poll() is None and time.monotonic() < give_up, "the S3 endpoint did not start"
+            time.sleep(0.05)
+        yield S3Server(f"http://127.0.0.1:{port}")
+    finally:
+        server.kill()
+        server.wait()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _programs() -> Path:

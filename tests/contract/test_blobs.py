@@ -34,3 +34,14 @@ class TestFiles(BlobsContract):
         blobs = Files(tmp_path)
         name = blobs.put(b"water").removeprefix("sha256:")
         assert [str(f.relative_to(tmp_path)) for f in tmp_path.rglob("*") if f.is_file()] == [f"{name[:2]}/{name[2:4]}/{name}"]
+
+
+class TestS3(BlobsContract):
+    @pytest.fixture(autouse=True)
+    def _endpoint(self, s3):
+        self.s3 = s3
+
+    def open(self, folder: Path):
+        from noria.adapters.s3 import S3
+
+        return S3(self.s3.bucket(folder), cache=folder / "cache", cache_bytes=10_000, endpoint=self.s3.endpoint)

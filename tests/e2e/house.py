@@ -112,7 +112,9 @@ def wait_until(true: Callable[[], Any], what: str, *, patience_s: float = PATIEN
 class House:
     """One home: its records, its processes and the shop that asks it. Everything is ended by `close`."""
 
-    def __init__(self, folder: Path, *, declaration: str = DECLARATION, clock: str = "turned", lease_s: float = 1.0) -> None:
+    def __init__(
+        self, folder: Path, *, declaration: str = DECLARATION, clock: str = "turned", lease_s: float = 1.0, **settings: str
+    ) -> None:
         self.folder = folder
         self.home = folder / ".noria"
         self.shop = shop.Shop()
@@ -130,6 +132,7 @@ class House:
                 look_every="6h" if clock == "turned" else "1s",
                 bucket="6h",
                 lease_s=lease_s,
+                **settings,
             )
         )
         if clock == "turned":

@@ -82,7 +82,18 @@ def export(
         admitted = doors_of(world).deployments.get(name)
         if admitted is not None:
             publish_doors(Doors(deployments={name: admitted}), doors_file(into / "plan" / "plan.json"))
-        kept = replace(settings, home=".", records="sqlite", clock="system", deployment=name, page_url="", otlp="", tls_cert="", tls_key="")
+        kept = replace(
+            settings,
+            home=".",
+            records="sqlite",
+            blobs="files",
+            clock="system",
+            deployment=name,
+            page_url="",
+            otlp="",
+            tls_cert="",
+            tls_key="",
+        )
         (into / FILE).write_bytes(wire.dump(kept))
         libraries = _libraries(world, version)
         _put_texts(into, name, version, libraries)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from noria.adapters.files import Files
+from noria.app.settings import read
+from noria.app.storing import open_blobs
 from noria.core.errors import NoriaError
 from noria.loop.work import work
 
@@ -16,7 +17,7 @@ def main() -> int:
     scratch = home / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     try:
-        work(folder, blobs=Files(home / "blobs"), scratch=scratch)
+        work(folder, blobs=open_blobs(read(home)), scratch=scratch)
     except NoriaError as error:
         sys.stderr.write(f"{error}\n{getattr(error, 'traceback', '')}\n")
         return 1

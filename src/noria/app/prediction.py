@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from noria.adapters.files import Files
 from noria.adapters.journal_files import FileJournalWriter
 from noria.app.settings import Settings
+from noria.app.storing import open_blobs
 from noria.core.errors import RequestInvalid
 from noria.core.traffic import Family, ServedVersion
 from noria.packaging import package
@@ -28,7 +28,7 @@ EXACT = ("lightgbm", "xgboost", "catboost", "skops")
 
 def stored_blobs(settings: Settings) -> Blobs:
     """The home's blob store."""
-    return Files(settings.folder / "blobs")
+    return open_blobs(settings)
 
 
 def data_plane_journal(settings: Settings) -> JournalWriter:

@@ -83,7 +83,7 @@ def _lend(world: World, repeat: Repeat, blobs: Files) -> None:
 def _environ(lock: Environment, found: Rebuilt) -> dict[str, str]:
     """What the work's process is told; a rebuilt Python sees no package of this one."""
     apart = {} if found.here else {"PYTHONPATH": "", "PYTHONHOME": "", "VIRTUAL_ENV": ""}
-    return {"PYTHONHASHSEED": "0", **lock.variables, **apart}
+    return {"PYTHONHASHSEED": "0", "NORIA_BLOBS": "files", **lock.variables, **apart}
 
 
 def _work(world: World, job: str, command: list[str], bench: Bench, env: Mapping[str, str], told: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -29,6 +30,11 @@ class Settings:
     Attributes:
         home: Folder that holds everything.
         records: "sqlite" (a file in the home) or a `postgresql://…` URL.
+        blobs: "files" (a folder in the home) or `s3://BUCKET/PREFIX`, with the extra `s3`.
+        blobs_endpoint: Base URL of a store that speaks as S3 does; AWS's own when left out.
+        blobs_region: Of the bucket; what `AWS_REGION` says when left out.
+        blobs_cache: What local copies of blobs from S3 may take, such as "4GB", but for those in use.
+        direct_downloads: Whether MLflow clients that download in parts get signed addresses of S3's own.
         host: Address that servers bind; anything but a loopback address asks for the token everywhere.
         port: Control plane and page.
         serve_port: Data plane.
@@ -58,6 +64,11 @@ class Settings:
 
     home: str = ".noria"
     records: str = "sqlite"
+    blobs: str = "files"
+    blobs_endpoint: str = ""
+    blobs_region: str = ""
+    blobs_cache: str = "4GB"
+    direct_downloads: bool = False
     host: str = "127.0.0.1"
     port: int = 7700
     serve_port: int = 7701
@@ -117,11 +128,15 @@ class Settings:
                 duration(getattr(self, name))
             except ValueError as error:
                 raise SettingsInvalid(f"{name}: {error}") from error
-        if self.model_memory:
+        for name in ("model_memory", "blobs_cache"):
             try:
-                size_bytes(self.model_memory)
+                size_bytes(getattr(self, name) or "0B")
             except ValueError as error:
-                raise SettingsInvalid(f"model_memory: {error}") from error
+                raise SettingsInvalid(f"{name}: {error}") from error
+        if self.blobs != "files" and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?", self.blobs):
+            raise SettingsInvalid(f"blobs is {self.blobs!r}", fix="write 'files' or s3://BUCKET/PREFIX")
+        if self.blobs_endpoint and not self.blobs_endpoint.startswith(("http://", "https://")):
+            raise SettingsInvalid(f"blobs_endpoint is {self.blobs_endpoint!r}", fix="write a base URL, such as http://127.0.0.1:9000")
         if self.otlp and not self.otlp.startswith(("http://", "https://")):
             raise SettingsInvalid(f"otlp is {self.otlp!r}", fix="write the collector's base URL, such as http://127.0.0.1:4318")
         if not 0 <= self.otlp_requests <= 1:

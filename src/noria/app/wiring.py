@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from noria import __version__
-from noria.adapters.files import Files
 from noria.adapters.journal_files import FileJournalReader
 from noria.adapters.processes import Processes
 from noria.adapters.sqlite import Sqlite
@@ -18,6 +17,7 @@ from noria.adapters.turned_clock import TurnedClock
 from noria.app.channels import HomeChannels
 from noria.app.clocks import open_clock
 from noria.app.settings import Settings
+from noria.app.storing import open_blobs
 from noria.core.errors import SettingsInvalid
 from noria.core.moments import duration
 from noria.durable.engine import Engine
@@ -42,7 +42,7 @@ def build(settings: Settings) -> World:
     return World(
         home=home,
         records=records,
-        blobs=Files(home / "blobs"),
+        blobs=open_blobs(settings),
         online=Lmdb(home / "online.lmdb"),
         journal=FileJournalReader(home / "journal"),
         launcher=Processes(),

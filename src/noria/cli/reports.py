@@ -114,6 +114,7 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
     found = {
         "home": str(opened.settings.folder),
         "records": opened.settings.records,
+        "blobs": opened.settings.blobs,
         "processes": processes,
         "answering": answering,
         "blobs checked": checked,
@@ -126,7 +127,7 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
         f"{name:9} {'pid ' + str(pid) if pid else '[dim]not running[/]'}{' · answers' if answering.get(name) else ''}"
         for name, pid in processes.items()
     ]
-    lines.append(f"blobs     {checked - len(missing)} of {checked} in place")
+    lines.append(f"blobs     {opened.settings.blobs} · {checked - len(missing)} of {checked} in place")
     lines += [f"[red]missing[/]   {escape(one)}" for one in missing]
     lines += [f"[red]problem[/]   {escape(f'{what}: {why}')}" for what, why in problems.items()]
     lines += [f"[red]untold[/]    {escape(untold(one))}" for one in lost] or ["notices   all that were told have arrived"]

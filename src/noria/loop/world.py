@@ -11,7 +11,7 @@ from noria.core.declaration.loop import Loop
 from noria.durable.engine import Engine
 from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
-from noria.ports.blobs import Blobs
+from noria.ports.blobs import BlobStore
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalReader
 from noria.ports.launcher import Launcher
@@ -48,7 +48,7 @@ class World:
 
     home: Path
     records: Records
-    blobs: Blobs
+    blobs: BlobStore
     online: Online
     journal: JournalReader
     launcher: Launcher
