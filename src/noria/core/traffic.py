@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from noria.core.graphs import GraphForm
 from noria.core.schema import Signature
 
 Scalar = bool | int | float | str | None
@@ -18,7 +19,7 @@ class Role(StrEnum):
 
     CHAMPION and CHALLENGER answers were given to a user; a SHADOW answer of the challenger, and a
     CONTROL answer of the champion, were only recorded. FALLBACK is the champion's answer given
-    because the challenger failed on this request. ASKED is the answer of a version that the caller
+    because the challenger failed on this request, or a graph's where not all whom it asked answered. ASKED is the answer of a version that the caller
     named: nobody dealt it, so it is evidence of nothing.
     """
 
@@ -42,6 +43,7 @@ class ServedVersion:
         isolated: Whether it answers from processes of its own also as champion; a challenger always does.
         background: Digest of the held-out rows that its answers are explained against; "" = none were kept.
         family: Digest of the `Family` of which this is the parent; "" = it answers alone.
+        graph: Whom it asks instead of answering itself; None where it is a model.
     """
 
     number: int
@@ -53,6 +55,7 @@ class ServedVersion:
     isolated: bool = False
     background: str = ""
     family: str = ""
+    graph: GraphForm | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

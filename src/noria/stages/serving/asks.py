@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
-from noria.core.errors import Unavailable
+from noria.core.errors import RequestInvalid, Unavailable
 from noria.core.rows import Values
 from noria.core.traffic import Role
 
@@ -44,14 +46,41 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     label: str | None = None
 
 
-Ended = Callable[[Sequence[Answered] | Unavailable], None]
+Failure = Unavailable | RequestInvalid
+"""Why a row has no answer: whoever should have given it could not, or it lacks what only the one who was to answer requires."""
+
+Ended = Callable[[Sequence[Answered] | Failure], None]
 """Gets a call's answers in the order that they were asked, or why there are none; called once, in the event loop."""
+
+
+class Waiting(Protocol):
+    """Whoever waits for rows.
+
+    Attributes:
+        time_ms, arrived_s: Event time, and the process's own clock, of their arrival.
+        depth: How many graphs have passed them on.
+    """
+
+    time_ms: int
+    arrived_s: float
+
+    @property
+    def depth(self) -> int: ...  # noqa: D102
+
+    def settle(self, place: int, outcome: Answered | Failure) -> None:
+        """Take one row's end."""
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """End all of it now: the desk itself is at fault."""
+        ...
 
 
 class Request:
     """Waits for all rows of one call."""
 
     __slots__ = ("_answers", "_ended", "_failure", "_left", "arrived_s", "time_ms")
+    depth = 0
 
     def __init__(self, rows: int, *, time_ms: int, arrived_s: float, ended: Ended) -> None:
         self.time_ms = time_ms
@@ -59,9 +88,9 @@ class Request:
         self._ended = ended
         self._answers: list[Answered | None] = [None] * rows
         self._left = rows
-        self._failure: Unavailable | None = None
+        self._failure: Failure | None = None
 
-    def settle(self, place: int, outcome: Answered | Unavailable) -> None:
+    def settle(self, place: int, outcome: Answered | Failure) -> None:
         """Take one row's end; the last one ends the request. One failed row fails the call."""
         if isinstance(outcome, Answered):
             self._answers[place] = outcome
@@ -76,6 +105,44 @@ class Request:
         if self._left > 0:
             self._left = -1
             self._ended(Unavailable(f"the desk failed: {type(error).__name__}: {error}"))
+
+
+class EachRow:
+    """Waits for rows that a graph asks a member, for a while; each has an end of its own.
+
+    Args:
+        depth: How many graphs have passed them on, this one included.
+    """
+
+    __slots__ = ("_done", "_left", "_outcomes", "arrived_s", "depth", "time_ms")
+
+    def __init__(self, rows: int, *, time_ms: int, arrived_s: float, depth: int) -> None:
+        self.time_ms = time_ms
+        self.arrived_s = arrived_s
+        self.depth = depth
+        self._outcomes: list[Answered | Failure | None] = [None] * rows
+        self._left = rows
+        self._done = asyncio.Event()
+
+    def settle(self, place: int, outcome: Answered | Failure) -> None:
+        """Take one row's end; what comes after the time is over is nobody's."""
+        self._outcomes[place] = outcome
+        self._left -= 1
+        if self._left == 0:
+            self._done.set()
+
+    def fail(self, error: BaseException) -> None:
+        """End what is open now: the desk itself is at fault."""
+        fault = Unavailable(f"the desk failed: {type(error).__name__}: {error}")
+        self._outcomes = [fault if outcome is None else outcome for outcome in self._outcomes]
+        self._done.set()
+
+    async def ended(self, within_s: float, late: Unavailable) -> list[Answered | Failure]:
+        """What came of each row; `late` of those that have not ended in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._done.wait()
+        return [late if outcome is None else outcome for outcome in self._outcomes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +170,7 @@ class Ask:
 
     __slots__ = ("chance", "id", "kept", "key", "place", "request", "role", "row", "tried")
 
-    def __init__(self, request: Request, place: int, id: str, key: str, row: Values, kept: bool, role: Role) -> None:
+    def __init__(self, request: Waiting, place: int, id: str, key: str, row: Values, kept: bool, role: Role) -> None:
         self.request = request
         self.place = place
         self.id = id

@@ -19,7 +19,7 @@ NOT_FINITE = "answered "
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Rows that one version computed together; `error` is "" where there is an answer."""
+    """Rows that one version computed together; `errors` says why there is no answer, or what was amiss with one."""
 
     asks: Sequence[Ask]
     rows: Rows

@@ -15,7 +15,7 @@ from noria.core.schema import Signature
 from noria.core.traffic import Feedback, Plan, Role, Route, ServedVersion
 from noria.ports.clock import Clock
 from noria.ports.journal import JournalWriter
-from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, Ended, Request
+from noria.stages.serving.asks import PLAIN, Answered, Ask, Asking, EachRow, Ended, Failure, Request, Waiting
 from noria.stages.serving.computed import reason
 from noria.stages.serving.ending import Books
 from noria.stages.serving.family import prepared
@@ -106,7 +106,7 @@ class Desk:
         self.tallies = Tallies()
         self.restarts: Counter[tuple[str, int, str]] = Counter()
         self.revision: int | None = None
-        self._opener = Opener(load=load, hire=hire, isolation=isolation, books=self._books, restarted=self._restarted)
+        self._opener = Opener(load=load, hire=hire, isolation=isolation, books=self._books, restarted=self._restarted, members=self)
 
     @property
     def planned(self) -> bool:
@@ -148,7 +148,7 @@ class Desk:
             NotFound: there is no such deployment.
             Unavailable: no plan yet, or the deployment did not load.
         """
-        route = self._route(deployment) or self._at_work(deployment).route
+        route = self.route(deployment) or self._at_work(deployment).route
         return Deployed(
             name=deployment, version=route.champion.number, versions=self._numbers(deployment, route), signature=route.champion.signature
         )
@@ -189,6 +189,32 @@ class Desk:
         for place, given, row in placed:
             self._place(at_work, request, place, given, row, only)
         return list(await done)
+
+    def route(self, deployment: str) -> Route | None:
+        """The route of a deployment, open or not; None where there is none."""
+        at_work = self._open.get(deployment)
+        return at_work.route if at_work is not None else self._lazily.routes.get(deployment) if self._lazily is not None else None
+
+    async def ask(self, deployment: str, ids: Sequence[str], rows: Rows, *, depth: int, within_s: float) -> list[Answered | Failure]:
+        """What a graph hears from a member: each row's answer or why it has none, by the member's own route; see `Members.ask`."""
+        arrived_s = perf_counter()
+        late = Unavailable(f"no answer within {within_s * 1_000:g} ms")
+        try:
+            async with asyncio.timeout(within_s):
+                at_work = self.at_work(deployment) or await self._fetched(deployment)
+                taken = at_work.check.taken(rows)
+                if at_work.route.champion.family:
+                    fitting = [row for row in taken if not isinstance(row, RequestInvalid)]
+                    await prepared(at_work.champion.served, at_work.check.names, fitting)
+        except (TimeoutError, NotFound, Unavailable) as error:
+            return [Unavailable(error.message) if isinstance(error, NotFound | Unavailable) else late] * len(ids)
+        each = EachRow(len(ids), time_ms=self._now_ms(), arrived_s=arrived_s, depth=depth)
+        for place, (id, row) in enumerate(zip(ids, taken, strict=True)):
+            if isinstance(row, RequestInvalid):
+                each.settle(place, row)
+            else:
+                self._place(at_work, each, place, id, row, None)
+        return await each.ended(within_s - (perf_counter() - arrived_s), late)
 
     async def stream(self, deployment: str, item: Item, asking: Asking = PLAIN) -> Streamed:
         """An answer that comes in pieces; journalled as one at its end. Whoever takes it closes it.
@@ -252,7 +278,7 @@ class Desk:
             NotFound: there is no such deployment.
             Unavailable: no plan yet, or the journal did not take them.
         """
-        if deployment not in self.unopened and self._route(deployment) is None:
+        if deployment not in self.unopened and self.route(deployment) is None:
             self._at_work(deployment)
         for frame in told(outcomes, to_ms(self._clock.now())):
             await self._scribe.tell(frame)
@@ -266,7 +292,7 @@ class Desk:
         Raises:
             RequestInvalid: the id, the value or the numbers cannot be an outcome's.
         """
-        route = self._route(deployment)
+        route = self.route(deployment)
         business = numbers(metrics)
         kept_as = None if value is None and business else fitting(value, route.champion.signature if route else None)
         moment = to_ms(self._clock.now()) if time_ms is None else time_ms
@@ -332,11 +358,6 @@ class Desk:
             return await self._lazily.fetch(deployment)
         return self._at_work(deployment)
 
-    def _route(self, deployment: str) -> Route | None:
-        """The route of a deployment, open or not."""
-        at_work = self._open.get(deployment)
-        return at_work.route if at_work is not None else self._lazily.routes.get(deployment) if self._lazily is not None else None
-
     def _at_work(self, deployment: str) -> OpenRoute:
         at_work = self._open.get(deployment)
         if at_work is not None:
@@ -348,7 +369,7 @@ class Desk:
         known = ", ".join(sorted(self.versions())[:20]) or "none yet"
         raise NotFound(f"there is no deployment {deployment[:100]!r}; there are: {known}")
 
-    def _place(self, at_work: OpenRoute, request: Request, place: int, given: str | None, row: Values, only: Role | None) -> None:
+    def _place(self, at_work: OpenRoute, request: Waiting, place: int, given: str | None, row: Values, only: Role | None) -> None:
         ask, route, challenger = self._ask(at_work, request, place, given, row), at_work.route, at_work.challenger
         if only is not None:
             ask.role = Role.ASKED
@@ -379,7 +400,7 @@ class Desk:
             self._counters.invalid += 1
             raise
 
-    def _ask(self, at_work: OpenRoute, request: Request, place: int, given: str | None, row: Values) -> Ask:
+    def _ask(self, at_work: OpenRoute, request: Waiting, place: int, given: str | None, row: Values) -> Ask:
         request_id = given or self._ids.next(request.time_ms)
         value = row[at_work.key_place] if at_work.key_place >= 0 else None
         key = request_id if value is None else str(value)
@@ -400,10 +421,10 @@ class Desk:
         return await self._opener.opened(name, route, self._open.get(name), problems)
 
 
-def _end(done: asyncio.Future[Sequence[Answered]], how: Sequence[Answered] | Unavailable) -> None:
+def _end(done: asyncio.Future[Sequence[Answered]], how: Sequence[Answered] | Failure) -> None:
     if done.done():
         return
-    if isinstance(how, Unavailable):
+    if isinstance(how, Unavailable | RequestInvalid):
         done.set_exception(how)
     else:
         done.set_result(how)

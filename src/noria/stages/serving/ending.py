@@ -42,6 +42,12 @@ class Ending:
 
     def finish(self, asks: Sequence[Ask], computed: Sequence[Computed]) -> None:
         """Journal and count them, then answer: `computed` holds every one of `asks` once."""
+        self.record(asks, computed)
+        for part in computed:
+            self._give(part)
+
+    def record(self, asks: Sequence[Ask], computed: Sequence[Computed]) -> None:
+        """As `finish`, but somebody else answers."""
         now_s = perf_counter()
         frames = [frame(self._books.deployment, self._number, part, now_s) for part in computed]
         tried = [ask for ask in asks if ask.tried is not None]
@@ -50,7 +56,6 @@ class Ending:
         self._books.scribe.settle(asks, frames)
         for part in computed:
             self._count(part, now_s)
-            self._give(part)
 
     def unseen(self, computed: Sequence[Computed]) -> None:
         """Journal rows that a challenger answers to users: no request ends with them."""

@@ -21,6 +21,10 @@ MEMBER, MEMBER_FAILED = "family:member", "family:failed"
 """Columns beside each answer: the partition whose model gave it ("" = the parent did), and why that model could not."""
 
 
+MEMBERS = "graph:members"
+"""Column beside a graph's answers: whom it asked and what each said, as JSON; they are logged under the same id."""
+
+
 class Predictions(msgspec.Struct, array_like=True, tag="p1"):
     """Answers that one version computed together; every list has one value per row.
 

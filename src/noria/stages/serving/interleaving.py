@@ -10,6 +10,7 @@ from noria.stages.serving.asks import UNSEEN, Answered, Ask
 from noria.stages.serving.computed import Computed, frame
 from noria.stages.serving.drafting import Drafted, draft, rescored
 from noria.stages.serving.ending import Books
+from noria.stages.serving.graph_lane import GraphLane
 from noria.stages.serving.isolated import IsolatedLane
 from noria.stages.serving.lanes import ChallengerLane, ChampionLane
 
@@ -26,7 +27,7 @@ class InterleavingLane:
         salt: Of the rollout: which version begins is another coin in each.
     """
 
-    def __init__(self, champion: ChampionLane | IsolatedLane, challenger: ChallengerLane, books: Books, *, salt: str) -> None:
+    def __init__(self, champion: ChampionLane | IsolatedLane | GraphLane, challenger: ChallengerLane, books: Books, *, salt: str) -> None:
         self._champion = champion
         self._challenger = challenger
         self._books = books

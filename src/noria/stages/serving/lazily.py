@@ -204,7 +204,7 @@ class Lazily(Generic[A]):
         return opened, weight
 
     async def _weight(self, route: Route) -> int:
-        return await asyncio.to_thread(self._loading.weigh, route.champion)
+        return 0 if route.champion.graph else await asyncio.to_thread(self._loading.weigh, route.champion)
 
     def _gone(self, name: str, opened: A) -> None:
         if self._at_work.get(name) is opened:
@@ -224,5 +224,5 @@ class Lazily(Generic[A]):
 
 
 def stays(route: Route) -> bool:
-    """Whether a route is loaded at once and never evicted: one that is pinned, or that has processes of its own."""
-    return route.pinned or route.challenger is not None or route.champion.isolated
+    """Whether a route is loaded at once and never evicted: one that is pinned, has processes of its own, or is a graph, which holds nothing."""
+    return route.pinned or route.challenger is not None or route.champion.isolated or route.champion.graph is not None

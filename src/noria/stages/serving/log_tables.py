@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from noria.stages.serving.frames import MEMBER, MEMBER_FAILED, Explanations, Outcomes, Predictions
+from noria.stages.serving.frames import MEMBER, MEMBER_FAILED, MEMBERS, Explanations, Outcomes, Predictions
 
 MOMENT = pl.Datetime("ms", "UTC")
 _RAW: Mapping[str, Any] = {
@@ -30,8 +30,8 @@ TOLD = "told"
 OUTCOME_COLUMNS: Mapping[str, Any] = {"request_id": pl.String, "value": pl.Float64, "time": MOMENT}
 """What every part of the outcome log has; `value` is text for classes, and null where only numbers of the business were told."""
 
-_BESIDE = {f"f:{MEMBER}": "member", f"f:{MEMBER_FAILED}": "member_error"}
-"""Of families: the partition whose model answered ("" = the parent did), and why that model could not."""
+_BESIDE = {f"f:{MEMBER}": "member", f"f:{MEMBER_FAILED}": "member_error", f"f:{MEMBERS}": "members"}
+"""Of families: the partition whose model answered ("" = the parent did), and why that model could not. Of graphs: whom they asked."""
 
 BUSINESS = "m:"
 """What the columns of the business's numbers start with."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from noria.core.errors import NotFound
 from noria.core.traffic import Role, Route
 from noria.stages.serving.asks import Asking
+from noria.stages.serving.graph_lane import GraphLane
 from noria.stages.serving.interleaving import InterleavingLane
 from noria.stages.serving.isolated import IsolatedLane
 from noria.stages.serving.lanes import ChallengerLane, ChampionLane
@@ -21,7 +22,7 @@ class OpenRoute:
     route: Route
     check: RequestCheck
     quick: Quick
-    champion: ChampionLane | IsolatedLane
+    champion: ChampionLane | IsolatedLane | GraphLane
     challenger: ChallengerLane | None
     interleaving: InterleavingLane | None
     key_place: int

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from noria.core.traffic import Route, ServedVersion
 from noria.stages.serving.computed import reason
+from noria.stages.serving.conducting import Conductor, Members
 from noria.stages.serving.ending import Books
+from noria.stages.serving.graph_lane import GraphLane
 from noria.stages.serving.interleaving import InterleavingLane
 from noria.stages.serving.isolated import Crew, IsolatedLane, Isolation
 from noria.stages.serving.lanes import ChallengerLane, ChampionLane, Contender
@@ -28,6 +30,7 @@ class Opener:
         isolation: How isolated champions run.
         books: Where a deployment's answers are written down and counted.
         restarted: Told of each process that had to be started again: deployment, version and why.
+        members: Whom graphs ask.
     """
 
     def __init__(
@@ -38,12 +41,14 @@ class Opener:
         isolation: Isolation,
         books: Callable[[str], Books],
         restarted: Callable[[str, int, str], None],
+        members: Members,
     ) -> None:
         self._load = load
         self._hire = hire
         self._isolation = isolation
         self._books = books
         self._restarted = restarted
+        self._members = members
 
     async def opened(self, name: str, route: Route, before: OpenRoute | None, problems: dict[str, str]) -> OpenRoute:
         """A route ready to answer, with what of `before`, the one at work until now, can stay; `problems` is told of a challenger that did not start.
@@ -55,7 +60,7 @@ class Opener:
         stays = before is not None and _same(before.champion.served.version, route.champion)
         served = before.champion.served if before and stays else await self._champion(name, route.champion)
         check = RequestCheck(route.champion.signature, also=route.challenger.signature.inputs if route.challenger else ())
-        champion = IsolatedLane(served, books, check.names) if isinstance(served, Crew) else ChampionLane(served, books, check.names)
+        champion = _lane(served, books, check.names)
         challenger = None
         if route.challenger is not None:
             try:
@@ -79,7 +84,9 @@ class Opener:
             group_place=names.index(group) if group in names else -1,
         )
 
-    async def _champion(self, deployment: str, version: ServedVersion) -> Served | Crew:
+    async def _champion(self, deployment: str, version: ServedVersion) -> Served | Crew | Conductor:
+        if version.graph is not None:
+            return Conductor(version, self._members)
         if not version.isolated:
             return await asyncio.to_thread(self._load, version)
         hired: list[KeptProcess] = []
@@ -101,6 +108,12 @@ class Opener:
             if not isinstance(at_work.client, Absent):
                 return at_work
         return Contender(version=version, client=await self._hire(version, self._counting(deployment, version)))
+
+
+def _lane(served: Served | Crew | Conductor, books: Books, names: Sequence[str]) -> ChampionLane | IsolatedLane | GraphLane:
+    if isinstance(served, Conductor):
+        return GraphLane(served, books, names)
+    return IsolatedLane(served, books, names) if isinstance(served, Crew) else ChampionLane(served, books, names)
 
 
 async def dismiss(before: Mapping[str, OpenRoute], after: Mapping[str, OpenRoute]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
 from noria.core.errors import RequestInvalid
-from noria.core.rows import Values
+from noria.core.rows import Rows, Values
 from noria.core.schema import Field, Kind, Signature
 from noria.core.traffic import Scalar
 from noria.stages.serving import wholes
@@ -74,6 +74,23 @@ class RequestCheck:
         if seen != len(inputs):
             raise self._refusal(inputs)
         return tuple(row)
+
+    def taken(self, rows: Rows) -> list[Values | RequestInvalid]:
+        """Rows that another check has read, in the order of `names`; its fields of the same name are of the same kind.
+
+        A row that lacks what is required here is given as the refusal.
+        """
+        places = {name: place for place, name in enumerate(rows.names)}
+        wanted = [(name, places.get(name, -1), required) for name, _, required in self._plan]
+        return [self._moved(row, wanted) for row in rows.values]
+
+    @staticmethod
+    def _moved(row: Values, wanted: Sequence[tuple[str, int, bool]]) -> Values | RequestInvalid:
+        moved = tuple(row[place] if place >= 0 else None for _, place, _ in wanted)
+        missing = {name: "is missing" for value, (name, _, required) in zip(moved, wanted, strict=True) if required and value is None}
+        if missing:
+            return RequestInvalid("; ".join(f"{name} is missing" for name in list(missing)[:FIELD_LIMIT]), fields=missing)
+        return moved
 
     def _refusal(self, inputs: Mapping[object, object]) -> RequestInvalid:
         wrong = {name: reason for name, read, required in self._plan if (reason := _reason(inputs.get(name, _ABSENT), read, required))}
