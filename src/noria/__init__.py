@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         quality,
         text_drift,
     )
+    from noria.core.graphs import Chain, Ensemble, Switch
     from noria.core.signing import verify_webhook
     from noria.core.trusting import trusted
 
@@ -65,8 +66,10 @@ __all__ = [
     "Bandit",
     "BlueGreen",
     "Canary",
+    "Chain",
     "Costs",
     "Dataset",
+    "Ensemble",
     "Fairness",
     "Family",
     "Interleave",
@@ -77,6 +80,7 @@ __all__ = [
     "Retrain",
     "Shadow",
     "Split",
+    "Switch",
     "Tune",
     "__version__",
     "anomalies",
@@ -133,7 +137,10 @@ __all__ = [
 _ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "rollout", "watch", "alerts", "backtest", "loop")
 _ROOMS = ("dataset", "features", "training", "gates", "conduct", "inspection", "rollout", "watch", "service", "alerts", "loop")
 _ELSEWHERE = {
+    "Chain": "noria.core.graphs",
     "Costs": "noria.core.costs",
+    "Ensemble": "noria.core.graphs",
+    "Switch": "noria.core.graphs",
     "check": "noria.checks.check",
     "check_fairness": "noria.checks.conduct",
     "check_leakage": "noria.checks.conduct",

@@ -96,7 +96,7 @@ class Lmdb:
     def copy(self, prefix: str, into: Path) -> int:
         """Write the rows and watermarks of every view whose name begins so into a new folder; returns the number of rows."""
         start, rows = prefix.encode(), 0
-        into.mkdir(parents=True)
+        into.mkdir(parents=True, exist_ok=True)
         with self._env.begin() as txn, lmdb.open(str(into), map_size=MAP_SIZE) as fresh, fresh.begin(write=True) as writing:
             for begin in (start, _watermark_key(prefix)):
                 cursor = txn.cursor()

@@ -16,11 +16,13 @@ import polars as pl
 from noria.app.settings import find_home, keep, read
 from noria.app.wiring import build
 from noria.core.errors import DataInvalid, NotFound, RequestInvalid
+from noria.core.graphs import Chain, Ensemble, Switch
 from noria.core.registry import Deployment
 from noria.core.schema import Field, Kind, Signature
 from noria.core.trusting import Trusted
 from noria.loop.bringing import Order
 from noria.loop.deploying import Deployments
+from noria.loop.source import graph
 from noria.packaging.encoding import encode, learn_fields
 from noria.packaging.inferring import infer_of, read_example, read_signature, shown
 from noria.packaging.opening import read_model
@@ -52,7 +54,8 @@ def deploy(
     Args:
         name: Of the deployment; small letters, digits and dashes. Deploying again makes the next version.
         model: A model file's path, an MLflow model's folder, a fitted model (LightGBM, scikit-learn, ONNX, PyTorch, …),
-            a Python class as "file.py:Class" or `nr.trusted(…)`, or a version such as "late-arrival@3".
+            a Python class as "file.py:Class" or `nr.trusted(…)`, or a version such as "late-arrival@3". Or deployments that
+            are asked together: an `nr.Ensemble`, `nr.Chain` or `nr.Switch`, or the "file.py" that declares one.
         example: Rows as callers will send them, as a file's path or a table: they give the fields their kinds,
             and whatever the model is served as must answer them alike.
         signature: What the model takes and gives, or a JSON file that says so; read from model and example when left out.
@@ -69,6 +72,7 @@ def deploy(
         ArtifactRejected: the model could run code, or does not answer as it should.
         DataInvalid: the example does not fit the model.
         NotAllowed: the name is a loop's.
+        RequestInvalid: a graph's members are not there, or do not fit together.
     """
     settings = read(_home(home))
     deployments = Deployments(build(settings))
@@ -76,12 +80,28 @@ def deploy(
     if isinstance(model, str) and _REGISTERED.fullmatch(model) and not Path(model).exists():
         loop, number = registered(model)
         return deployments.deploy_version(name, loop, number, by=who, reason=reason)
+    if isinstance(model, Path | str) and Path(model).suffix == ".py":
+        model = graph(Path(model).expanduser(), name)
+    if isinstance(model, Ensemble | Chain | Switch):
+        _refuse_beside_graph(example=example, signature=signature, answers=answers, files=files, family=family, pin=pin)
+        return deployments.deploy_graph(name, model, by=who, reason=reason)
     told: dict[str, Any] = {"signature": signature, "answers": answers, "trust": trust or settings.trust_python, "files": files}
     if family is None:
         made = order(name, model, example=example, **told)
     else:
         made = _of_family(name, model, family, by_field, example=example, **told)
     return deployments.deploy(replace(made, pinned=pin), by=who, reason=reason)
+
+
+def _refuse_beside_graph(**given: object) -> None:
+    """A graph is held against its members: there is nothing else to give.
+
+    Raises:
+        RequestInvalid: something was given.
+    """
+    named = [name for name, value in given.items() if value not in (None, "")]
+    if named:
+        raise RequestInvalid(f"a graph has no {named[0]} of its own: its members have", fix=f"leave {', '.join(named)} out")
 
 
 def registered(version: str) -> tuple[str, int]:

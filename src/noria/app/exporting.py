@@ -16,6 +16,7 @@ from noria.app.prediction import families
 from noria.app.settings import FILE, Settings
 from noria.core.access import Doors
 from noria.core.errors import NotAllowed, NotFound
+from noria.core.graphs import members
 from noria.core.state import LoopState
 from noria.core.traffic import Plan, Route, ServedVersion
 from noria.loop.keys import doors_of
@@ -71,17 +72,21 @@ def export(
         raise NotAllowed(f"{folder} is there already", fix="name a new folder; an export overwrites nothing")
     name, _, which = wanted.partition("@")
     version = _version(world, name, which or CHAMPION)
+    whole = {name: version, **_members(world, version)}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
         into = Path(made) / "export"
         told("copying the model")
-        _put_blobs(world, version, into)
+        for one in whole.values():
+            _put_blobs(world, one, into)
         told("copying features")
-        rows = _online(world, version, into)
-        publish(Plan(revision=1, routes={name: Route(deployment=name, champion=version)}), into / "plan" / "plan.json")
-        admitted = doors_of(world).deployments.get(name)
-        if admitted is not None:
-            publish_doors(Doors(deployments={name: admitted}), doors_file(into / "plan" / "plan.json"))
+        rows = sum(_online(world, one, into) for one in whole.values())
+        routes = {one: Route(deployment=one, champion=its) for one, its in whole.items()}
+        publish(Plan(revision=1, routes=routes), into / "plan" / "plan.json")
+        doors = {one: keys for one, keys in doors_of(world).deployments.items() if one in whole}
+        admitted = doors.get(name)
+        if doors:
+            publish_doors(Doors(deployments=doors), doors_file(into / "plan" / "plan.json"))
         kept = replace(
             settings,
             home=".",
@@ -95,7 +100,7 @@ def export(
             tls_key="",
         )
         (into / FILE).write_bytes(wire.dump(kept))
-        libraries = _libraries(world, version)
+        libraries = tuple(sorted({library for one in whole.values() for library in _libraries(world, one)}))
         _put_texts(into, name, version, libraries)
         exported = Exported(
             deployment=name,
@@ -132,10 +137,19 @@ def _version(world: World, name: str, which: str) -> ServedVersion:
     return replace(found, isolated=bool(state is not None and state.isolated))
 
 
+def _members(world: World, version: ServedVersion) -> dict[str, ServedVersion]:
+    """The champions that a graph asks, and those that they ask; none of a model's version."""
+    found: dict[str, ServedVersion] = {}
+    for member in members(version.graph.graph) if version.graph else ():
+        found[member] = _version(world, member, CHAMPION)
+        found |= _members(world, found[member])
+    return found
+
+
 def _put_blobs(world: World, version: ServedVersion, into: Path) -> None:
     store = Files(into / "blobs")
-    members = families(world.blobs)(version.family).members.values() if version.family else ()
-    artifacts = (version.artifact, *members)
+    family = families(world.blobs)(version.family).members.values() if version.family else ()
+    artifacts = (version.artifact, *family)
     held = [digest for artifact in artifacts for digest in package.manifest(artifact, blobs=world.blobs).files.values()]
     for digest in dict.fromkeys(one for one in (*artifacts, *held, version.code, version.background, version.family) if one):
         if store.put(world.blobs.path(digest)) != digest:

@@ -72,6 +72,8 @@ class ControlServices:
         if brought.version:
             loop, number = registered(brought.version)
             return deployments.deploy_version(name, loop, number, by=by, reason=reason)
+        if brought.graph is not None:
+            return deployments.deploy_graph(name, brought.graph.graph, by=by, reason=reason)
         example = [dict(row) for row in brought.example] or None
         made = order(name, brought.model, example=example, signature=brought.signature, answers=brought.answers, origin=brought.origin)
         return deployments.deploy(made, by=by, reason=reason)

@@ -14,6 +14,8 @@ from noria.app.settings import find_home, read
 from noria.app.supervisor import addresses, alive
 from noria.cli.console import AsJson, Because, By, Home, answer, console, plainly
 from noria.cli.opened import Opened
+from noria.core.errors import RequestInvalid
+from noria.core.graphs import WITHIN_MS, Ensemble
 from noria.core.registry import Deployment
 
 SHOWN = 50
@@ -25,9 +27,10 @@ def deploy(
     model: Annotated[
         str,
         typer.Argument(
-            help="A model file (LightGBM, XGBoost, CatBoost, ONNX, skops), an MLflow folder, file.py:Class, or a version: late-arrival@3."
+            help="A model file (LightGBM, XGBoost, CatBoost, ONNX, skops), an MLflow folder, file.py:Class, a version: late-arrival@3, "
+            "or a graph.py that declares an nr.Ensemble, nr.Chain or nr.Switch."
         ),
-    ],
+    ] = "",
     signature: Annotated[Path | None, typer.Option("--signature", help="JSON: what the model takes and gives.")] = None,
     example: Annotated[Path | None, typer.Option("--example", help="Rows as callers will send them: Parquet, CSV or JSON.")] = None,
     answers: Annotated[str, typer.Option("--answers", help="Column of the example with what the model answered where it was made.")] = "",
@@ -37,6 +40,12 @@ def deploy(
         Path | None, typer.Option("--family", help="Folder with a model per partition (shop-7.txt …); MODEL answers where there is none.")
     ] = None,
     by_field: Annotated[str, typer.Option("--by-field", help="Of a family: the request field that names the partition.")] = "",
+    ensemble: Annotated[
+        str, typer.Option("--ensemble", help="Instead of a model: deployments whose weighted mean answers, such as a=0.7,b=0.3.")
+    ] = "",
+    missing: Annotated[str, typer.Option("--missing", help='Of an ensemble: "rest" lets the others answer where one fails.')] = "",
+    within_ms: Annotated[float, typer.Option("--within-ms", help="Of an ensemble: each member has this long.")] = WITHIN_MS,
+    fallback: Annotated[str, typer.Option("--fallback", help="Of an ensemble: the deployment that answers alone when it fails.")] = "",
     pin: Annotated[bool | None, typer.Option("--pin/--no-pin", help="Whether the model stays loaded, however many there are.")] = None,
     home: Home = None,
     by: By = "",
@@ -46,12 +55,15 @@ def deploy(
     """Let a model file answer: audited, checked on the example rows, registered as the next version, live. No loop is needed.
 
     Deploying again under the same name makes the next version and swaps it while requests go on; `noria rollback NAME` goes back.
+    With --ensemble, or a file that declares a graph, deployments that are there answer together: each through its own route.
     """
     from noria.app.deploying import deploy as put
 
+    if bool(model) == bool(ensemble):
+        raise RequestInvalid("a deployment is a model or an ensemble", fix="give the model's file, or --ensemble a=0.7,b=0.3")
     made = put(
         name,
-        model,
+        model or ensemble_of(ensemble, missing=missing, within_ms=within_ms, fallback=fallback),
         example=example,
         signature=signature,
         answers=answers,
@@ -69,6 +81,24 @@ def deploy(
     runs = pid_of(settings.folder, "dataplane") is not None and alive(where)
     then = f"ask {where}/predict/{name}" if runs else "`noria up` starts the servers"
     answer(made, as_json=as_json, text=f"[bold]{name}[/]: v{made.version} ({made.format}, {made.task}) answers · {then}")
+
+
+def ensemble_of(written: str, *, missing: str, within_ms: float, fallback: str) -> Ensemble:
+    """The ensemble that is written as `a=0.7,b=0.3`; a weight that is left out is 1.
+
+    Raises:
+        RequestInvalid: it is written in another way.
+    """
+    weights: dict[str, float] = {}
+    for part in written.split(","):
+        member, _, weight = part.partition("=")
+        try:
+            weights[member.strip()] = float(weight) if weight else 1.0
+        except ValueError:
+            raise RequestInvalid(f"{weight[:100]!r} is no weight", fix="write --ensemble a=0.7,b=0.3") from None
+    if missing not in ("", "rest"):
+        raise RequestInvalid(f"{missing[:100]!r} is no rule for a member that fails", fix="write --missing rest, or leave it out")
+    return Ensemble(weights=weights, missing="rest" if missing else "", within_ms=within_ms, fallback=fallback)
 
 
 @plainly

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from noria.core.graphs import GraphForm
 from noria.core.judging import Scorecard, Verdict
 from noria.core.schema import Signature, Task
 from noria.core.training import Candidate
@@ -49,6 +50,7 @@ class Deployment:
         format: What its model was saved as.
         code: Digest of the code that its features need, "" = all inputs are plain.
         pinned: Whether its model stays loaded, however many others there are.
+        members: Of a graph: the deployments that it asks.
         by: Who deployed that version.
         created_at, deployed_at: When the name was first used, and when this version began to answer.
     """
@@ -63,6 +65,7 @@ class Deployment:
     deployed_at: datetime
     code: str = ""
     pinned: bool = False
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class Brought:
     Attributes:
         model: The bytes of its file; empty where `version` says which one it is.
         version: A registered version, such as "late-arrival@3".
+        graph: Instead of a model: deployments that are asked together.
         origin: What the file was called.
         signature: What it takes and gives; None = as the file says.
         example: Rows as callers will send them.
@@ -80,6 +84,7 @@ class Brought:
 
     model: bytes = b""
     version: str = ""
+    graph: GraphForm | None = None
     origin: str = ""
     signature: Signature | None = None
     example: Sequence[Mapping[str, Any]] = ()

@@ -152,7 +152,7 @@ class Candidate:
 
     Attributes:
         artifact: Digest of the package manifest (see `noria.packaging`).
-        format: "lightgbm", "xgboost", "catboost", "skops", "onnx" or "python".
+        format: "lightgbm", "xgboost", "catboost", "skops", "onnx" or "python"; "graph" where it asks other deployments.
         serving_form: "onnx" when a compiled form passed its parity check, else the format.
         parity_max_diff: Largest difference between the model and its compiled form, on real rows.
         parity_mean_diff, parity_rows, parity_flipped: The mean difference, how many rows were compared, and the share of them whose label differs.

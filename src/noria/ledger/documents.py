@@ -57,7 +57,11 @@ SHELVES: dict[type, Shelf] = {
     Deployment: Shelf(
         kind="deployment",
         key=lambda v: v.name,
-        index=lambda v: {"state": "taken away" if v.version is None else "answering", "code": "some" if v.code else "none"},
+        index=lambda v: {
+            "state": "taken away" if v.version is None else "answering",
+            "code": "some" if v.code else "none",
+            "form": "graph" if v.members else "model",
+        },
     ),
     AliasState: Shelf(kind="alias", key=lambda v: f"{v.model}/{v.alias}", index=lambda v: {"model": v.model}),
     AliasMove: Shelf(kind="alias-move", key=_move_key, index=lambda v: {"model": v.model, "alias": v.alias}),

@@ -10,12 +10,14 @@ from datetime import datetime
 from itertools import islice
 
 from noria.core.errors import Conflict, NotAllowed, NotFound, RequestInvalid
+from noria.core.graphs import Graph, members
 from noria.core.judging import GateResult, Outcome, Scorecard, Verdict
 from noria.core.registry import AliasMove, Deployment, ModelVersion
 from noria.core.state import AliasState, LoopState
 from noria.core.training import Candidate, Provenance, Recipe
 from noria.core.turning import Event
 from noria.loop.bringing import AT_ONCE, TOGETHER, Order, family_of, packaged, said
+from noria.loop.graphs import asked_by, check_again, drawn, form_of
 from noria.loop.planning import CHAMPION, PINNED, bring_out
 from noria.loop.world import World
 from noria.ports.records import Write
@@ -67,6 +69,9 @@ class Deployments:
         """
         self._nameable(name)
         found = versions.get(self._world.records, loop, number)
+        form = form_of(self._world, found)
+        if form is not None:
+            return self.deploy_graph(name, form.graph, by=by, reason=reason)
         origin = found.origin if found.code and found.origin else f"{loop}@{number}"
         said = (f"the package of {loop}@{number}, as it is",)
         made = _Made(
@@ -78,6 +83,27 @@ class Deployments:
             origin=origin,
             family=found.family,
             packed=said,
+        )
+        return self._put(made, by=by, reason=reason)
+
+    def deploy_graph(self, name: str, graph: Graph, *, by: str, reason: str) -> Deployment:
+        """Let other deployments answer together under a name, as its next version; the same graph over members that stayed alike makes none.
+
+        Raises:
+            RequestInvalid: a member is not there, or they do not fit together; the name cannot be one.
+            NotAllowed: the name is a loop's.
+        """
+        self._nameable(name)
+        found = drawn(self._world, name, graph)
+        verdict = Verdict(outcome=Outcome.PASS, results=(GateResult(gate="members", outcome=Outcome.PASS, reason=found.fits),))
+        made = _Made(
+            name=name,
+            candidate=found.candidate,
+            scorecard=None,
+            verdict=verdict,
+            code="",
+            origin=found.said,
+            packed=(found.said, found.fits),
         )
         return self._put(made, by=by, reason=reason)
 
@@ -100,11 +126,14 @@ class Deployments:
 
         Raises:
             NotFound: no such deployment.
-            NotAllowed: it was taken away already.
+            NotAllowed: it was taken away already, or a graph asks it.
         """
         found = self.find(name)
         if found.version is None:
             raise NotAllowed(f"{name} was taken away already", fix="`noria deploy` brings it back")
+        asking = asked_by(self._world, name)
+        if asking:
+            raise NotAllowed(f"{', '.join(asking)} asks {name}", fix=f"undeploy {asking[0]} first, or deploy it without {name}")
         return self._point(name, None, by=by, reason=reason, word="taken away")
 
     def promote(self, name: str, version: int, *, by: str, reason: str) -> Deployment:
@@ -112,7 +141,7 @@ class Deployments:
 
         Raises:
             NotFound: no such deployment or version.
-            NotAllowed: it answers already.
+            NotAllowed: it answers already, or is a graph that its members do not fit now.
         """
         found = self.find(name)
         if found.version == version:
@@ -124,7 +153,7 @@ class Deployments:
 
         Raises:
             NotFound: no such deployment.
-            NotAllowed: there is nothing to go back to.
+            NotAllowed: there is nothing to go back to, or that is a graph that its members do not fit now.
         """
         self.find(name)
         before = aliases.previous(self._world.records, name, CHAMPION)
@@ -245,6 +274,8 @@ class Deployments:
         for _ in range(_TRIES):
             known = self._world.documents.revision(Deployment, name)
             version = None if to is None else versions.get(self._world.records, name, to)
+            if version is not None:
+                check_again(self._world, version)
             deployment, moved = self._pointed(known, version, by=by, reason=reason, word=word)
             try:
                 self._world.records.commit(*moved)
@@ -282,6 +313,8 @@ class Deployments:
             because=because,
         )
         deployment = _deployment(known[0] if known else None, version, by=by, now=now)
+        form = None if version is None else form_of(world, version)
+        deployment = deployment if form is None else replace(deployment, members=members(form.graph))
         deployment = deployment if pinned is None else replace(deployment, pinned=pinned)
         writes: list[Write] = [world.documents.write(deployment, expect=known[1] if known else 0)]
         return deployment, [*writes, *aliases.writes(line, revision=revision), world.ledger.line(event)]
@@ -294,7 +327,9 @@ class Deployments:
             by=by,
             reasons=tuple(reasons),
             because=because,
-            made_from=(version.candidate.artifact,),
+            made_from=(version.candidate.artifact, *version.candidate.made_from)
+            if kind == "model.packaged"
+            else (version.candidate.artifact,),
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 
-from noria.core.errors import NotFound
+from noria.core.errors import NotAllowed, NotFound
 from noria.core.explaining import Counterfactual, ExplainedRequest, Explanation, Search
 from noria.core.registry import ModelVersion
 from noria.core.schema import Signature, Task
@@ -16,7 +18,7 @@ from noria.loop.monitors.span import feature_frame
 from noria.loop.world import World
 from noria.packaging import package
 from noria.packaging.encoding import encode
-from noria.packaging.manifest import verified
+from noria.packaging.manifest import GRAPH, verified
 from noria.packaging.scorer import Scorer
 from noria.ports import wire
 from noria.stages.evaluation.counterfactuals import counterfactuals
@@ -38,10 +40,13 @@ def explain_request(world: World, loop: str, request_id: str, *, search: Search 
 
     Raises:
         NotFound: no such request in the log, or a version from before examinations were kept.
+        NotAllowed: a graph answered; the message says what each of its members did.
     """
     row = _row(world, loop, request_id)
     version = versions.get(world.records, loop, int(row["version"][0]))
     signature = version.candidate.signature
+    if version.candidate.format == GRAPH:
+        raise _of_graph(loop, row)
     scorer = package.load(_artifact(world, version, row), blobs=world.blobs, form="native")
     digest, X, raw = _background(world, version)
     asked = encode(feature_frame(row, signature), signature.features)
@@ -73,6 +78,20 @@ def _row(world: World, loop: str, request_id: str) -> pl.DataFrame:
         )
     order = pl.col("role").replace_strict({role: place for place, role in enumerate(ROLES)}, default=len(ROLES))
     return rows.sort(order).head(1)
+
+
+def _of_graph(loop: str, row: pl.DataFrame) -> NotAllowed:
+    """What the members of a graph said to a request, as the reason why nothing more can be told of the graph itself."""
+    said = json.loads(str(row["members"][0] or "{}")) if "members" in row.columns else {}
+    told = "; ".join(
+        f"{member}: {one['error']}" if "error" in one else f"{member} v{one['version']} ({one['role']}) said {one['prediction']}"
+        for member, one in said.items()
+    )
+    first = next(iter(said), "MEMBER")
+    return NotAllowed(
+        f"v{row['version'][0]} of {loop} is a graph and has no reasons of its own. It answered from its members: {told}",
+        fix=f"`noria explain {first} {row['request_id'][0]}` gives a member's reasons, under the same id",
+    )
 
 
 def _artifact(world: World, version: ModelVersion, row: pl.DataFrame) -> str:

@@ -15,6 +15,7 @@ from noria.ledger.documents import Documents
 from noria.loop.drills import armed
 from noria.loop.evidence import BLUE_GREEN, INTERLEAVED
 from noria.loop.examined import kept_background
+from noria.loop.graphs import form_of
 from noria.loop.keys import bring_keys_out
 from noria.loop.world import World
 from noria.packaging.python_zip import FORMAT as PYTHON
@@ -162,7 +163,7 @@ def _of_champion(world: World, name: str, number: int) -> Route:
     return Route(
         deployment=name,
         champion=as_champion(world, versions.get(world.records, name, number)),
-        before=None if before is None else _served(versions.get(world.records, name, before)),
+        before=None if before is None else _served(world, versions.get(world.records, name, before)),
     )
 
 
@@ -175,7 +176,7 @@ def _route(world: World, name: str) -> Route | None:
     if rollout is None or rollout.champion != number:
         return route
     interleave = rollout.kind == INTERLEAVED and rollout.phase is RolloutPhase.CANARY
-    challenger = _served(versions.get(world.records, name, rollout.challenger))
+    challenger = _served(world, versions.get(world.records, name, rollout.challenger))
     return replace(
         route,
         challenger=replace(challenger, fault=armed(world.records, name, rollout.challenger)),
@@ -190,10 +191,10 @@ def _route(world: World, name: str) -> Route | None:
 
 def as_champion(world: World, version: ModelVersion) -> ServedVersion:
     """A registered version as the data plane needs its champion: with the rows that its reasons are held against."""
-    return replace(_served(version), background=kept_background(version.scorecard, world.blobs))
+    return replace(_served(world, version), background=kept_background(version.scorecard, world.blobs))
 
 
-def _served(version: ModelVersion) -> ServedVersion:
+def _served(world: World, version: ModelVersion) -> ServedVersion:
     candidate = version.candidate
     loop = version.origin.rpartition("@")[0] if version.code and version.origin else version.model
     return ServedVersion(
@@ -204,4 +205,5 @@ def _served(version: ModelVersion) -> ServedVersion:
         loop=loop,
         isolated=candidate.serving_form == PYTHON,
         family=version.family,
+        graph=form_of(world, version),
     )

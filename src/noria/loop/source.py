@@ -14,6 +14,7 @@ from noria.core.declaration.dataset import Columns, Dataset
 from noria.core.declaration.features import Feature, FeatureView
 from noria.core.declaration.loop import Loop
 from noria.core.errors import DeclarationInvalid, NotFound
+from noria.core.graphs import Chain, Ensemble, Graph, Switch
 
 
 def load(file: Path) -> list[Loop]:
@@ -30,6 +31,25 @@ def load(file: Path) -> list[Loop]:
     if not loops:
         raise DeclarationInvalid([f'{file.name} declares no loop → write `loop = nr.Loop("my-model", …)`'])
     return sorted(loops.values(), key=lambda loop: loop.name)
+
+
+def graph(file: Path, name: str) -> Graph:
+    """The graph that a file declares; of several the one whose variable is called like the deployment.
+
+    Raises:
+        NotFound: there is no such file.
+        DeclarationInvalid: the file does not run, declares no graph, or several that are called otherwise.
+    """
+    if not file.is_file():
+        raise NotFound(f"there is no file {file.resolve()}", fix="name a file, absolute or seen from the current folder")
+    found = {called: value for called, value in vars(_run(file.resolve())).items() if isinstance(value, Ensemble | Chain | Switch)}
+    wanted = found.get(name.replace("-", "_"))
+    if wanted is not None or len(found) == 1:
+        return wanted if wanted is not None else next(iter(found.values()))
+    if not found:
+        raise DeclarationInvalid([f"{file.name} declares no graph → write `{name.replace('-', '_')} = nr.Ensemble(weights={{…}})`"])
+    called = ", ".join(sorted(found))
+    raise DeclarationInvalid([f"{file.name} declares {called} → call the one that is {name} `{name.replace('-', '_')}`"])
 
 
 def named(loops: list[Loop], name: str) -> Loop:

@@ -14,6 +14,9 @@ from noria.ports.blobs import Blobs
 
 VERSION = 1
 
+GRAPH = "graph"
+"""The format of what has no model of its own, and asks other deployments."""
+
 FILES = {
     "lightgbm": "model.txt",
     "xgboost": "model.ubj",
@@ -21,6 +24,7 @@ FILES = {
     "skops": "model.skops",
     "onnx": "model.onnx",
     "python": "model.zip",
+    GRAPH: "graph.json",
 }
 """Format to the name of its file in the package."""
 

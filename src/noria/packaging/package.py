@@ -146,6 +146,8 @@ def load(artifact: str, *, blobs: Blobs, form: str = "serving", python: bool = F
         ArtifactRejected: a file is not what its digest says, or may not be opened (here).
     """
     package = manifests.read(artifact, blobs=blobs)
+    if package.format == manifests.GRAPH:
+        raise ArtifactRejected("a graph has no model of its own: its members answer", fix="ask the data plane, or take one of its members")
     if package.format == python_zip.FORMAT:
         if not python:
             raise ArtifactRejected("the model is Python code, which runs only in processes of its own", fix="let the data plane answer")

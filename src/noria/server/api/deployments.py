@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from noria.core.errors import RequestInvalid
+from noria.core.graphs import Chain, Ensemble, GraphForm, Switch
 from noria.core.registry import Brought
 from noria.core.schema import Signature
 from noria.ports import wire
@@ -23,11 +24,22 @@ from noria.server.services import Services
 Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many, by name.")]
 
 
+class GraphOrder(BaseModel):
+    """Deployments that answer together: exactly one of the three."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ensemble: Ensemble | None = None
+    chain: Chain | None = None
+    switch: Switch | None = None
+
+
 class DeployOrder(Order):
-    """A model to let answer: its file, or a version that is registered."""
+    """A model to let answer: its file, a version that is registered, or deployments that are asked together."""
 
     model: Annotated[str, Field(description="The model file, base64.")] = ""
     version: Annotated[str, Field(max_length=100, description="Instead of a file: a registered version, such as late-arrival@3.")] = ""
+    graph: Annotated[GraphOrder | None, Field(description="Instead of a file: deployments that answer together.")] = None
     origin: Annotated[str, Field(max_length=200, description="What the file was called, for the record.")] = ""
     signature: Annotated[dict[str, Any] | None, Field(description="What the model takes and gives; as the file says when left out.")] = None
     example: Annotated[list[dict[str, Any]], Field(default_factory=list, description="Rows as callers will send them.")]
@@ -77,8 +89,9 @@ def deploy_router(services: Services) -> APIRouter:
 
 
 def _brought(order: DeployOrder) -> Brought:
-    if bool(order.model) == bool(order.version):
-        raise RequestInvalid("send the model's file (base64) or a registered version", fields={"model": "is wanted, or version; not both"})
+    if bool(order.model) + bool(order.version) + (order.graph is not None) != 1:
+        why = "is wanted, or version, or graph; only one of them"
+        raise RequestInvalid("send the model's file (base64), a registered version, or a graph", fields={"model": why})
     try:
         content = base64.b64decode(order.model, validate=True)
     except binascii.Error as error:
@@ -87,6 +100,7 @@ def _brought(order: DeployOrder) -> Brought:
     return Brought(
         model=content,
         version=order.version,
+        graph=None if order.graph is None else GraphForm(ensemble=order.graph.ensemble, chain=order.graph.chain, switch=order.graph.switch),
         origin=order.origin,
         signature=signature,
         example=order.example,

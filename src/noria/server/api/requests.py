@@ -24,7 +24,7 @@ def requests_router(services: Services, reads: Reads) -> APIRouter:
 
     @router.get("/loops/{name}/requests/{id}", summary="One request, explained")
     def request(name: str, id: str) -> JSONResponse:
-        return answer(services.explain(reads.loop(name).name, id))
+        return answer(services.explain(reads.named(name), id))
 
     @router.get("/loops/{name}/requests/{id}/counterfactuals", summary="What would have changed the answer")
     def counterfactuals(
@@ -39,6 +39,6 @@ def requests_router(services: Services, reads: Reads) -> APIRouter:
     ) -> JSONResponse:
         allowed = Constraints(keep=frozenset(keep), up=frozenset(up), down=frozenset(down), most=most)
         search = Search(constraints=allowed, target=target, up=above)
-        return answer({"counterfactuals": services.explain(reads.loop(name).name, id, search).counterfactuals})
+        return answer({"counterfactuals": services.explain(reads.named(name), id, search).counterfactuals})
 
     return router

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from noria.core.state import LoopState
 from noria.server.page.render import Pages
 from noria.server.reads import Reads
 
@@ -32,6 +33,7 @@ def deployment_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
             found=found,
             versions=versions,
             moves=moves,
+            members=[(one, "loops" if reads.get(LoopState, one) else "deployments") for one in found.members],
             answering=answering,
             traffic=traffic,
             events=reads.events(loop=name, limit=6),

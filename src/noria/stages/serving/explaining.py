@@ -40,6 +40,7 @@ TOLERANCE = 1e-4
 
 
 OF_FAMILY = "it is a family, whose answers are explained from the log, each by the model that gave it"
+OF_GRAPH = "it is a graph: its answers come from its members, which the log names with what each said"
 APART = "its version answers from a process of its own, and can be explained from the log"
 
 _Made = TypeVar("_Made")
@@ -142,6 +143,8 @@ class Explaining:
             raise Unavailable(f"{deployment!r} was just closed")
         if asking.version not in (None, number) or asking.role not in (None, Role.CHAMPION) or at_work.route.champion.isolated:
             raise _later(APART)
+        if at_work.route.champion.graph is not None:
+            raise RequestInvalid(OF_GRAPH, fields={"explain": "must be left out"}, fix="ask its members for their reasons")
         if at_work.route.champion.family:
             raise _later(OF_FAMILY)
         return at_work.route.champion
