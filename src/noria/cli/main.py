@@ -41,6 +41,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "quality": ("quality", "Show realised quality as it was known on any date."),
         "anomalies": ("anomalies", "Show single requests that are far from all that was trained on."),
         "doctor": ("reports", "Check processes, records and blobs."),
+        "gc": ("collecting", "Free the space of what nothing names any more."),
     },
     "Evaluate and explain": {
         "scorecard": ("scorecards", "Show a version's marks and what was looked at behind them."),

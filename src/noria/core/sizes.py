@@ -20,3 +20,15 @@ def size_bytes(text: str) -> int:
     if found is None:
         raise ValueError(f"{text!r} is no amount of memory; write for example '512MB' or '2GB'")
     return int(float(found[1]) * _UNITS[f"{found[2].upper()}B"])
+
+
+def spoken_bytes(size: int) -> str:
+    """An amount as people read it, in decimal units.
+
+    >>> spoken_bytes(1_234_567)
+    '1.2 MB'
+    """
+    for unit, whole in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= whole:
+            return f"{size / whole:,.1f} {unit}"
+    return f"{size} B"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from noria.ports.relations.artifacts import ARTIFACTS
 from noria.ports.relations.registry import REGISTRY
 from noria.ports.relations.tracking import TRACKING
 
-GROUPS: Mapping[str, Sequence[Sequence[str]]] = {"tracking": TRACKING, "registry": REGISTRY}
+GROUPS: Mapping[str, Sequence[Sequence[str]]] = {"tracking": TRACKING, "registry": REGISTRY, "artifacts": ARTIFACTS}
 """Group to its steps, each a list of statements. A group counts its own steps."""

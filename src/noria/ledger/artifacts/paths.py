@@ -1,0 +1,53 @@
+"""What a path of an artifact may be, and where it lies."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from noria.core.errors import RequestInvalid
+
+SCHEME = "mlflow-artifacts"
+"""Of addresses that this server keeps itself: `mlflow-artifacts:/EXPERIMENT/RUN/artifacts`."""
+
+PATH_LIMIT = 1_000
+"""Characters; a database's index takes no more."""
+
+
+def safe(path: str) -> str:
+    """The path as it is kept: without slashes at its ends; "" is the root.
+
+    Raises:
+        RequestInvalid: it leads elsewhere (`..`, a drive, a URL), or is too long.
+    """
+    parts = path.strip("/").split("/") if path.strip("/") else []
+    strange = path.startswith("//") or any(part in ("", ".", "..") or "\\" in part for part in parts)
+    if strange or any(ord(character) < 32 for character in path) or ":" in (parts[0] if parts else "") or len(path) > PATH_LIMIT:
+        raise RequestInvalid(f"Invalid path: {path[:200]!r}", fix="name a file below the artifacts' root, in at most 1,000 characters")
+    return "/".join(parts)
+
+
+def file_path(path: str) -> tuple[str, str]:
+    """A file's folder and name.
+
+    Raises:
+        RequestInvalid: as `safe`, or it is the root.
+    """
+    folder, _, name = safe(path).rpartition("/")
+    if not name or path.endswith("/"):
+        raise RequestInvalid(f"Invalid path: {path[:200]!r} names no file")
+    return folder, name
+
+
+def joined(folder: str, path: str) -> str:
+    """A path below a folder; the folder itself where the path is ""."""
+    return "/".join(part for part in (folder, safe(path)) if part)
+
+
+def kept_here(uri: str) -> str | None:
+    """The path that an address of artifacts names in this server's store; None where it is kept elsewhere.
+
+    >>> kept_here("mlflow-artifacts:/0/a1b2/artifacts")
+    '0/a1b2/artifacts'
+    """
+    parts = urlsplit(uri)
+    return parts.path.strip("/") if parts.scheme == SCHEME else None
