@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from noria.core.errors import RequestInvalid
 
@@ -13,17 +13,32 @@ PATH_LIMIT = 1_000
 """Characters; a database's index takes no more."""
 
 
+_DECODED = 3
+"""How often a path is decoded in search of what it hides."""
+
+
 def safe(path: str) -> str:
-    """The path as it is kept: without slashes at its ends; "" is the root.
+    """The path as it is kept: without a slash at its end; "" is the root.
 
     Raises:
-        RequestInvalid: it leads elsewhere (`..`, a drive, a URL), or is too long.
+        RequestInvalid: it leads elsewhere (`..`, a root, a drive, a URL; also when percent signs in it are decoded), or is too long.
     """
-    parts = path.strip("/").split("/") if path.strip("/") else []
-    strange = path.startswith("//") or any(part in ("", ".", "..") or "\\" in part for part in parts)
-    if strange or any(ord(character) < 32 for character in path) or ":" in (parts[0] if parts else "") or len(path) > PATH_LIMIT:
-        raise RequestInvalid(f"Invalid path: {path[:200]!r}", fix="name a file below the artifacts' root, in at most 1,000 characters")
-    return "/".join(parts)
+    spelt = path
+    for _ in range(_DECODED):
+        if _strange(spelt):
+            raise RequestInvalid(f"Invalid path: {path[:200]!r}", fix="name a file below the artifacts' root, in at most 1,000 characters")
+        spelt = unquote(spelt)
+    return path.removesuffix("/")
+
+
+def _strange(path: str) -> bool:
+    parts = path.removesuffix("/").split("/") if path else []
+    return (
+        len(path) > PATH_LIMIT
+        or any(part in ("", ".", "..") or "\\" in part for part in parts)
+        or any(ord(character) < 32 for character in path)
+        or (bool(parts) and ":" in parts[0])
+    )
 
 
 def file_path(path: str) -> tuple[str, str]:

@@ -1,0 +1,241 @@
+"""Uploads in parts: each part is kept as it comes, and survives a restart; together they become one blob.
+
+An upload is a folder of the store's room. All parts but the last have one size, so that each is written to its place in one
+file; the last lies beside it until the upload is completed. What has come whole is noted in a small file per part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Self
+
+from noria.core.errors import NotFound, RequestInvalid
+from noria.ports import wire
+from noria.ports.blobs import CHUNK_BYTES, BlobStore
+
+MOST_PARTS = 10_000
+_ID_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """What is being uploaded.
+
+    Attributes:
+        parts: How many there are going to be.
+    """
+
+    id: str
+    project: str
+    path: str
+    parts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part that has come.
+
+    Attributes:
+        tag: SHA-256 of its bytes, hexadecimal.
+    """
+
+    number: int
+    size_bytes: int
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """What the parts are together."""
+
+    digest: str
+    size_bytes: int
+
+
+class Uploads:
+    """The uploads of a store. Thread-safe; shared by the processes that share the store's room."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+
+    def begin(self, project: str, path: str, parts: int) -> Upload:
+        """Begin an upload.
+
+        Raises:
+            RequestInvalid: there are too few or too many parts.
+        """
+        if not 1 <= parts <= MOST_PARTS:
+            raise RequestInvalid(f"an upload has 1 to {MOST_PARTS:,} parts, not {parts}", fix="make the parts larger")
+        upload = Upload(id=token_hex(_ID_LENGTH // 2), project=project, path=path, parts=parts)
+        folder = self._folder(upload.id)
+        (folder / "done").mkdir(parents=True)
+        _write(folder / "upload.json", wire.dump(upload))
+        return upload
+
+    def find(self, id: str, project: str) -> Upload:
+        """An upload that was begun, and neither completed nor aborted.
+
+        Raises:
+            NotFound: the project has none of that id.
+        """
+        if len(id) == _ID_LENGTH and id.isalnum() and id.isascii():
+            try:
+                upload = wire.load((self._folder(id) / "upload.json").read_bytes(), Upload)
+            except FileNotFoundError:
+                pass
+            else:
+                if upload.project == project:
+                    return upload
+        raise NotFound(f"No such upload: '{id[:100]}'", fix="begin it again")
+
+    def write(self, upload: Upload, number: int, size_bytes: int) -> PartWriter:
+        """Begin to write a part, maybe again.
+
+        Raises:
+            RequestInvalid: there is no such part, or it is not as large as the other ones.
+        """
+        if not 1 <= number <= upload.parts:
+            raise RequestInvalid(f"the upload has parts 1 to {upload.parts}, not {number}")
+        folder = self._folder(upload.id)
+        last = number == upload.parts
+        if not last and size_bytes != (first := _part_bytes(folder, size_bytes)):
+            raise RequestInvalid(f"part {number} has {size_bytes} bytes, another one {first}", fix="only the last part may be shorter")
+        return PartWriter(folder, number, size_bytes, last=last)
+
+    def parts(self, upload: Upload) -> list[Part]:
+        """The parts that have come whole, by number: whoever resumes sends the other ones."""
+        noted = sorted((self._folder(upload.id) / "done").glob("[0-9]*[0-9]"))
+        return [wire.load(note.read_bytes(), Part) for note in noted]
+
+    def complete(self, upload: Upload, tags: Mapping[int, str]) -> Whole:
+        """Make the parts one blob; may be asked again after a failure. `discard` comes after it.
+
+        Args:
+            tags: Number to the tag that its writer was told; "" is not looked at.
+
+        Raises:
+            RequestInvalid: a part has not come, or is another one.
+        """
+        folder = self._folder(upload.id)
+        known = folder / "whole.json"
+        if known.exists() and self._blobs.renew((whole := wire.load(known.read_bytes(), Whole)).digest):
+            return whole
+        come = {part.number: part for part in self.parts(upload)}
+        for number in range(1, upload.parts + 1):
+            if number not in come:
+                raise RequestInvalid(f"part {number} of {upload.parts} has not come", fix="send it, then complete again")
+            if tags.get(number) and tags[number] != come[number].tag:
+                raise RequestInvalid(f"part {number} has the tag {come[number].tag}, not {tags[number][:100]}", fix="send it again")
+        file = _joined(folder, come[upload.parts], (upload.parts - 1) * come[1].size_bytes)
+        with file.open("rb") as content:
+            digest = f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
+        whole = Whole(digest=digest, size_bytes=file.stat().st_size)
+        _write(known, wire.dump(whole))
+        self._blobs.adopt(file, digest)
+        return whole
+
+    def discard(self, upload: Upload) -> None:
+        """Let an upload go."""
+        shutil.rmtree(self._folder(upload.id), ignore_errors=True)
+
+    def _folder(self, id: str) -> Path:
+        return self._blobs.room / f"upload-{id}"
+
+
+class PartWriter:
+    """Writes one part; used by one thread at a time. What is not kept counts as not come."""
+
+    def __init__(self, folder: Path, number: int, size_bytes: int, *, last: bool) -> None:
+        self._note = folder / "done" / f"{number:05}"
+        self._note.unlink(missing_ok=True)
+        self._number = number
+        self._at = self._start = 0 if last else (number - 1) * size_bytes
+        self._end = self._start + size_bytes
+        self._hash = hashlib.sha256()
+        self._file = os.open(folder / ("last" if last else "body"), os.O_WRONLY | os.O_CREAT, 0o644)
+        if last:
+            os.ftruncate(self._file, size_bytes)
+
+    def write(self, piece: bytes) -> None:
+        """Add a piece.
+
+        Raises:
+            RequestInvalid: more comes than was said.
+        """
+        if self._at + len(piece) > self._end:
+            raise RequestInvalid(f"more came of part {self._number} than its Content-Length says")
+        self._hash.update(piece)
+        rest = memoryview(piece)
+        while rest:
+            written = os.pwrite(self._file, rest, self._at)
+            self._at += written
+            rest = rest[written:]
+
+    def keep(self, *, expect: str = "") -> Part:
+        """Note that it has come. Durable on return.
+
+        Raises:
+            RequestInvalid: it is shorter than was said, or has not the digest that was said.
+        """
+        if self._at != self._end:
+            raise RequestInvalid(f"{self._at - self._start} bytes came of part {self._number}, not {self._end - self._start}")
+        tag = self._hash.hexdigest()
+        if expect and expect != f"sha256:{tag}":
+            raise RequestInvalid(f"part {self._number} came with the digest sha256:{tag}, not {expect[:100]}", fix="send it again")
+        os.fdatasync(self._file)
+        part = Part(number=self._number, size_bytes=self._end - self._start, tag=tag)
+        _write(self._note, wire.dump(part))
+        return part
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+
+def _part_bytes(folder: Path, size_bytes: int) -> int:
+    """The size of all parts but the last: whichever comes first says it."""
+    said = folder / "part-bytes"
+    fresh = folder / f"part-bytes.{token_hex(4)}"
+    if not said.exists():
+        fresh.write_text(str(size_bytes))
+        try:
+            os.link(fresh, said)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return int(said.read_text())
+
+
+def _joined(folder: Path, last: Part, at: int) -> Path:
+    """All parts in one file; doing it twice is doing it once."""
+    if at == 0:
+        return folder / "last"
+    body = folder / "body"
+    with (folder / "last").open("rb") as source:
+        handle = os.open(body, os.O_WRONLY)
+        try:
+            for start in range(at, at + last.size_bytes, CHUNK_BYTES):
+                os.pwrite(handle, source.read(CHUNK_BYTES), start)
+            os.ftruncate(handle, at + last.size_bytes)
+        finally:
+            os.close(handle)
+    return body
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    fresh = file.with_name(f"{file.name}.{token_hex(4)}")
+    with fresh.open("wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(file)
