@@ -25,6 +25,8 @@ from noria.dataplane.cache import CachedBlobs
 from noria.dataplane.hiring import Limits
 from noria.dataplane.main import Parts, run
 from noria.dataplane.model_main import run_model
+from noria.dataplane.ports import listening
+from noria.dataplane.sizing import Bounds
 from noria.dataplane.workers import supervise
 from noria.ports import wire
 from noria.stages.serving.isolated import Isolation
@@ -139,9 +141,14 @@ if __name__ == "__main__":
         run(parts(home, *map(int, sys.argv[4:])), "127.0.0.1", int(sys.argv[3]))
     elif role == "workers":
         command = [sys.executable, __file__, "worker", str(home), sys.argv[3]]
-        supervise(lambda descriptor, place: [*command, str(descriptor), str(place)], int(sys.argv[4]))
+        low, _, high = sys.argv[4].partition("-")
+        shared = listening("127.0.0.1", int(sys.argv[3]), shared=False) if high else None
+        own = [] if shared is None else [str(shared.fileno())]
+        bounds = Bounds(low=int(low), high=int(high or low), busy=0.1, quiet=0.02, grow_after_s=1.0, shrink_after_s=2.0)
+        supervise(lambda descriptor, place: [*command, str(descriptor), str(place), *own], bounds, shared)
     elif role == "worker":
-        run(parts(home, parent=int(sys.argv[4]), place=int(sys.argv[5])), "127.0.0.1", int(sys.argv[3]))
+        shared = {"listening": int(sys.argv[6])} if len(sys.argv) > 6 else {}
+        run(parts(home, parent=int(sys.argv[4]), place=int(sys.argv[5]), **shared), "127.0.0.1", int(sys.argv[3]))
     else:
         version = wire.load(Path(sys.argv[4]).read_bytes(), ServedVersion)
         run_model(Path(sys.argv[3]), version, scorers(home), lambda served: Weather())

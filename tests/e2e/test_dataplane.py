@@ -51,7 +51,7 @@ class Plane:
         plan = Plan(revision=revision, routes={"late": Route(deployment="late", champion=served, salt="s", **challenger, **route)})
         publish(plan, self.home / "plan" / "plan.json")
 
-    def start(self, workers: int = 1, **options) -> None:
+    def start(self, workers: int | str = 1, **options) -> None:
         (self.home / "options.json").write_text(json.dumps(options))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

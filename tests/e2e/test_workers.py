@@ -116,3 +116,47 @@ def test_workers_do_not_outlive_their_parent(plane) -> None:
     plane.process.kill()
     plane.process.wait()
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+
+
+def test_their_number_follows_the_load_and_no_answer_is_lost_on_the_way(plane) -> None:
+    plane.publish()
+    plane.start(workers="1-2")
+    until(lambda: told(plane)["workers"] == 1)
+    (first,) = workers_of(plane)
+    load = Patient(plane.url)
+
+    async def under_load():
+        calling = asyncio.create_task(load.run(callers=8, requests=1_000_000))
+        await asyncio.to_thread(until, lambda: told(plane)["workers"] == 2 and not told(plane)["problems"])
+        (second,) = set(workers_of(plane)) - {first}
+        begun = ticks_of(second)
+        await asyncio.to_thread(until, lambda: ticks_of(second) > begun + 20)
+        load.enough = True
+        await calling
+        return second
+
+    second = asyncio.run(under_load())
+    assert (load.statuses, load.broken) == ({200}, 0)
+    few = Patient(plane.url)
+
+    async def slowly():
+        async with httpx.AsyncClient(base_url=plane.url) as client:
+            while Path(f"/proc/{second}").exists():
+                few.statuses.add((await client.post("/predict/late", json={"inputs": planes.ROW})).status_code)
+                await asyncio.sleep(0.2)
+
+    asyncio.run(asyncio.wait_for(slowly(), 60))
+    assert few.statuses == {200}
+    until(lambda: told(plane)["workers"] == 1)
+    assert workers_of(plane) == [first]
+    counted = plane.counters()["requests"]
+    assert counted >= len(load.answers)
+    assert told(plane)["problems"] == {} and "noria_worker_restarts_total{" not in httpx.get(f"{plane.url}/metrics").text
+    assert plane.end() == 0
+    assert set(load.answers) <= set(plane.logged()[0]["request_id"])
+
+
+def ticks_of(pid: int) -> int:
+    """What a process has used of the CPU, in hundredths of a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])

@@ -33,6 +33,10 @@ class Hosting:
         """Whether the platform's front door says who may call: the container gets no secret, and nobody else reaches it."""
         return bool(self.platform)
 
+    def address(self, host: str, port: int) -> tuple[str, int]:
+        """Where to listen, when the settings say this."""
+        return ("0.0.0.0" if self.platform else host), (self.port or port)
+
 
 def read_hosting(environ: Mapping[str, str] = os.environ) -> Hosting:
     """What the environment asks for.

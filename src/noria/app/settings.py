@@ -45,7 +45,8 @@ class Settings:
         otlp_requests: Share of requests that are told to it as spans, 0 to 1.
         lease_s: Wall seconds after which a silent process loses its turns.
         deployment: Answers where a protocol's call names none, such as MLflow's; the only one when left out.
-        workers: Processes of the data plane, which share its port: a number, or "cores" for one per core.
+        workers: Processes of the data plane, which share its port: a number, "cores" for one per core, or "1-4" or
+            "1-cores": as many as the load wants between the two.
         model_processes: Processes of each champion that answers apart (`nr.Loop(…, isolated=True)`).
         model_timeout_ms: Such a champion's request has this long; a process that is silent for longer is replaced.
         model_growth_mb: Memory that a model's process may take beyond what it had when it had loaded; 0 = any.
@@ -118,9 +119,11 @@ class Settings:
             return self.host == "localhost"
 
     @property
-    def worker_count(self) -> int:
-        """Processes of the data plane."""
-        return available_cores() if self.workers == "cores" else int(self.workers)
+    def worker_bounds(self) -> tuple[int, int]:
+        """Processes of the data plane: at least and at most."""
+        low, between, high = self.workers.partition("-")
+        counts = [available_cores() if one == "cores" else int(one) for one in ((low, high) if between else (low, low))]
+        return counts[0], max(counts)
 
     def __post_init__(self) -> None:
         for name in ("compact_every", "look_every", "bucket"):
@@ -141,8 +144,10 @@ class Settings:
             raise SettingsInvalid(f"otlp is {self.otlp!r}", fix="write the collector's base URL, such as http://127.0.0.1:4318")
         if not 0 <= self.otlp_requests <= 1:
             raise SettingsInvalid(f"otlp_requests is {self.otlp_requests:g}", fix="write a share between 0 and 1")
-        if self.workers != "cores" and not (self.workers.isdecimal() and 1 <= int(self.workers) <= 256):
-            raise SettingsInvalid(f"workers is {self.workers!r}", fix="write a number from 1 to 256, or 'cores'")
+        if not re.fullmatch(r"(cores|[1-9]\d{0,2})(-(cores|[1-9]\d{0,2}))?", self.workers) or max(self.worker_bounds) > 256:
+            raise SettingsInvalid(
+                f"workers is {self.workers!r}", fix="write a number from 1 to 256, 'cores', or bounds such as '1-4' or '1-cores'"
+            )
         if self.model_processes < 1 or self.model_timeout_ms <= 0 or self.model_growth_mb < 0:
             raise SettingsInvalid(
                 f"model_processes is {self.model_processes}, model_timeout_ms {self.model_timeout_ms:g}, "

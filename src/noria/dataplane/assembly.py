@@ -23,11 +23,12 @@ from noria.stages.serving.isolated import Isolation
 from noria.stages.serving.lazily import Loading
 
 
-def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0) -> None:
+def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0, listening: int | None = None) -> None:
     """Serve a home's plan until this process is asked to end.
 
     Args:
         parent, place: Of a worker: the descriptor of its end of the channel, and which one of them it is.
+        listening: The descriptor of the socket that it accepts from together with the others; None where it opens its own.
     """
     home, cache, hosting = settings.folder, settings.folder / "dataplane", read_hosting()
     blobs = _blobs(settings)
@@ -54,9 +55,9 @@ def serve_home(settings: Settings, *, parent: int | None = None, place: int = 0)
             certificate=certificate(settings),
             parent=parent,
             place=place,
+            listening=listening,
         ),
-        "0.0.0.0" if hosting.platform else settings.host,
-        hosting.port or settings.serve_port,
+        *hosting.address(settings.host, settings.serve_port),
     )
 
 
@@ -81,7 +82,9 @@ def family_loaders(settings: Settings) -> Loaders:
 def models_loading(settings: Settings) -> Loading:
     """When a process loads models: workers share the memory that the settings allow."""
     allowed = size_bytes(settings.model_memory) if settings.model_memory else 0
-    return Loading(limit_bytes=allowed // settings.worker_count, within_s=min(settings.max_seconds, 10.0), weigh=weights(_blobs(settings)))
+    return Loading(
+        limit_bytes=allowed // settings.worker_bounds[1], within_s=min(settings.max_seconds, 10.0), weigh=weights(_blobs(settings))
+    )
 
 
 def request_limits(settings: Settings) -> RequestLimits:

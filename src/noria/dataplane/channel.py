@@ -17,12 +17,16 @@ class Word(msgspec.Struct, array_like=True):
     """One message.
 
     "tell" asks a worker for its numbers, which it says with "mine"; "ask" asks the parent for the
-    whole group's, which it says with "whole". An answer has its question's number.
+    whole group's, which it says with "whole". An answer has its question's number. "feel" asks a worker
+    how busy it is, which it says with "pulse". "retire" asks it to end when its callers have gone; "spread"
+    to let one of so many (`number`) go on to another worker.
     """
 
-    kind: Literal["tell", "mine", "ask", "whole"]
+    kind: Literal["tell", "mine", "ask", "whole", "feel", "pulse", "retire", "spread"]
     number: int = 0
     numbers: Numbers | None = None
+    cpu_s: float = 0.0
+    in_flight: int = 0
 
 
 class Channel:

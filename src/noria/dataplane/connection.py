@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, house: House) -> None:
         self.house = house
         self.since = house.now
-        self.receiving = self.blocked = False
+        self.receiving = self.blocked = self._last = False
         self._parser = httptools.HttpRequestParser(self)
         self._pending: deque[Exchange] = deque()
         self._refused = False
@@ -150,6 +150,10 @@ class Connection(asyncio.Protocol):
         elif not self._pending and waited >= limits.idle_s:
             self._transport.close()
 
+    def say_goodbye(self) -> None:
+        """Let its next answer be its last: so no request is lost, as one may be that meets an idle connection's end."""
+        self._last = True
+
     def wind_up(self) -> None:
         """Take no further request: end now when idle, else after what is under way."""
         for exchange in self._pending:
@@ -218,7 +222,7 @@ class Connection(asyncio.Protocol):
             return
         self.receiving = False
         house, body = self.house, self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        exchange = Exchange(self, keep_alive=self._parser.should_keep_alive() and not house.closing)
+        exchange = Exchange(self, keep_alive=self._parser.should_keep_alive() and not (house.closing or self._last))
         self._pending.append(exchange)
         house.in_flight += 1
         if house.in_flight > house.limits.in_flight:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from time import process_time
 from typing import Protocol
 
 from noria.dataplane.channel import Channel, Word
@@ -23,27 +24,46 @@ class Group(Protocol):
         ...
 
 
-class Alone:
-    """A data plane of one process."""
+class Staff(Protocol):
+    """What the parent may ask of a worker's house; see `House`."""
 
-    def __init__(self, desk: Desk) -> None:
+    in_flight: int
+    port: int
+
+    def end(self) -> None: ...  # noqa: D102
+
+    def retire(self) -> None: ...  # noqa: D102
+
+    def spread(self, one_of: int) -> None: ...  # noqa: D102
+
+
+class Alone:
+    """A data plane of one process.
+
+    Args:
+        in_flight: How many requests are under way.
+    """
+
+    def __init__(self, desk: Desk, in_flight: Callable[[], int] = lambda: 0) -> None:
         self._desk = desk
+        self._in_flight = in_flight
 
     async def numbers(self) -> Numbers:
         """Its own."""
-        return numbers_of(self._desk)
+        return numbers_of(self._desk, self._in_flight())
 
 
 class Member:
     """A worker's end of its group: it tells the parent its numbers, and asks it for everybody's.
 
     Args:
-        over: Called when the parent is gone: a worker does not outlive it.
+        house: This worker's; it ends when the parent is gone: a worker does not outlive it.
     """
 
-    def __init__(self, desk: Desk, over: Callable[[], object]) -> None:
+    def __init__(self, desk: Desk, house: Callable[[], Staff]) -> None:
         self._desk = desk
-        self._channel = Channel(self._heard, over)
+        self._house = house
+        self._channel = Channel(self._heard, lambda: house().end())
         self._asked = 0
         self._waiting: dict[int, asyncio.Future[Numbers]] = {}
 
@@ -62,7 +82,7 @@ class Member:
             async with asyncio.timeout(PATIENCE_S):
                 return await whole
         except TimeoutError:
-            own = numbers_of(self._desk)
+            own = self._own()
             own.problems["workers"] = "the parent process does not answer: these are the numbers of one worker alone"
             return own
         finally:
@@ -70,12 +90,21 @@ class Member:
 
     def leave(self) -> None:
         """Tell the last numbers and let go of the parent."""
-        self._channel.say(Word("mine", 0, numbers_of(self._desk)))
+        self._channel.say(Word("mine", 0, self._own()))
         self._channel.close_when_said()
+
+    def _own(self) -> Numbers:
+        return numbers_of(self._desk, self._house().in_flight)
 
     def _heard(self, word: Word) -> None:
         if word.kind == "tell":
-            self._channel.say(Word("mine", word.number, numbers_of(self._desk)))
+            self._channel.say(Word("mine", word.number, self._own()))
+        elif word.kind == "feel" and self._house().port:
+            self._channel.say(Word("pulse", word.number, cpu_s=process_time(), in_flight=self._house().in_flight))
+        elif word.kind == "retire":
+            self._house().retire()
+        elif word.kind == "spread":
+            self._house().spread(word.number)
         elif word.kind == "whole" and word.numbers is not None:
             waiting = self._waiting.get(word.number)
             if waiting is not None and not waiting.done():

@@ -26,6 +26,10 @@ class Open(Protocol):
         """Cut it when it has taken too long over whatever it is doing; called every second."""
         ...
 
+    def say_goodbye(self) -> None:
+        """Let its next answer be its last."""
+        ...
+
     def wind_up(self) -> None:
         """Take no further request: end now when idle, else after what is under way."""
         ...
@@ -63,15 +67,35 @@ class House:
         self.date = _date()
         self.open: set[Open] = set()
         self.large: set[Open] = set()
-        self._end = asyncio.Event()
+        self._end, self._leave, self._emptied = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def end(self) -> None:
         """Ask for the end: listening stops, and what is under way is finished."""
         self._end.set()
+        self._leave.set()
+        self._emptied.set()
+
+    def retire(self) -> None:
+        """Ask for an end that no caller notices: listening stops, and each connection ends with its next answer."""
+        self.closing = True
+        self._leave.set()
+        if not self.open:
+            self._emptied.set()
+
+    def spread(self, one_of: int) -> None:
+        """Let one of so many connections end with its next answer, so that its caller comes in at another worker's."""
+        for one in list(self.open)[:: max(one_of, 1)]:
+            one.say_goodbye()
+
+    async def leaving(self) -> None:
+        """Return when nobody else shall be taken in."""
+        await self._leave.wait()
 
     async def ended(self) -> None:
-        """Return when `end` was called."""
-        await self._end.wait()
+        """Return when `end` was called, or the last caller of a house that retires has gone."""
+        while not self._end.is_set() and (self.open or not self.closing):
+            self._emptied.clear()
+            await self._emptied.wait()
 
     def take_in(self, one: Open) -> bool:
         """Whether one more connection may be open."""
@@ -81,6 +105,8 @@ class House:
     def let_go(self, one: Open) -> None:
         """It is closed."""
         self.open.discard(one)
+        if self.closing and not self.open:
+            self._emptied.set()
 
     async def drain(self, drain_s: float) -> None:
         """Let what is under way end within `drain_s`, and then end it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,9 @@ from noria.stages.serving.plans import doors_file
 DRAIN_S = 10
 """Requests under way have this long when the process is asked to end."""
 
+PLAN_S = 30
+"""A worker waits this long for its first plan before it lets callers in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
@@ -64,6 +68,7 @@ class Parts:
         certificate: What callers are shown; None = plain HTTP.
         parent: The descriptor on which a worker's parent listens; None where there are no workers.
         place: Which one of the workers this is.
+        listening: The descriptor of the socket that all workers of a group that grows and shrinks accept from; None where each has its own.
         sync_every_s: How often the journal reaches the disk.
         poll_s: How often the plan file is looked at; SIGHUP looks at once.
     """
@@ -89,6 +94,7 @@ class Parts:
     certificate: Certificate | None = None
     parent: int | None = None
     place: int = 0
+    listening: int | None = None
     sync_every_s: float = 0.05
     poll_s: float = 0.1
 
@@ -116,8 +122,8 @@ async def serve(parts: Parts, host: str, port: int) -> None:
     doors.look()
     explaining = Explaining(desk, parts.load_explains) if parts.load_explains else None
     jobs = Jobs(desk, AnswerFiles(parts.cache_folder / "answers"), parts.clock)
-    member = None if parts.parent is None else Member(desk, over=lambda: house.end())
-    group = member or Alone(desk)
+    member = None if parts.parent is None else Member(desk, lambda: house)
+    group = member or Alone(desk, lambda: house.in_flight)
     router = create_router(
         desk,
         guard=guard,
@@ -154,7 +160,9 @@ async def serve(parts: Parts, host: str, port: int) -> None:
         ):
             if member is not None and parts.parent is not None:
                 await member.join(parts.parent)
-            await listen(house, listening(host, port, shared=member is not None), drain_s=DRAIN_S, ssl=context)
+                await _planned(desk, parts.plan_file)
+            at = listening(host, port, shared=member is not None) if parts.listening is None else socket.socket(fileno=parts.listening)
+            await listen(house, at, drain_s=DRAIN_S, ssl=context)
     finally:
         for task in following:
             task.cancel()
@@ -166,3 +174,10 @@ async def serve(parts: Parts, host: str, port: int) -> None:
         if member is not None:
             member.leave()
             await asyncio.sleep(0)
+
+
+async def _planned(desk: Desk, plan_file: Path) -> None:
+    """Return when a plan that is there is at work: a worker that comes to others takes no caller before it can answer."""
+    deadline = asyncio.get_running_loop().time() + PLAN_S
+    while plan_file.exists() and not desk.planned and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.02)

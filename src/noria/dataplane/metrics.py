@@ -44,6 +44,8 @@ class _Told(Collector):
             workers.add_metric([why], count)
         yield from (restarts, workers)
         yield GaugeMetricFamily("noria_workers", "Processes that answer on the port.", value=numbers.workers)
+        yield GaugeMetricFamily("noria_requests_in_flight", "HTTP requests under way.", value=numbers.in_flight)
+        yield CounterMetricFamily("noria_cpu_seconds", "CPU that these processes used.", value=numbers.cpu_s)
         yield GaugeMetricFamily("noria_plan_revision", "Revision of the routing plan at work.", value=numbers.revision or 0)
         yield GaugeMetricFamily("noria_problems", "Things that do not work now; /plan names them.", value=len(numbers.problems))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from time import process_time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,6 +39,8 @@ class Numbers(msgspec.Struct, kw_only=True):
         worker_restarts: How often a worker was, by why.
         revision: Of the plan at work: in a group the oldest, so what it names is at work everywhere.
         workers: Processes that these are the numbers of.
+        in_flight: HTTP requests under way.
+        cpu_s: CPU seconds that the processes used, those too that have ended; without their models' own processes.
         models: How the models of a large plan stand (`stages.serving.lazily.Loaded`), summed over processes; empty where all are loaded.
     """
 
@@ -49,12 +52,16 @@ class Numbers(msgspec.Struct, kw_only=True):
     versions: dict[str, tuple[int, ...]] = {}
     problems: dict[str, str] = {}
     workers: int = 1
+    in_flight: int = 0
+    cpu_s: float = 0.0
     models: dict[str, int] = {}
 
 
-def numbers_of(desk: Desk) -> Numbers:
+def numbers_of(desk: Desk, in_flight: int = 0) -> Numbers:
     """What the process of a desk counted up to now."""
     return Numbers(
+        in_flight=in_flight,
+        cpu_s=process_time(),
         counters=asdict(desk.counters()),
         answers={
             (deployment, version, str(role)): Answers(tally.answered, tally.failed, tally.latency_us, list(tally.buckets))
@@ -82,6 +89,8 @@ def added(parts: Iterable[Numbers]) -> Numbers:
         for why, count in part.worker_restarts.items():
             whole.worker_restarts[why] = whole.worker_restarts.get(why, 0) + count
         whole.workers += part.workers
+        whole.in_flight += part.in_flight
+        whole.cpu_s += part.cpu_s
         if part.workers and (first or (part.revision or 0) < (whole.revision or 0)):
             whole.revision, whole.versions, first = part.revision, part.versions, False
         whole.problems |= part.problems
@@ -93,5 +102,10 @@ def added(parts: Iterable[Numbers]) -> Numbers:
 def of_the_past(numbers: Numbers) -> Numbers:
     """What stays of a process that has ended: its counts."""
     return Numbers(
-        counters=numbers.counters, answers=numbers.answers, restarts=numbers.restarts, worker_restarts=numbers.worker_restarts, workers=0
+        counters=numbers.counters,
+        answers=numbers.answers,
+        restarts=numbers.restarts,
+        worker_restarts=numbers.worker_restarts,
+        cpu_s=numbers.cpu_s,
+        workers=0,
     )
