@@ -12,6 +12,7 @@ from pathlib import Path
 from noria import __version__
 from noria.adapters.files import Files
 from noria.adapters.lmdb import Lmdb
+from noria.app.kubernetes import KEDA, MANIFEST, Cluster, manifests
 from noria.app.prediction import families
 from noria.app.settings import FILE, Settings
 from noria.core.access import Doors
@@ -23,6 +24,7 @@ from noria.loop.keys import doors_of
 from noria.loop.planning import CHAMPION, as_champion
 from noria.loop.world import World
 from noria.packaging import package
+from noria.packaging.footprint import footprint_bytes
 from noria.ports import wire
 from noria.stages.registry import aliases, versions
 from noria.stages.serving.plans import doors_file, publish, publish_doors
@@ -56,12 +58,20 @@ class Exported:
 
 
 def export(
-    world: World, settings: Settings, wanted: str, folder: Path, *, by: str, told: Callable[[str], None] = lambda said: None
+    world: World,
+    settings: Settings,
+    wanted: str,
+    folder: Path,
+    *,
+    by: str,
+    cluster: Cluster | None = None,
+    told: Callable[[str], None] = lambda said: None,
 ) -> Exported:
     """Write the folder; it is there as a whole, or not at all.
 
     Args:
         wanted: NAME, NAME@ALIAS or NAME@VERSION; the champion when only named.
+        cluster: Write the objects of a Kubernetes cluster beside it.
         told: Hears what is being done.
 
     Raises:
@@ -102,6 +112,10 @@ def export(
         (into / FILE).write_bytes(wire.dump(kept))
         libraries = tuple(sorted({library for one in whole.values() for library in _libraries(world, one)}))
         _put_texts(into, name, version, libraries)
+        if cluster is not None:
+            memory = sum(footprint_bytes(one.artifact, blobs=world.blobs) for one in whole.values())
+            for file, content in manifests(name, cluster, memory_bytes=memory).items():
+                (into / file).write_text(content)
         exported = Exported(
             deployment=name,
             version=version.number,
@@ -178,7 +192,7 @@ def _put_texts(into: Path, name: str, version: ServedVersion, libraries: Sequenc
     (into / "Dockerfile").write_text(
         _DOCKERFILE.format(name=name, number=version.number, python=python, system=installed if system else "")
     )
-    (into / ".dockerignore").write_text("journal\nlog\nrun\ndataplane\ntoken\n")
+    (into / ".dockerignore").write_text(f"journal\nlog\nrun\ndataplane\ntoken\n{MANIFEST}\n{KEDA}\n")
     entry = into / "serve"
     entry.write_text(_ENTRY)
     entry.chmod(0o755)

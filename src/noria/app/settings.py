@@ -50,6 +50,7 @@ class Settings:
         model_processes: Processes of each champion that answers apart (`nr.Loop(…, isolated=True)`).
         model_timeout_ms: Such a champion's request has this long; a process that is silent for longer is replaced.
         model_growth_mb: Memory that a model's process may take beyond what it had when it had loaded; 0 = any.
+        model_idle: A model that nobody asked for this long, such as "30m", is let go, and loaded again when it is asked for; "" = none is.
         model_memory: What models may take together in a data plane process, such as "2GB"; they are loaded when they are
             asked for, then. When left out, up to 200 deployments are all loaded, more within half of the machine's memory.
         max_body_bytes, max_header_bytes: Of one request to the data plane; a body counts unpacked.
@@ -88,6 +89,7 @@ class Settings:
     model_growth_mb: int = 1_024
     trust_python: bool = False
     model_memory: str = ""
+    model_idle: str = ""
     max_body_bytes: int = 1_048_576
     max_background_bytes: int = 33_554_432
     max_header_bytes: int = 32_768
@@ -131,6 +133,10 @@ class Settings:
                 duration(getattr(self, name))
             except ValueError as error:
                 raise SettingsInvalid(f"{name}: {error}") from error
+        try:
+            duration(self.model_idle or "1s")
+        except ValueError as error:
+            raise SettingsInvalid(f"model_idle: {error}") from error
         for name in ("model_memory", "blobs_cache"):
             try:
                 size_bytes(getattr(self, name) or "0B")

@@ -10,6 +10,7 @@ from noria.app.clocks import open_clock
 from noria.app.hosting import read_hosting
 from noria.app.prediction import data_plane_journal, explainers, families, lookups, scorers, stored_blobs, weights
 from noria.app.settings import Settings, token
+from noria.core.moments import duration
 from noria.core.sizes import size_bytes
 from noria.core.traffic import ServedVersion
 from noria.dataplane.cache import CachedBlobs
@@ -82,8 +83,12 @@ def family_loaders(settings: Settings) -> Loaders:
 def models_loading(settings: Settings) -> Loading:
     """When a process loads models: workers share the memory that the settings allow."""
     allowed = size_bytes(settings.model_memory) if settings.model_memory else 0
+    idle_s = duration(settings.model_idle).total_seconds() if settings.model_idle else 0.0
     return Loading(
-        limit_bytes=allowed // settings.worker_bounds[1], within_s=min(settings.max_seconds, 10.0), weigh=weights(_blobs(settings))
+        limit_bytes=allowed // settings.worker_bounds[1],
+        idle_s=idle_s,
+        within_s=min(settings.max_seconds, 10.0),
+        weigh=weights(_blobs(settings)),
     )
 
 

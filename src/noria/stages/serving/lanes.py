@@ -41,43 +41,57 @@ class Challenger(Protocol):
 class ChampionLane:
     """Answers in this process, all rows of one tick in one call.
 
+    It is no part of a circle of references: a model that is let go gives its memory back at once, not when
+    the collector of such circles comes by, which may be long after.
+
     Args:
         names: The fields of every row that it takes, in order.
     """
 
+    __slots__ = ("_work", "control", "served", "take")
+
     def __init__(self, served: Served, books: Books, names: Sequence[str]) -> None:
         self.served = served
-        self._names = names
-        self._ending = Ending(served.version, books, names)
-        self._tick = Tick(self._answer)
-        self._unseen = Tick(self._later)
-        self.take = self._tick.add
-        self.control = self._unseen.add
+        self._work = _Champion(served, books, names)
+        self.take = Tick(self._work.answer).add
+        self.control = Tick(self._work.answer_behind).add
 
     async def computed(self, asks: Sequence[Ask]) -> list[Computed]:
         """Answers to rows in their order, in parts, for whoever settles them."""
-        return list(self._compute(asks))
+        return list(self._work.compute(asks))
 
-    def _later(self, asks: list[Ask]) -> None:
+
+class _Champion:
+    """What a champion's lane does with the rows of one tick."""
+
+    __slots__ = ("_ending", "_names", "_served")
+
+    def __init__(self, served: Served, books: Books, names: Sequence[str]) -> None:
+        self._served = served
+        self._names = names
+        self._ending = Ending(served.version, books, names)
+
+    def answer(self, asks: list[Ask]) -> None:
+        """Answer users."""
+        self._ending.finish(asks, list(self.compute(asks)))
+
+    def answer_behind(self, asks: list[Ask]) -> None:
         """Controls go behind the rows of this tick that a user waits for."""
         asyncio.get_running_loop().call_soon(self._answer_unseen, asks)
 
     def _answer_unseen(self, asks: list[Ask]) -> None:
         """Answer what the challenger answers to users, for the record alone."""
-        self._ending.unseen(list(self._compute(asks)))
+        self._ending.unseen(list(self.compute(asks)))
 
-    def _answer(self, asks: list[Ask]) -> None:
-        self._ending.finish(asks, list(self._compute(asks)))
-
-    def _compute(self, asks: Sequence[Ask]) -> Iterator[Computed]:
+    def compute(self, asks: Sequence[Ask]) -> Iterator[Computed]:
         """One computation for all; when it fails, one for each row, so that no row fails its neighbours."""
         rows = Rows(self._names, [ask.row for ask in asks])
         try:
-            answers, served = self.served.answer(rows, asks[-1].request.time_ms)
+            answers, served = self._served.answer(rows, asks[-1].request.time_ms)
         except Exception as error:  # noqa: BLE001 - user code and models raise anything; it is recorded with the row
             if len(asks) > 1:
                 for ask in asks:
-                    yield from self._compute([ask])
+                    yield from self.compute([ask])
             else:
                 yield failed(asks, rows, reason(error))
             return

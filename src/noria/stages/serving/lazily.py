@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from noria.core.errors import NoriaError, Unavailable
 from noria.core.traffic import Plan, Route, ServedVersion
 from noria.stages.serving.computed import reason
-from noria.stages.serving.memory import machine_bytes, resident_bytes
+from noria.stages.serving.memory import give_back, machine_bytes, resident_bytes
 from noria.stages.serving.shelf import Cold, Shelf
 
 MANY = 200
@@ -26,17 +26,20 @@ class Loading:
     """When models are loaded.
 
     A plan of few routes is loaded as a whole before it comes to work. One of more than `MANY`, or any where
-    memory is limited, is loaded route by route when it is asked for; a process that began so stays with it.
+    memory is limited or idle models are let go, is loaded route by route when it is asked for; a process that
+    began so stays with it.
 
     Attributes:
         limit_bytes: What models may take together; 0 = half of what the process may use, once there are many.
         within_s: How long a request waits for its model.
         weigh: How much memory a version takes, about.
+        idle_s: A model that nobody asked for this long is let go; 0 = none is.
     """
 
     limit_bytes: int = 0
     within_s: float = 10.0
     weigh: Callable[[ServedVersion], int] = lambda version: 1 << 20
+    idle_s: float = 0.0
 
     @property
     def room_bytes(self) -> int:
@@ -45,7 +48,7 @@ class Loading:
 
     def lazy(self, plan: Plan) -> bool:
         """Whether this plan is loaded route by route."""
-        return bool(self.limit_bytes) or len(plan.routes) > MANY
+        return bool(self.limit_bytes) or bool(self.idle_s) or len(plan.routes) > MANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,7 @@ class Lazily(Generic[A]):
         self._limit_bytes = loading.room_bytes
         self._others_bytes = 0
         self._unopened: dict[str, str] = {}
+        self._tidying: asyncio.Task[None] | None = None
         self._shelf: Shelf[str, A] = Shelf(self._load, limit_bytes=self._limit_bytes, now_s=perf_counter, gone=self._gone)
         self.routes: Mapping[str, Route] = {}
         self.touch = self._shelf.touch
@@ -119,6 +123,8 @@ class Lazily(Generic[A]):
         """
         before, self.routes = self.routes, plan.routes
         changed = [name for name, route in plan.routes.items() if (was := before.get(name)) is not route and was != route]
+        if self._tidying is None and self._loading.idle_s:
+            self._tidying = asyncio.get_running_loop().create_task(self._tidy())
         self._shelf.pinned = frozenset(name for name, route in plan.routes.items() if stays(route))
         for name in [name for name in self._at_work if name not in plan.routes]:
             opened = self._at_work[name]
@@ -180,6 +186,8 @@ class Lazily(Generic[A]):
 
     async def close(self) -> None:
         """End the loads under way."""
+        if self._tidying is not None:
+            self._tidying.cancel()
         await self._shelf.close()
 
     async def _swap(self, name: str, route: Route, problems: dict[str, str]) -> None:
@@ -202,6 +210,13 @@ class Lazily(Generic[A]):
         self._measure()
         self._at_work[name] = opened
         return opened, weight
+
+    async def _tidy(self) -> None:
+        """Let go of what is idle, and give its memory back."""
+        while True:
+            await asyncio.sleep(max(self._loading.idle_s / 10, 0.05))
+            if self._shelf.clear_idle(self._loading.idle_s):
+                await asyncio.to_thread(give_back)
 
     async def _weight(self, route: Route) -> int:
         return 0 if route.champion.graph else await asyncio.to_thread(self._loading.weigh, route.champion)

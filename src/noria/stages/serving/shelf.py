@@ -52,6 +52,7 @@ class _Failed:
 class _Held(Generic[V]):
     value: V
     size_bytes: int
+    used_s: float
 
 
 class Shelf(Generic[K, V]):
@@ -100,6 +101,7 @@ class Shelf(Generic[K, V]):
         held = self._held.get(key)
         if held is None:
             return None
+        held.used_s = self._now_s()
         self._held.move_to_end(key)
         return held.value
 
@@ -112,8 +114,22 @@ class Shelf(Generic[K, V]):
 
     def touch(self, key: K) -> None:
         """Say that the thing was used."""
-        if key in self._held:
+        held = self._held.get(key)
+        if held is not None:
+            held.used_s = self._now_s()
             self._held.move_to_end(key)
+
+    def clear_idle(self, idle_s: float) -> int:
+        """Let go of things that were not used for so long; how many."""
+        since_s, gone = self._now_s() - idle_s, 0
+        for key, held in list(self._held.items()):
+            if held.used_s > since_s:
+                break
+            if key not in self.pinned:
+                self._release(key)
+                gone += 1
+        self.tallied.evictions += gone
+        return gone
 
     async def fetch(self, key: K, within_s: float) -> V:
         """The thing, loaded if need be; a load that takes longer goes on for those who come later, one that is dropped begins again.
@@ -215,7 +231,7 @@ class Shelf(Generic[K, V]):
         self.tallied.failures += 1
 
     def _place(self, key: K, value: V, size_bytes: int) -> None:
-        self._held[key] = _Held(value, size_bytes)
+        self._held[key] = _Held(value, size_bytes, self._now_s())
         self.used_bytes += size_bytes
         if self.used_bytes <= self.limit_bytes:
             return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -12,6 +14,7 @@ from noria.core.traffic import Feedback, Plan, Route
 from noria.stages.serving.desk import Desk
 from noria.stages.serving.lazily import MANY, Loading
 from noria.stages.serving.memory import machine_bytes, resident_bytes
+from noria.stages.serving.model import Served
 from noria.stages.serving.shelf import Cold
 
 TEN = Loading(limit_bytes=10, weigh=lambda version: 1)
@@ -39,6 +42,42 @@ def at_a_desk(office, scenario, loading=TEN):
             await office.desk.close()
 
     asyncio.run(whole())
+
+
+def test_models_that_nobody_asks_are_let_go_and_come_again(office) -> None:
+    async def scenario(desk):
+        await desk.apply(many(office, 3))
+        assert office.loaded == []
+        await ask(office, 0)
+        while desk.loaded().loaded:
+            await asyncio.sleep(0.01)
+        assert desk.loaded().evictions == 1
+        assert (await ask(office, 0)).version == 1 and len(office.loaded) == 2
+
+    at_a_desk(office, scenario, Loading(idle_s=0.1))
+
+
+def test_a_model_that_is_let_go_is_gone_at_once_and_not_when_the_collector_comes_by(office) -> None:
+    models = weakref.WeakSet()
+
+    def load(version):
+        models.add(scorer := type(office.scorer)())
+        plain = replace(version, signature=replace(version.signature, features=version.signature.features[:1] * 2))
+        return Served(plain, scorer=scorer)
+
+    async def scenario(desk):
+        await desk.apply(many(office, 12))
+        for n in range(12):
+            await ask(office, n)
+        assert desk.loaded().evictions == 2 and len(models) == 10
+
+    office.load = load
+    gc.collect()
+    gc.disable()
+    try:
+        at_a_desk(office, scenario)
+    finally:
+        gc.enable()
 
 
 def test_few_are_loaded_before_they_come_to_work_and_many_when_they_are_asked_for(office) -> None:

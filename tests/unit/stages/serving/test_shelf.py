@@ -68,6 +68,24 @@ def test_however_many_wait_it_is_loaded_once():
     on_a_shelf(10, test)
 
 
+def test_what_nobody_used_for_a_while_goes_and_what_is_pinned_stays():
+    gone = []
+
+    async def test(shelf, store, clock):
+        shelf.pinned = frozenset({"p-1"})
+        for key in ("p-1", "a-1", "b-1"):
+            await shelf.fetch(key, 5)
+        clock.now = 50.0
+        shelf.touch("a-1")
+        clock.now = 70.0
+        assert shelf.clear_idle(60.0) == 1 and gone == ["b-1"] and shelf.tallied.evictions == 1
+        clock.now = 110.0
+        assert shelf.clear_idle(60.0) == 1 and gone == ["b-1", "a-1"] and len(shelf) == 1
+        assert await shelf.fetch("b-1", 5) == "thing b-1"
+
+    on_a_shelf(10, test, gone=lambda key, value: gone.append(key))
+
+
 def test_what_was_not_used_longest_goes_and_comes_again():
     gone = []
 
