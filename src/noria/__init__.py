@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from noria.checks.conduct import check_fairness, check_leakage
     from noria.checks.content import check_embeddings, check_images, check_texts
     from noria.checks.evaluate import evaluate
+    from noria.client.begin import run
     from noria.core.costs import Costs
     from noria.core.declaration import expectations as expect
     from noria.core.declaration.alerts import Alerts, Quiet
@@ -124,6 +125,7 @@ __all__ = [
     "quality",
     "real",
     "robust",
+    "run",
     "score",
     "size",
     "skew",
@@ -149,6 +151,7 @@ _ELSEWHERE = {
     "check_texts": "noria.checks.content",
     "deploy": "noria.app.deploying",
     "evaluate": "noria.checks.evaluate",
+    "run": "noria.client.begin",
     "score": "noria.app.scoring",
     "trusted": "noria.core.trusting",
     "verify_webhook": "noria.core.signing",

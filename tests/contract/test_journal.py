@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from noria.adapters import journal_files
-from noria.adapters.journal_files import MAGIC, FileJournalReader, FileJournalWriter, framed
+from noria.adapters.journal_files import MAGIC, FileJournalReader, FileJournalWriter
+from noria.core.frames import framed
 from noria.ports.journal import JournalReader, JournalWriter
 from noria.testing.journal import JournalContract, frames_of
 

@@ -10,21 +10,16 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-import struct
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from zlib import crc32
 
+from noria.core.frames import framed, never_whole, take_frames
 from noria.ports.journal import Chunk
 
 MAGIC = b"noria-j1"
 SUFFIX = ".journal"
-FRAME_LIMIT = 256 << 20
-"""Bytes of one frame: a longer length is a torn or foreign one."""
 
-_LENGTH = struct.Struct("<I")
-_HEAD = struct.Struct("<II")
 _READ_BYTES = 4 << 20
 
 
@@ -160,20 +155,14 @@ class FileJournalReader:
                 rest = b""
                 while len(frames) < limit and (read := segment.read(_READ_BYTES)):
                     rest += read
-                    used = _take(rest, frames, limit)
+                    used = take_frames(rest, frames, limit)
                     offset += used
                     rest = rest[used:]
-                    if _broken(rest):
+                    if never_whole(rest):
                         break
                 return frames, offset if frames else start
         except FileNotFoundError:
             return [], start
-
-
-def framed(payload: bytes) -> bytes:
-    """One frame as it lies in a segment."""
-    length = _LENGTH.pack(len(payload))
-    return b"".join((length, _LENGTH.pack(crc32(payload, crc32(length))), payload))
 
 
 def sync_folder(folder: Path) -> None:
@@ -190,27 +179,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _take(block: bytes, frames: list[bytes], limit: int) -> int:
-    """Move whole frames from the head of `block` to `frames`; return the bytes they took."""
-    at, size = 0, len(block)
-    while len(frames) < limit and size - at >= _HEAD.size:
-        length, checksum = _HEAD.unpack_from(block, at)
-        end = at + _HEAD.size + length
-        if end > size:
-            break
-        payload = block[at + _HEAD.size : end]
-        if crc32(payload, crc32(block[at : at + _LENGTH.size])) != checksum:
-            break
-        frames.append(payload)
-        at = end
-    return at
-
-
-def _broken(rest: bytes) -> bool:
-    """Whether the frame at the head of `rest` will stay unreadable however much follows."""
-    if len(rest) < _HEAD.size:
-        return False
-    length = _LENGTH.unpack_from(rest)[0]
-    return length > FRAME_LIMIT or len(rest) >= _HEAD.size + length
