@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from noria.client.place import VARIABLES
 from noria.core.errors import NotFound, SettingsInvalid
 from noria.core.moments import duration
 from noria.core.sizes import size_bytes
@@ -232,6 +233,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
         if not variable.startswith("NORIA_"):
             continue
         name = variable.removeprefix("NORIA_").lower()
+        if variable in VARIABLES:
+            continue
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean NORIA_{near[0].upper()}?" if near else f"known: {', '.join(f'NORIA_{k.upper()}' for k in known)}"

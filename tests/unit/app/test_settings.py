@@ -50,3 +50,7 @@ def test_a_home_is_found_from_a_folder_below_it(tmp_path, monkeypatch):
 )
 def test_loopback_addresses_are_known(host, alone):
     assert Settings(host=host).on_loopback is alone
+
+
+def test_what_a_training_script_is_told_is_no_setting_of_a_home(tmp_path):
+    read(tmp_path, environ={"NORIA_URL": "http://noria:7700", "NORIA_TOKEN": "secret", "NORIA_OFFLINE": "1"})
