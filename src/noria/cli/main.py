@@ -30,6 +30,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "undeploy": ("deploying", "Take a deployment away."),
         "deployments": ("deploying", "List deployments without a loop."),
     },
+    "Track": {
+        "sync": ("syncing", "Send what training scripts have spooled and no server has yet."),
+    },
     "Predict": {
         "predict": ("asking", "Ask for one prediction."),
         "score": ("scoring", "Score whole files by one version, in bounded memory."),

@@ -6,14 +6,21 @@ Read without the server's settings, so that a training script loads nothing for 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 VARIABLES = ("NORIA_URL", "NORIA_TOKEN", "NORIA_PROJECT", "NORIA_SPOOL", "NORIA_OFFLINE", "NORIA_PARAMS")
 """What a client's environment may say; none of it is a setting of a home."""
+
+
+NOTE = "place.json"
+
+log = logging.getLogger("noria.client")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,37 @@ class Place:
     spool: Path
     certificate: str = ""
     offline: bool = False
+
+    @property
+    def shelf(self) -> Path:
+        """The folder in the spool for runs of this server and project; apart from them, those that only `noria sync` sends."""
+        parts = [re.sub(r"[^\w.-]+", "-", self.url.partition("://")[2]) or "nowhere", re.sub(r"[^\w.-]+", "-", self.project)]
+        return self.spool / ".".join([*parts, *(["offline"] if self.offline else [])])
+
+    def remember(self) -> None:
+        """Note beside the runs of a shelf where they belong."""
+        note = self.shelf / NOTE
+        try:
+            if not note.exists():
+                self.shelf.mkdir(0o700, parents=True, exist_ok=True)
+                note.write_text(json.dumps({"url": self.url, "project": self.project}))
+        except OSError as error:
+            log.debug("%s: %s", note, error)
+
+
+def shelves(place: Place) -> list[tuple[Path, Place]]:
+    """Every shelf of the spool with the place its runs belong to; the given place's server and token where none was known."""
+    found = []
+    for note in sorted(place.spool.glob(f"*/{NOTE}")):
+        try:
+            told = json.loads(note.read_bytes())
+            url, project = str(told["url"]), str(told["project"])
+        except (OSError, ValueError, KeyError):
+            url, project = "", place.project
+        belongs = replace(place, url=url or place.url, project=project)
+        known = url in ("", place.url)
+        found.append((note.parent, belongs if known else replace(belongs, token="", certificate="")))
+    return found
 
 
 def find(environ: Mapping[str, str] = os.environ, *, start: Path | None = None, offline: bool | None = None) -> Place:

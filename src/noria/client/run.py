@@ -72,7 +72,8 @@ class Run:
         self._complained: set[str] = set()
         self._config: dict[str, Any] = {}
         self._changed = _changed_params() if parent is None else {}
-        self._spool = Spool(where.spool / self.id, owns=True)
+        where.remember()
+        self._spool = Spool(where.shelf / self.id, owns=True)
         start = {"name": name, "experiment": experiment, "parent": parent.id if parent is not None else parent_id, "resume": bool(resumed)}
         self._spool.append(entry(clock(), "start", start))
         self._sender: Sender | None = None
@@ -263,7 +264,7 @@ class _Joined(Run):
         self._experiment, self._place, self._clock = experiment, where, wall_ms
         self._ended, self._pid, self._step = False, os.getpid(), -1
         self._entered, self._complained, self._config, self._changed = [], set(), {}, {}
-        self._spool, self._sender, self._companion = Spool(where.spool / id), None, None
+        self._spool, self._sender, self._companion = Spool(where.shelf / id), None, None
 
 
 def _joined(id: str, name: str, experiment: str, where: place.Place) -> Run:

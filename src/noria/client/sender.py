@@ -43,7 +43,7 @@ class Sender:
         self._left_behind = True
         self._reason = ""
         connection = Connection(place)
-        self._delivery = Delivery(connection, project=place.project)
+        self._delivery = Delivery(connection)
         self._thread = threading.Thread(target=self._work, name="noria-sender", daemon=True)
 
     @property
@@ -113,7 +113,7 @@ class Sender:
 
     def _send_left_behind(self) -> None:
         """Send what earlier processes left, but let a run of this one go first."""
-        for folder in kept.runs_in(self._place.spool):
+        for folder in kept.runs_in(self._place.shelf):
             if self._hurried():
                 return
             if all(folder != spool.folder for spool in list(self._spools)):
@@ -128,7 +128,7 @@ class Sender:
         self._reason = reason
         if not self._told:
             self._told = True
-            log.info("%s; what is told stays in %s until it does", reason, self._place.spool)
+            log.info("%s; what is told stays in %s until it does", reason, self._place.shelf)
 
 
 def sender_of(place: Place) -> Sender:

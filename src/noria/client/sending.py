@@ -49,9 +49,8 @@ class Delivery:
         step: Called with the number of entries whenever some have arrived.
     """
 
-    def __init__(self, connection: Connection, *, project: str, step: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, connection: Connection, *, step: Callable[[int], None] = lambda _: None) -> None:
         self._connection = connection
-        self._project = project
         self._step = step
         self._unnoted: dict[Path, int] = {}
         self._homes: dict[str, str] = {}
@@ -143,13 +142,9 @@ class Delivery:
         return self._homes[run]
 
     def _deliver(self, folder: Path, entries: Sequence[bytes], sent: Sent) -> None:
-        body = b'{"project":%s,"runs":[{"run":"%s","entries":[%s]}]}' % (
-            json.dumps(self._project).encode(),
-            folder.name.encode(),
-            b",".join(entries),
-        )
+        body = b'{"runs":[{"run":"%s","entries":[%s]}]}' % (folder.name.encode(), b",".join(entries))
         try:
-            told = self._connection.post(ENTRIES, zlib_body(body), {"content-encoding": "gzip"})
+            told = self._connection.post(ENTRIES, packed(body), {"content-type": "application/gzip"})
         except Refused as error:
             if error.status not in _SPLIT:
                 raise
@@ -187,7 +182,7 @@ def _written_at(folder: Path) -> float:
     return max((one.stat().st_mtime for one in folder.iterdir()), default=folder.stat().st_mtime)
 
 
-def zlib_body(body: bytes) -> bytes:
+def packed(body: bytes) -> bytes:
     """The body as gzip, quick rather than small; the interpreter is free meanwhile."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     return packer.compress(body) + packer.flush()

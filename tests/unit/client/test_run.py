@@ -141,7 +141,7 @@ def test_offline_sends_nothing_and_keeps_all(server, begin, tmp_path):
     with begin("quiet", offline=True) as run:
         run.log(loss=1.0)
     assert server.asked == 0
-    folder = tmp_path / "spool" / run.id
+    folder = next((tmp_path / "spool").glob(f"*.offline/{run.id}"))
     assert len(kept.next_batch(kept.files_of(folder)[0]).entries) == 3
     assert not run.flush()
 

@@ -19,7 +19,7 @@ from noria.client.spool import Spool
 
 @pytest.fixture
 def spool(here):
-    made = Spool(here.spool / "abc")
+    made = Spool(here.shelf / "abc")
     for number in range(25):
         made.append(b'{"at":1,"log":{"loss":%d},"step":%d}' % (number, number))
     yield made
@@ -29,7 +29,7 @@ def spool(here):
 def deliver(here, folder, spool=None):
     connection = Connection(here, timeout_s=5)
     try:
-        return Delivery(connection, project="default").send(folder, spool)
+        return Delivery(connection).send(folder, spool)
     finally:
         connection.close()
 
@@ -71,7 +71,7 @@ def test_one_entry_that_the_server_will_never_take_does_not_hold_up_the_others(s
     sent = deliver(here, spool.folder)
     assert (sent.entries, sent.refused) == (27, 1)
     assert {"good": "yes"} in server.told("abc", "tags")
-    refused = json.loads((here.spool / "refused.jsonl").read_text())
+    refused = json.loads((here.shelf / "refused.jsonl").read_text())
     assert refused["entry"]["tags"] == {"poison": "yes"}
 
 
@@ -93,7 +93,7 @@ def test_a_rotten_middle_is_kept_aside_and_told(server, here, spool):
     sent = deliver(here, spool.folder)
     assert sent.entries == 24
     assert "cannot be read" in sent.reasons[0]
-    assert len(list(here.spool.glob("*.broken"))) == 1
+    assert len(list(here.shelf.glob("*.broken"))) == 1
 
 
 def test_a_sender_tries_again_after_failures_and_loses_nothing(server, here, spool):
@@ -119,7 +119,7 @@ def test_a_hanging_server_is_waited_for_once_and_no_longer_than_said(server, her
 def test_what_an_earlier_process_left_is_sent_with_the_next_run(server, here):
     code = (
         "import os, signal; from pathlib import Path; from noria.client.place import Place; from noria.client.run import Run\n"
-        f"run = Run('lost', experiment='e', where=Place(url='', spool=Path({str(here.spool)!r})), capture=False, system_every_s=0)\n"
+        f"run = Run('lost', experiment='e', where=Place(url={here.url!r}, spool=Path({str(here.spool)!r})), capture=False, system_every_s=0)\n"
         "run.log(loss=1.0, step=0); print(run.id, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     lost = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
@@ -152,7 +152,7 @@ def test_a_script_ends_as_ever_whatever_the_server_does(server, tmp_path, manner
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "trained\n")
     assert "`noria sync` sends it" in err
-    run = next((tmp_path / "spool").glob("*/"))
+    run = next((tmp_path / "spool").glob("*/*/"))
     entries = kept.next_batch(kept.files_of(run)[0]).entries
     assert json.loads(entries[-1])["end"] == "FINISHED"
 
