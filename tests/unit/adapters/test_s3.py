@@ -89,3 +89,5 @@ def test_a_note_of_a_collector_that_died_ages_away(store, monkeypatch):
     monkeypatch.setattr("noria.adapters.s3._STALE_DOOM", timedelta(seconds=-5))
     store.put(b"water")
     assert len(store._generations(digest[7:])) == 1
+    assert store.delete(digest, before=datetime.now(UTC) + timedelta(hours=1))
+    assert store._listed("doomed") == []

@@ -169,7 +169,7 @@ class S3:
                 obstore.delete(self._store, [*(meta["path"] for meta in found), f"renewed/{name}/0"])
         finally:
             with self._asked():
-                obstore.delete(self._store, note)
+                obstore.delete(self._store, [note, *self._stale_notes(name)])
         self._cache.forget(name)
         return True
 
@@ -190,6 +190,10 @@ class S3:
     def _doomed(self, name: str) -> bool:
         since = datetime.now(UTC) - _STALE_DOOM
         return any(meta["last_modified"] > since for meta in self._listed("doomed", name))
+
+    def _stale_notes(self, name: str) -> list[str]:
+        since = datetime.now(UTC) - _STALE_DOOM
+        return [str(meta["path"]) for meta in self._listed("doomed", name) if meta["last_modified"] <= since]
 
     def _age(self, digest: str, found: list[Any]) -> datetime:
         return self._held(digest, [*found, *self._listed("renewed", _name(digest))]).put_at
