@@ -18,8 +18,10 @@ from typing import Any
 from noria.client import captured, ending, figures, files, place
 from noria.client.companion import Companion
 from noria.client.entries import FINISHED, entry, points
+from noria.client.observing import Observing
 from noria.client.sender import EXIT_S, Sender, sender_of
 from noria.client.spool import Spool
+from noria.client.told import guarded
 
 TRACEBACK_LIMIT = 7_900
 SYSTEM_EVERY_S = 10.0
@@ -33,7 +35,7 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Run:
+class Run(Observing):
     """One run, open until its block is left, `end` is called or the process ends. Made by `nr.run`.
 
     Attributes:
@@ -70,6 +72,7 @@ class Run:
         self._step = -1
         self._entered: list[Token[Run | None]] = []
         self._complained: set[str] = set()
+        self._last: list[Callable[[], None]] = []
         self._config: dict[str, Any] = {}
         self._changed = _changed_params() if parent is None else {}
         where.remember()
@@ -151,17 +154,25 @@ class Run:
 
     def child(self, name: str = "", *, params: Mapping[str, Any] | None = None, tags: Mapping[str, Any] | None = None) -> Run:
         """Begin a run inside this one."""
-        made = Run(
-            name or f"{self.name}-{uuid.uuid4().hex[:6]}",
+        made = self.begin_child(name or f"{self.name}-{uuid.uuid4().hex[:6]}")
+        made._begin(params, tags)
+        return made
+
+    def begin_child(self, name: str, *, clock: Callable[[], int] | None = None) -> Run:
+        """Begin a run inside this one, whose clock may be the past's."""
+        return Run(
+            name,
             experiment=self._experiment,
             where=self._place,
             parent=self,
             capture=False,
             system_every_s=0,
-            clock=self._clock,
+            clock=clock or self._clock,
         )
-        made._begin(params, tags)
-        return made
+
+    def at_end(self, last: Callable[[], None]) -> None:
+        """Have something told when the run ends."""
+        self._last.append(last)
 
     def flush(self, timeout_s: float = EXIT_S) -> bool:
         """Wait until all that was told is with the server; False when it is not, for whatever reason."""
@@ -171,6 +182,8 @@ class Run:
         """End the run: FINISHED, FAILED or KILLED. Waits at most two seconds for the server; ending twice is ending once."""
         if self._ended or self._pid != os.getpid():
             return
+        for last in self._last:
+            guarded(last, None)()
         self._ended = True
         if self._companion is not None:
             self._companion.end()
@@ -263,7 +276,7 @@ class _Joined(Run):
         self.id, self.name, self.depth = id, name, 1
         self._experiment, self._place, self._clock = experiment, where, wall_ms
         self._ended, self._pid, self._step = False, os.getpid(), -1
-        self._entered, self._complained, self._config, self._changed = [], set(), {}, {}
+        self._entered, self._complained, self._last, self._config, self._changed = [], set(), [], {}, {}
         self._spool, self._sender, self._companion = Spool(where.shelf / id), None, None
 
 
