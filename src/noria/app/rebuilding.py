@@ -81,8 +81,10 @@ def rebuild(lock: Environment, folder: Path, *, told: Told = lambda said: None) 
     found = read_environment(card.read_bytes())
     card.touch()
     _tidy(folder)
-    notes = [f"{one.name} {one.version} is the one that runs this: it came from a folder" for one in lock.distributions if _is_noria(one)]
-    return Rebuilt(python=str(_python(place)), here=False, differences=differences(lock, _with_variables(found, lock)), notes=tuple(notes))
+    lent = [one for one in lock.distributions if _is_noria(one)]
+    notes = [f"Noria is {noria.__version__}, the one that runs this: the version's, {one.version}, came from a folder" for one in lent]
+    differs = [one for one in differences(lock, _with_variables(found, lock)) if not (lent and one.what == "noria")]
+    return Rebuilt(python=str(_python(place)), here=False, differences=tuple(differs), notes=tuple(notes))
 
 
 def _make(lock: Environment, place: Path, told: Told) -> None:

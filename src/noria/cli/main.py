@@ -41,6 +41,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Look": {
         "status": ("reports", "Show where every loop stands, and what comes next."),
         "why": ("reports", "Say why: the chain of events behind a decision."),
+        "production": ("production", "Show what is in production, or was on any date."),
+        "versions": ("production", "List a model's versions, and who moved which alias."),
         "quality": ("quality", "Show realised quality as it was known on any date."),
         "anomalies": ("anomalies", "Show single requests that are far from all that was trained on."),
         "doctor": ("reports", "Check processes, records and blobs."),

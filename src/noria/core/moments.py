@@ -53,3 +53,8 @@ def to_ms(moment: datetime) -> int:
 def from_ms(ms: int) -> datetime:
     """The aware UTC datetime of milliseconds since 1970."""
     return datetime.fromtimestamp(ms / 1000, tz=UTC)
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """A moment without a zone is UTC."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

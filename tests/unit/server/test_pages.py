@@ -28,6 +28,7 @@ PAGES = [
     f"/anomalies/{LOOP}-2",
     "/deployments",
     "/deployments/churn",
+    "/production",
     "/why/churn",
 ]
 NEWBORN = ["/?loop=taxi-demand", "/loops/taxi-demand", "/loops/taxi-demand/deployment", "/why/taxi-demand"]

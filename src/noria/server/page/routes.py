@@ -19,6 +19,7 @@ from noria.server.page.deployments import deployment_pages
 from noria.server.page.drawing import Drawings, drawing_router
 from noria.server.page.evidence import evidence
 from noria.server.page.incidents import incident_pages
+from noria.server.page.registry import registry_pages
 from noria.server.page.render import ROOM, Pages
 from noria.server.page.ring import Glance, as_text, glance, needs_person, wheel
 from noria.server.page.scorecard import Cards, scorecard_router
@@ -44,6 +45,7 @@ def page_router(services: Services, reads: Reads) -> APIRouter:
     _ledger_pages(router, pages, reads)
     anomaly_pages(router, pages, reads)
     _request_pages(router, pages, reads, services)
+    registry_pages(router, pages, services)
     return router
 
 
