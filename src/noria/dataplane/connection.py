@@ -58,6 +58,7 @@ class Connection(asyncio.Protocol):
         self.house = house
         self.since = house.now
         self.receiving = self.blocked = self._last = False
+        self._header_bytes = house.limits.header_bytes
         self._parser = httptools.HttpRequestParser(self)
         self._pending: deque[Exchange] = deque()
         self._refused = False
@@ -175,12 +176,16 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
         self._target += url
-        self._weigh(len(url))
+        self._size += len(url)
+        if self._size > self._header_bytes:
+            self._too_heavy()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
         self._headers.append((name, value))
-        self._weigh(len(name) + len(value))
+        self._size += len(name) + len(value)
+        if self._size > self._header_bytes:
+            self._too_heavy()
         lower = name.lower()
         if lower in SLOWLY:
             self._slowly = True
@@ -250,9 +255,8 @@ class Connection(asyncio.Protocol):
         self._doors: dict[str, str] = {}
         self._size, self._weight, self._slowly = 0, 0, False
 
-    def _weigh(self, size: int) -> None:
-        self._size += size
-        if self._size > self.house.limits.header_bytes and not self._refused:
+    def _too_heavy(self) -> None:
+        if not self._refused:
             self._refuse("headers-too-large", f"the headers are larger than {self.house.limits.header_bytes:,} bytes")
 
     def _call(self, body: bytes) -> Call:
