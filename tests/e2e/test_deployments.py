@@ -159,3 +159,29 @@ def test_a_family_answers_by_partition_and_by_its_parent_elsewhere(home):
     home.until(
         lambda: {"east", "west", ""} <= {one for part in log.glob("[0-9]*.parquet") for one in pl.read_parquet(part)["member"]}, "logged"
     )
+
+
+def test_a_new_version_answers_a_share_first_until_a_person_promotes_it(home):
+    home.noria("deploy", "tried", "m0.txt", "--example", "rows.parquet")
+    home.answers("tried", 0)
+    assert "answers 50 %" in home.noria("deploy", "tried", "m1.txt", "--example", "rows.parquet", "--canary", "50")
+    seen = {}
+
+    def both():
+        told = home.predict("tried").json()
+        seen[told["version"]] = (told["role"], told["prediction"])
+        return len(seen) == 2
+
+    home.until(both, "both versions answer")
+    assert seen == {1: ("champion", pytest.approx(SAID[0])), 2: ("challenger", pytest.approx(SAID[1]))}
+    assert "canary: v2 answers 50 % of requests" in home.noria("status")
+    assert ">canary<" in home.get("/deployments/tried").text.replace("\n", "")
+    (running,) = home.get("/api/v1/deployments/tried").json()["rollouts"]
+    assert (running["challenger"], running["share"], running["ended_at"]) == (2, 0.5, None)
+    home.noria("promote", "2", "tried", "--because", "it does well")
+    home.until(
+        lambda: home.predict("tried").json()["role"] == "champion" and home.predict("tried").json()["version"] == 2, "v2 is champion"
+    )
+    home.answers("tried", 1)
+    why = home.noria("why", "tried")
+    assert "it does well" in why

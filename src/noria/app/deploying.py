@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ def deploy(
     pin: bool | None = None,
     family: Mapping[str, Any] | str | Path | None = None,
     by_field: str = "",
+    canary: float | Sequence[float] = (),
     home: str | Path | None = None,
     by: str = "",
     reason: str = "",
@@ -66,6 +67,8 @@ def deploy(
             partition to model, or a folder of files named by partition, such as `shop-7.txt`.
         by_field: Of a family: the request field that names the partition.
         pin: Whether the model stays loaded, however many others there are; as before when left out.
+        canary: Percent of the requests that the new version answers first, the version of now the others: 10 waits for
+            `noria promote` or `noria rollback`, [10, 50, 100] goes up by itself; harm takes it out either way.
         home: Noria's folder; the nearest `.noria` when left out, made in the current folder where there is none.
 
     Raises:
@@ -77,20 +80,23 @@ def deploy(
     settings = read(_home(home))
     deployments = Deployments(build(settings))
     who = by or getpass.getuser()
+    shares = (float(canary),) if isinstance(canary, (int, float)) else tuple(canary)
     if isinstance(model, str) and _REGISTERED.fullmatch(model) and not Path(model).exists():
         loop, number = registered(model)
-        return deployments.deploy_version(name, loop, number, by=who, reason=reason)
+        return deployments.deploy_version(name, loop, number, by=who, reason=reason, canary=shares)
     if isinstance(model, Path | str) and Path(model).suffix == ".py":
         model = graph(Path(model).expanduser(), name)
     if isinstance(model, Ensemble | Chain | Switch):
-        _refuse_beside_graph(example=example, signature=signature, answers=answers, files=files, family=family, pin=pin)
+        _refuse_beside_graph(
+            canary=shares or None, example=example, signature=signature, answers=answers, files=files, family=family, pin=pin
+        )
         return deployments.deploy_graph(name, model, by=who, reason=reason)
     told: dict[str, Any] = {"signature": signature, "answers": answers, "trust": trust or settings.trust_python, "files": files}
     if family is None:
         made = order(name, model, example=example, **told)
     else:
         made = _of_family(name, model, family, by_field, example=example, **told)
-    return deployments.deploy(replace(made, pinned=pin), by=who, reason=reason)
+    return deployments.deploy(replace(made, pinned=pin), by=who, reason=reason, canary=shares)
 
 
 def _refuse_beside_graph(**given: object) -> None:

@@ -71,12 +71,12 @@ class ControlServices:
         deployments = self._verbs.deployments
         if brought.version:
             loop, number = registered(brought.version)
-            return deployments.deploy_version(name, loop, number, by=by, reason=reason)
+            return deployments.deploy_version(name, loop, number, by=by, reason=reason, canary=brought.canary)
         if brought.graph is not None:
             return deployments.deploy_graph(name, brought.graph.graph, by=by, reason=reason)
         example = [dict(row) for row in brought.example] or None
         made = order(name, brought.model, example=example, signature=brought.signature, answers=brought.answers, origin=brought.origin)
-        return deployments.deploy(made, by=by, reason=reason)
+        return deployments.deploy(made, by=by, reason=reason, canary=brought.canary)
 
     def undeploy(self, name: str, *, by: str, reason: str) -> None:
         """See `Deployments.undeploy`."""

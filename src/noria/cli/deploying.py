@@ -46,6 +46,12 @@ def deploy(
     missing: Annotated[str, typer.Option("--missing", help='Of an ensemble: "rest" lets the others answer where one fails.')] = "",
     within_ms: Annotated[float, typer.Option("--within-ms", help="Of an ensemble: each member has this long.")] = WITHIN_MS,
     fallback: Annotated[str, typer.Option("--fallback", help="Of an ensemble: the deployment that answers alone when it fails.")] = "",
+    canary: Annotated[
+        str,
+        typer.Option(
+            "--canary", help="Percent of requests that it answers first: 10 waits for `noria promote`; 10,50,100 goes up by itself."
+        ),
+    ] = "",
     pin: Annotated[bool | None, typer.Option("--pin/--no-pin", help="Whether the model stays loaded, however many there are.")] = None,
     home: Home = None,
     by: By = "",
@@ -71,6 +77,7 @@ def deploy(
         files=files,
         family=family,
         by_field=by_field,
+        canary=_percents(canary),
         pin=pin,
         home=home,
         by=by,
@@ -80,7 +87,15 @@ def deploy(
     where = addresses(settings)["dataplane"]
     runs = pid_of(settings.folder, "dataplane") is not None and alive(where)
     then = f"ask {where}/predict/{name}" if runs else "`noria up` starts the servers"
-    answer(made, as_json=as_json, text=f"[bold]{name}[/]: v{made.version} ({made.format}, {made.task}) answers · {then}")
+    begun = f"the new version answers {canary.partition(',')[0]} % · `noria status` says how it does · " if canary else ""
+    answer(made, as_json=as_json, text=f"[bold]{name}[/]: v{made.version} ({made.format}, {made.task}) answers · {begun}{then}")
+
+
+def _percents(written: str) -> list[float]:
+    try:
+        return [float(one) for one in written.split(",")] if written else []
+    except ValueError:
+        raise RequestInvalid(f"{written[:100]!r} are no percentages", fix="write --canary 10, or --canary 10,50,100") from None
 
 
 def ensemble_of(written: str, *, missing: str, within_ms: float, fallback: str) -> Ensemble:

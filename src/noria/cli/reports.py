@@ -21,6 +21,7 @@ from noria.core.state import LoopState
 from noria.core.turning import Event, Rollout, Step, Turn
 from noria.core.watching import Incident
 from noria.ledger.why import chain, decisions, headline, to_text
+from noria.loop.canaries import standing
 from noria.loop.guards import said
 from noria.loop.outbox import failing
 from noria.loop.planning import open_rollout
@@ -59,7 +60,9 @@ def status(loop: LoopName = None, home: Home = None, as_json: AsJson = False) ->
     for one in found:
         _show(one)
     for deployment in answering[:DEPLOYMENTS_SHOWN]:
-        console.print(f"[bold]{deployment.name}[/]  v{deployment.version} answers · no loop · from {escape(deployment.origin)}")
+        running = open_rollout(opened.world.documents, deployment.name)
+        canary = f" · canary: {escape(standing(running))}" if running else ""
+        console.print(f"[bold]{deployment.name}[/]  v{deployment.version} answers · no loop · from {escape(deployment.origin)}{canary}")
     if len(answering) > DEPLOYMENTS_SHOWN:
         console.print("[dim]and more · `noria deployments` lists them[/]")
 

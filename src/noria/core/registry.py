@@ -80,6 +80,7 @@ class Brought:
         signature: What it takes and gives; None = as the file says.
         example: Rows as callers will send them.
         answers: The column of the example with what the model answered where it was made.
+        canary: Percent of the requests that it answers first, step by step; empty = it answers all at once.
     """
 
     model: bytes = b""
@@ -89,6 +90,7 @@ class Brought:
     signature: Signature | None = None
     example: Sequence[Mapping[str, Any]] = ()
     answers: str = ""
+    canary: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,41 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from itertools import islice
 
 from noria.core.errors import Conflict, NotAllowed, NotFound, RequestInvalid
-from noria.core.graphs import Graph, members
-from noria.core.judging import GateResult, Outcome, Scorecard, Verdict
-from noria.core.registry import AliasMove, Deployment, ModelVersion
-from noria.core.state import AliasState, LoopState
-from noria.core.training import Candidate, Provenance, Recipe
-from noria.core.turning import Event
+from noria.core.graphs import Graph
+from noria.core.judging import GateResult, Outcome, Verdict
+from noria.core.registry import Deployment
+from noria.core.state import LoopState
+from noria.core.training import Provenance, Recipe
+from noria.core.turning import RolloutPhase
 from noria.loop.bringing import AT_ONCE, TOGETHER, Order, family_of, packaged, said
+from noria.loop.canaries import looked, over, steps_of
+from noria.loop.deployment_drafts import Drafts, Made
 from noria.loop.graphs import asked_by, check_again, drawn, form_of
-from noria.loop.planning import CHAMPION, PINNED, bring_out
+from noria.loop.planning import CHAMPION, bring_out, open_rollout
 from noria.loop.world import World
-from noria.ports.records import Write
 from noria.stages.registry import aliases, versions
 
 NAME = re.compile(r"[a-z][a-z0-9-]{1,62}")
 _TRIES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    """A version in the making: a candidate and the words that are said of it."""
-
-    name: str
-    candidate: Candidate
-    scorecard: Scorecard | None
-    verdict: Verdict
-    code: str
-    origin: str
-    packed: tuple[str, ...]
-    pinned: bool | None = None
-    family: str = ""
 
 
 class Deployments:
@@ -47,19 +32,23 @@ class Deployments:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._drafts = Drafts(world)
 
-    def deploy(self, order: Order, *, by: str, reason: str) -> Deployment:
+    def deploy(self, order: Order, *, by: str, reason: str, canary: Sequence[float] = ()) -> Deployment:
         """Package a model, register it as the name's next version and let it answer; the model that answers already stays.
+
+        Args:
+            canary: Percent of the requests that it answers first, step by step; see `canaries`.
 
         Raises:
             ArtifactRejected: the model may not be opened, or does not answer as its signature says.
-            RequestInvalid: the name cannot be one.
-            NotAllowed: the name is a loop's.
+            RequestInvalid: the name cannot be one, or the model cannot answer the requests of the one that answers now.
+            NotAllowed: the name is a loop's; there is nothing that a canary could be held against, or one is under way.
         """
         self._nameable(order.name)
-        return self._put(self._packed(order), by=by, reason=reason)
+        return self._put(replace(self._packed(order), canary=steps_of(canary)), by=by, reason=reason)
 
-    def deploy_version(self, name: str, loop: str, number: int, *, by: str, reason: str) -> Deployment:
+    def deploy_version(self, name: str, loop: str, number: int, *, by: str, reason: str, canary: Sequence[float] = ()) -> Deployment:
         """Let a version of a loop (or of another deployment) answer under a name of its own, with the features that it was made with.
 
         Raises:
@@ -71,10 +60,12 @@ class Deployments:
         found = versions.get(self._world.records, loop, number)
         form = form_of(self._world, found)
         if form is not None:
+            if canary:
+                raise RequestInvalid("a graph has no canary: its members have", fix="deploy it without")
             return self.deploy_graph(name, form.graph, by=by, reason=reason)
         origin = found.origin if found.code and found.origin else f"{loop}@{number}"
         said = (f"the package of {loop}@{number}, as it is",)
-        made = _Made(
+        made = Made(
             name=name,
             candidate=found.candidate,
             scorecard=found.scorecard,
@@ -83,6 +74,7 @@ class Deployments:
             origin=origin,
             family=found.family,
             packed=said,
+            canary=steps_of(canary),
         )
         return self._put(made, by=by, reason=reason)
 
@@ -96,7 +88,7 @@ class Deployments:
         self._nameable(name)
         found = drawn(self._world, name, graph)
         verdict = Verdict(outcome=Outcome.PASS, results=(GateResult(gate="members", outcome=Outcome.PASS, reason=found.fits),))
-        made = _Made(
+        made = Made(
             name=name,
             candidate=found.candidate,
             scorecard=None,
@@ -149,17 +141,53 @@ class Deployments:
         return self._point(name, version, by=by, reason=reason, word="promoted by hand")
 
     def rollback(self, name: str, *, by: str, reason: str) -> Deployment:
-        """Go back to the version that answered before this one.
+        """Take a version out that answers a share, and with none go back to the version that answered before this one.
 
         Raises:
             NotFound: no such deployment.
             NotAllowed: there is nothing to go back to, or that is a graph that its members do not fit now.
         """
-        self.find(name)
+        found = self.find(name)
+        running = open_rollout(self._world.documents, name)
+        if running is not None and found.version is not None:
+            return self._end_canary(found, f"rolled back by {by}" + f": {reason}" * bool(reason))
         before = aliases.previous(self._world.records, name, CHAMPION)
         if before is None:
             raise NotAllowed(f"{name} has no version before this one", fix="`noria deploy` makes another")
         return self._point(name, before, by=by, reason=reason, word="rolled back by hand")
+
+    def look_at_canaries(self) -> int:
+        """Look at every canary that runs, and write down what came of it; how many moved. One that others moved meanwhile is left to them."""
+        happened = 0
+        for seen, writes in looked(self._world):
+            rollout = seen.rollout
+            try:
+                if rollout.phase is RolloutPhase.PROMOTED:
+                    known = self._world.documents.revision(Deployment, rollout.loop)
+                    version = versions.get(self._world.records, rollout.loop, rollout.challenger)
+                    _, moved = self._drafts.pointed(
+                        known, version, by="noria", reason=rollout.reason, word="promoted", because=(f"{rollout.id}:rollout",)
+                    )
+                    writes = [*writes, *moved]
+                self._world.records.commit(*writes)
+            except Conflict:
+                continue
+            happened += bool(seen.happened)
+        if happened:
+            bring_out(self._world)
+        return happened
+
+    def _end_canary(self, found: Deployment, reason: str) -> Deployment:
+        for _ in range(_TRIES):
+            writes = over(self._world, found.name, promote=None, reason=reason)
+            try:
+                if writes:
+                    self._world.records.commit(*writes)
+            except Conflict:
+                continue
+            bring_out(self._world)
+            return found
+        raise Conflict(f"the canary of {found.name!r} was moved {_TRIES} times by others meanwhile")
 
     def find(self, name: str) -> Deployment:
         """One deployment.
@@ -180,14 +208,14 @@ class Deployments:
         if self._world.documents.get(LoopState, name) is not None:
             raise NotAllowed(f"{name!r} is a loop's name: the loop deploys its own versions", fix="choose another name")
 
-    def _packed(self, order: Order) -> _Made:
+    def _packed(self, order: Order) -> Made:
         packed = packaged(order, self._world)
         family = family_of(order, self._world)
         results = tuple(
             GateResult(gate=gate, outcome=Outcome.PASS, reason=reason)
             for gate, reason in zip(("audit", "parity"), said(packed, len(order.sample)), strict=True)
         )
-        return _Made(
+        return Made(
             name=order.name,
             candidate=packed.candidate(
                 order.signature,
@@ -206,15 +234,15 @@ class Deployments:
             ),
         )
 
-    def _put(self, made: _Made, *, by: str, reason: str) -> Deployment:
+    def _put(self, made: Made, *, by: str, reason: str) -> Deployment:
         (deployment,) = self._commit([made], by=by, reason=reason)
         bring_out(self._world)
         return deployment
 
-    def _commit(self, made: Sequence[_Made], *, by: str, reason: str) -> list[Deployment]:
+    def _commit(self, made: Sequence[Made], *, by: str, reason: str) -> list[Deployment]:
         """All in one commit; where somebody else moved one of them meanwhile, one by one and again."""
         for _ in range(_TRIES):
-            drafts = [self._draft(one, by=by, reason=reason) for one in made]
+            drafts = [self._drafts.version(one, by=by, reason=reason) for one in made]
             try:
                 self._world.records.commit(*(write for _, writes in drafts for write in writes))
             except Conflict:
@@ -224,128 +252,18 @@ class Deployments:
             return [deployment for deployment, _ in drafts]
         raise Conflict(f"{made[0].name!r} was deployed {_TRIES} times by others meanwhile")
 
-    def _draft(self, made: _Made, *, by: str, reason: str) -> tuple[Deployment, list[Write]]:
-        """A version, its alias and the deployment as writes; none where this model answers already."""
-        world, name = self._world, made.name
-        known = world.documents.revision(Deployment, name)
-        latest = versions.latest(world.records, name)
-        if known is not None and known[0].version is not None:
-            answering = versions.get(world.records, name, known[0].version)
-            if (answering.candidate.artifact, answering.code, answering.family) == (made.candidate.artifact, made.code, made.family):
-                return self._pinned(known, made.pinned, by=by, reason=reason)
-        now = world.clock.now()
-        nothing = Scorecard(
-            made_from=(made.candidate.artifact,), task=made.candidate.signature.task, rows=0, start=now, end=now, metrics={}
-        )
-        version = ModelVersion(
-            model=name,
-            number=latest + 1,
-            candidate=made.candidate,
-            scorecard=made.scorecard or nothing,
-            verdict=made.verdict,
-            feature_set="",
-            datasets=(),
-            reference="",
-            code=made.code,
-            turn="",
-            created_at=now,
-            origin=made.origin,
-            family=made.family,
-        )
-        packed = self._event("model.packaged", version, by, made.packed)
-        registered = self._event("version.registered", version, by, (f"v{version.number} registered, from {made.origin}",), (packed.id,))
-        deployment, moved = self._pointed(
-            known, version, by=by, reason=reason, word="deployed", because=(registered.id,), pinned=made.pinned
-        )
-        lines = [world.ledger.line(event) for event in (packed, registered)]
-        return deployment, [world.documents.write(version, expect=0), *lines, *moved]
-
-    def _pinned(self, known: tuple[Deployment, int], pinned: bool | None, *, by: str, reason: str) -> tuple[Deployment, list[Write]]:
-        deployment, revision = known
-        if pinned is None or pinned == deployment.pinned:
-            return deployment, []
-        deployment, said = replace(deployment, pinned=pinned), "stays loaded" if pinned else "is loaded as it is asked for"
-        event = self._world.ledger.event(
-            PINNED, loop=deployment.name, subject=deployment.name, by=by, reasons=(said, *([reason] * bool(reason)))
-        )
-        return deployment, [self._world.documents.write(deployment, expect=revision), self._world.ledger.line(event)]
-
     def _point(self, name: str, to: int | None, *, by: str, reason: str, word: str) -> Deployment:
         for _ in range(_TRIES):
             known = self._world.documents.revision(Deployment, name)
             version = None if to is None else versions.get(self._world.records, name, to)
             if version is not None:
                 check_again(self._world, version)
-            deployment, moved = self._pointed(known, version, by=by, reason=reason, word=word)
+            deployment, moved = self._drafts.pointed(known, version, by=by, reason=reason, word=word)
+            ended = over(self._world, name, promote=to, reason=f"{word} by {by}" + f": {reason}" * bool(reason))
             try:
-                self._world.records.commit(*moved)
+                self._world.records.commit(*moved, *ended)
             except Conflict:
                 continue
             bring_out(self._world)
             return deployment
         raise Conflict(f"{name!r} was moved {_TRIES} times by others meanwhile")
-
-    def _pointed(
-        self,
-        known: tuple[Deployment, int] | None,
-        version: ModelVersion | None,
-        *,
-        by: str,
-        reason: str,
-        word: str,
-        because: Sequence[str] = (),
-        pinned: bool | None = None,
-    ) -> tuple[Deployment, list[Write]]:
-        """The deployment with its alias at a version, as writes that hold if nobody moved it meanwhile."""
-        world, now = self._world, self._world.clock.now()
-        name = version.model if version else known[0].name if known else ""
-        alias = world.documents.revision(AliasState, f"{name}/{CHAMPION}")
-        before, revision = (alias[0].version, alias[1]) if alias else (None, 0)
-        after = version.number if version else None
-        line = AliasMove(model=name, alias=CHAMPION, before=before, after=after, by=by, reason=reason, at=now)
-        told = [f"champion: {'none' if before is None else f'v{before}'} → {'none' if after is None else f'v{after}'}"]
-        event = world.ledger.event(
-            "alias.moved",
-            loop=name,
-            subject=f"{name}@{after}" if after else name,
-            by=by,
-            reasons=(*told, f"{word}: {reason}" if reason else word),
-            because=because,
-        )
-        deployment = _deployment(known[0] if known else None, version, by=by, now=now)
-        form = None if version is None else form_of(world, version)
-        deployment = deployment if form is None else replace(deployment, members=members(form.graph))
-        deployment = deployment if pinned is None else replace(deployment, pinned=pinned)
-        writes: list[Write] = [world.documents.write(deployment, expect=known[1] if known else 0)]
-        return deployment, [*writes, *aliases.writes(line, revision=revision), world.ledger.line(event)]
-
-    def _event(self, kind: str, version: ModelVersion, by: str, reasons: Sequence[str], because: Sequence[str] = ()) -> Event:
-        return self._world.ledger.event(
-            kind,
-            loop=version.model,
-            subject=f"{version.model}@{version.number}",
-            by=by,
-            reasons=tuple(reasons),
-            because=because,
-            made_from=(version.candidate.artifact, *version.candidate.made_from)
-            if kind == "model.packaged"
-            else (version.candidate.artifact,),
-        )
-
-
-def _deployment(known: Deployment | None, version: ModelVersion | None, *, by: str, now: datetime) -> Deployment:
-    if version is None:
-        assert known is not None
-        return replace(known, version=None, by=by, deployed_at=now)
-    return Deployment(
-        name=version.model,
-        version=version.number,
-        origin=version.origin,
-        format=version.candidate.format,
-        task=version.candidate.signature.task,
-        by=by,
-        created_at=known.created_at if known else now,
-        deployed_at=now,
-        code=version.code,
-        pinned=known.pinned if known else False,
-    )

@@ -27,6 +27,8 @@ from noria.stages.serving.whole_files import write_whole
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 MOVED, PINNED = "alias.moved", "deployment.pinned"
+CHANGING = (MOVED, PINNED, "rollout.begun", "rollout.advanced", "rollout.promoted", "rollout.rolled-back")
+"""Kinds of event that change the route of a deployment."""
 PAGE = 500
 
 
@@ -126,7 +128,7 @@ def _moved(world: World, since: Mapping[str, int]) -> tuple[dict[str, int], set[
     """How far the ledger is now, by kind of event, and whose routes changed since."""
     names: set[str] = set()
     positions = dict(since)
-    for kind in (MOVED, PINNED):
+    for kind in CHANGING:
         while some := world.ledger.tail(kind=kind, after=positions.get(kind, 0), limit=1_000):
             names |= {event.loop for _, event in some}
             positions[kind] = some[-1][0]
@@ -155,7 +157,12 @@ def _alone(world: World, name: str) -> Route | None:
     found = world.documents.get(Deployment, name)
     if found is None or found.version is None:
         return None
-    return replace(_of_champion(world, name, found.version), pinned=found.pinned)
+    route = replace(_of_champion(world, name, found.version), pinned=found.pinned)
+    rollout = open_rollout(world.documents, name)
+    if rollout is None or rollout.champion != found.version:
+        return route
+    challenger = _served(world, versions.get(world.records, name, rollout.challenger))
+    return replace(route, challenger=challenger, challenger_share=rollout.share, salt=rollout.id, timeout_ms=rollout.timeout_ms)
 
 
 def _of_champion(world: World, name: str, number: int) -> Route:

@@ -13,6 +13,7 @@ from noria.core.turning import Turn, TurnState
 from noria.durable.trip import Trip
 from noria.ledger.documents import Documents
 from noria.loop import turn as turning
+from noria.loop.deploying import Deployments
 from noria.loop.drilling import finish_heard
 from noria.loop.duty import Duty
 from noria.loop.enrol import in_force
@@ -47,6 +48,7 @@ class Wheel:
         self._world = world
         self._duty = duty
         self._keeper = Keeper(world)
+        self._deployments = Deployments(world)
         self._plan = PlanReader(world.plan_file)
         self._declared: dict[str, Declared] = {}
         self._champions: dict[str, Watched] = {}
@@ -127,6 +129,7 @@ class Wheel:
             self._keeper.advance(declared, now)
         if self._compacted_at is None or now - self._compacted_at >= self._world.cadence.compact:
             ingest(self._world)
+            self._deployments.look_at_canaries()
             self._compacted_at = now
             self._compactions += 1
             if self._compactions % TIDY_EVERY == 0:

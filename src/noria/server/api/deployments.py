@@ -44,6 +44,10 @@ class DeployOrder(Order):
     signature: Annotated[dict[str, Any] | None, Field(description="What the model takes and gives; as the file says when left out.")] = None
     example: Annotated[list[dict[str, Any]], Field(default_factory=list, description="Rows as callers will send them.")]
     answers: Annotated[str, Field(max_length=200, description="Field of the rows with what the model answered where it was made.")] = ""
+    canary: Annotated[
+        list[float],
+        Field(default_factory=list, max_length=20, description="Percent of the requests that it answers first: [10], or [10, 50, 100]."),
+    ]
 
 
 def deployments_router(reads: Reads) -> APIRouter:
@@ -57,7 +61,8 @@ def deployments_router(reads: Reads) -> APIRouter:
     @router.get("/deployments/{name}", summary="One deployment with its versions and how they followed each other")
     def deployment(name: str) -> JSONResponse:
         found = reads.deployment(name)
-        return answer({"deployment": found, "versions": reads.versions(name), "moves": reads.alias_moves(name)})
+        told = {"deployment": found, "versions": reads.versions(name), "moves": reads.alias_moves(name)}
+        return answer({**told, "rollouts": reads.rollouts(name)})
 
     return router
 
@@ -105,4 +110,5 @@ def _brought(order: DeployOrder) -> Brought:
         signature=signature,
         example=order.example,
         answers=order.answers,
+        canary=tuple(order.canary),
     )

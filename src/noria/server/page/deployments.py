@@ -33,6 +33,7 @@ def deployment_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:
             found=found,
             versions=versions,
             moves=moves,
+            running=next((one for one in reads.rollouts(name, limit=1) if one.ended_at is None), None),
             members=[(one, "loops" if reads.get(LoopState, one) else "deployments") for one in found.members],
             answering=answering,
             traffic=traffic,
