@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "deployments": ("deploying", "List deployments without a loop."),
     },
     "Track": {
+        "runs": ("runs", "List, search, show and compare runs, and make one again."),
         "sync": ("syncing", "Send what training scripts have spooled and no server has yet."),
     },
     "Predict": {

@@ -53,6 +53,17 @@ class Connection:
         """
         return self._ask("GET", path, None, {})
 
+    def get_bytes(self, path: str) -> bytes:
+        """Ask for a file of a few megabytes at most.
+
+        Raises:
+            Unreached, Refused: see there.
+        """
+        status, told = self._exchange("GET", quote(path), None, {})
+        if status != 200:
+            _understood(status, told, self._place.url)
+        return told
+
     def put_file(self, path: str, file: Path) -> None:
         """Send a file, in pieces.
 
@@ -71,6 +82,10 @@ class Connection:
             self._opened = None
 
     def _ask(self, method: str, path: str, body: bytes | IO[bytes] | None, headers: dict[str, str]) -> Any:
+        status, told = self._exchange(method, path, body, headers)
+        return _understood(status, told, self._place.url)
+
+    def _exchange(self, method: str, path: str, body: bytes | IO[bytes] | None, headers: dict[str, str]) -> tuple[int, bytes]:
         import http.client
 
         headers = {"user-agent": "noria-client", **headers}
@@ -89,7 +104,7 @@ class Connection:
             raise Unreached(f"{self._place.url} does not answer: {error or type(error).__name__}") from error
         if answer.status >= 400 or answer.will_close:
             self.close()
-        return _understood(answer.status, told, self._place.url)
+        return answer.status, told
 
     def _dial(self) -> http.client.HTTPConnection:
         import http.client

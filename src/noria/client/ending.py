@@ -93,6 +93,8 @@ def _in_child() -> None:
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
+    """Leave by an exit that comes up through the script; whoever swallows it is ended by the next one."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _reacted.set()
     _terminated.set()
     raise Terminated(128 + signum)

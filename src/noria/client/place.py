@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-VARIABLES = ("NORIA_URL", "NORIA_TOKEN", "NORIA_PROJECT", "NORIA_SPOOL", "NORIA_OFFLINE", "NORIA_PARAMS")
+VARIABLES = ("NORIA_URL", "NORIA_TOKEN", "NORIA_PROJECT", "NORIA_SPOOL", "NORIA_OFFLINE", "NORIA_PARAMS", "NORIA_CLONE_OF")
 """What a client's environment may say; none of it is a setting of a home."""
 
 

@@ -176,7 +176,7 @@ class Run(Observing):
 
     def flush(self, timeout_s: float = EXIT_S) -> bool:
         """Wait until all that was told is with the server; False when it is not, for whatever reason."""
-        return self._sender is not None and self._sender.flush(timeout_s)
+        return self._sender is not None and self._pid == os.getpid() and self._sender.flush(timeout_s)
 
     def end(self, status: str = FINISHED, *, error: BaseException | None = None) -> None:
         """End the run: FINISHED, FAILED or KILLED. Waits at most two seconds for the server; ending twice is ending once."""
@@ -184,9 +184,9 @@ class Run(Observing):
             return
         for last in self._last:
             guarded(last, None)()
-        self._ended = True
         if self._companion is not None:
             self._companion.end()
+        self._ended = True
         if error is not None and status != FINISHED:
             self.tags(_fault(error))
         if self._spool.dropped:
@@ -218,6 +218,8 @@ class Run(Observing):
             self.params({**self._changed, **(params or {})})
         if tags:
             self.tags(tags)
+        if self.depth == 0 and os.environ.get("NORIA_CLONE_OF"):
+            self.tag("noria.clone_of", os.environ["NORIA_CLONE_OF"])
 
     def _accompanied(self, capture: bool, every_s: float) -> Companion | None:
         origin = captured.origin() if capture else None
@@ -225,14 +227,18 @@ class Run(Observing):
             self.tags(origin.tags())
         if origin is None and every_s <= 0:
             return None
-        return Companion(tag=self._captured, keep=self._keep, measure=self._measured, origin=origin, every_s=every_s)
+        return Companion(tag=self._captured, keep=self._kept, measure=self._measured, origin=origin, every_s=every_s)
 
     def _captured(self, tags: Mapping[str, str]) -> None:
-        if tags:
+        if tags and not self._ended:
             self.tags(tags)
 
+    def _kept(self, content: bytes, to: str) -> None:
+        if not self._ended:
+            self._keep(content, to)
+
     def _measured(self, values: Mapping[str, float], step: int) -> None:
-        if values:
+        if values and not self._ended:
             self._spool.append(points(self._clock(), step, values))
 
     def _tell(self, kind: str, content: Any) -> None:

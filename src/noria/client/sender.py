@@ -105,7 +105,8 @@ class Sender:
     def _send(self) -> None:
         for spool in list(self._spools):
             over = spool.folder in self._over
-            self._delivery.send(spool.folder, spool)
+            if self._delivery.send(spool.folder, spool).busy:
+                raise Unreached("another process is sending it")
             if over:
                 with self._changed:
                     self._spools.remove(spool)

@@ -113,7 +113,7 @@ class Spool:
             if written == len(frame):
                 self._size += written
                 return True
-            os.ftruncate(self._descriptor, self._size)
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
             self._refusal = "the disk is full"
         except OSError as error:
             self._refusal = error.strerror or str(error)

@@ -213,3 +213,28 @@ def test_an_error_that_nobody_catches_fails_a_run_without_a_block(server, tmp_pa
     assert server.told(out.strip(), "end") == ["FAILED"]
     told = {name: text for one in server.told(out.strip(), "tags") for name, text in one.items()}
     assert "ZeroDivisionError" in told["noria.traceback"]
+
+
+def test_a_second_sigterm_ends_a_script_that_swallowed_the_first(tmp_path):
+    body = (
+        "run = nr.run('r', capture=False, offline=True)\n"
+        "while True:\n    try:\n        print('begun', flush=True)\n        time.sleep(60)\n    except SystemExit:\n        print('swallowed', flush=True)\n"
+    )
+    process = script(tmp_path, body)
+    assert process.stdout.readline() == "begun\n"
+    process.terminate()
+    assert process.stdout.readline() == "swallowed\n"
+    assert process.stdout.readline() == "begun\n"
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_run_that_another_process_is_sending_does_not_count_as_sent(server, here, spool):
+    sender = Sender(here, pause_s=0.01)
+    with kept.alone(spool.folder):
+        sender.add(spool)
+        assert not sender.flush(10)
+        assert "another process" in sender.reason
+    assert sender.flush(10)
+    assert len(server.entries["abc"]) == 25
