@@ -37,6 +37,19 @@ class Observing:
 
         guarded(sklearn.tell, None)(self._told, estimator, X, y, prefix)
 
+    def log_model(self, model: Any, to: str = "model") -> None:
+        """Keep a fitted model of scikit-learn, LightGBM or XGBoost, or an ONNX one, as a folder without pickle.
+
+        It is a model to MLflow (`mlflow.pyfunc.load_model("runs:/ID/model")`), and to `noria deploy`.
+        """
+        from noria.client.frameworks import models
+
+        def keep() -> None:
+            for path, content in models.folder(model, run=self._told.id).items():
+                self._told.keep(content, f"{to}/{path}")
+
+        guarded(keep, None)()
+
     def lightgbm(self) -> Any:
         """A callback for LightGBM: `lightgbm.train(…, callbacks=[run.lightgbm()])`, `LGBMClassifier().fit(…, callbacks=…)`."""
         from noria.client.frameworks.lightgbm import LightgbmObserver

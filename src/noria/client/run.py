@@ -142,15 +142,15 @@ class Run(Observing):
 
     def log_text(self, text: str, to: str) -> None:
         """Keep a text as a file of the run."""
-        self._keep(text.encode("utf-8", "replace"), to)
+        self.keep(text.encode("utf-8", "replace"), to)
 
     def log_dict(self, content: Any, to: str) -> None:
         """Keep plain values as a JSON file of the run."""
-        self._keeping(to, lambda: self._keep(json.dumps(content, indent=2, default=str, ensure_ascii=False).encode(), to))
+        self._keeping(to, lambda: self.keep(json.dumps(content, indent=2, default=str, ensure_ascii=False).encode(), to))
 
     def log_figure(self, figure: Any, to: str) -> None:
         """Keep a figure (Matplotlib, Plotly, Altair, a Pillow image) in the format that the name ends in."""
-        self._keeping(to, lambda: self._keep(figures.drawn(figure, to), to))
+        self._keeping(to, lambda: self.keep(figures.drawn(figure, to), to))
 
     def child(self, name: str = "", *, params: Mapping[str, Any] | None = None, tags: Mapping[str, Any] | None = None) -> Run:
         """Begin a run inside this one."""
@@ -235,7 +235,7 @@ class Run(Observing):
 
     def _kept(self, content: bytes, to: str) -> None:
         if not self._ended:
-            self._keep(content, to)
+            self.keep(content, to)
 
     def _measured(self, values: Mapping[str, float], step: int) -> None:
         if values and not self._ended:
@@ -244,7 +244,8 @@ class Run(Observing):
     def _tell(self, kind: str, content: Any) -> None:
         self._spool.append(entry(self._clock(), kind, content))
 
-    def _keep(self, content: bytes, to: str) -> None:
+    def keep(self, content: bytes, to: str) -> None:
+        """Keep bytes as a file of the run."""
         self._keeping(to, lambda: files.keep_bytes(self._spool.folder, content, files.inside(to)))
 
     def _keeping(self, what: str, keep: Callable[[], None]) -> None:

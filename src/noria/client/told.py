@@ -21,6 +21,13 @@ class Told(Protocol):
 
     def tags(self, values: Mapping[str, Any] | None = None, /) -> None: ...  # noqa: D102
 
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+    def keep(self, content: bytes, to: str) -> None:
+        """Keep bytes as a file of the run."""
+        ...
+
     def log_text(self, text: str, to: str) -> None: ...  # noqa: D102
 
     def log_dict(self, content: Any, to: str) -> None: ...  # noqa: D102
