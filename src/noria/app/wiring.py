@@ -24,7 +24,7 @@ from noria.durable.engine import Engine
 from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
 from noria.ports.clock import Clock, TurnableClock
-from noria.ports.records import Records
+from noria.ports.store import Store
 from noria.ports.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ def build(settings: Settings) -> World:
         engine=Engine(records, clock=clock, wall=wall, owner=process_name(), lease=timedelta(seconds=settings.lease_s)),
         job_command=(sys.executable, "-m", "noria.app.job", str(home)),
         cadence=Cadence(compact=duration(settings.compact_every), look=duration(settings.look_every), bucket=duration(settings.bucket)),
+        store=records,
         page=settings.page_url or f"{settings.scheme}://{settings.host}:{settings.port}",
     )
 
 
-def open_records(settings: Settings) -> Records:
+def open_records(settings: Settings) -> Store:
     """The records that the settings name.
 
     Raises:

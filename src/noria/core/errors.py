@@ -14,6 +14,7 @@ NoriaError
 ├── ArtifactRejected      a model file that may not be loaded
 ├── JobFailed             user code crashed in a job; carries its traceback
 ├── NotAllowed            the state of things forbids this verb now
+├── Forbidden             it is known who calls, and they may not
 ├── SettingsInvalid       an unknown or malformed setting
 └── Unavailable           a process or store that does not answer
 """
@@ -136,6 +137,12 @@ class NotAllowed(NoriaError):
     """The state of things forbids this verb now."""
 
     code = "not-allowed"
+
+
+class Forbidden(NoriaError, PermissionError):
+    """A caller whose role does not reach so far, or a browser that another site sent."""
+
+    code = "forbidden"
 
 
 class SettingsInvalid(NoriaError, ValueError):

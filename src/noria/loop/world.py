@@ -18,6 +18,7 @@ from noria.ports.launcher import Launcher
 from noria.ports.notify import Channels
 from noria.ports.online import Online
 from noria.ports.records import Records
+from noria.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class World:
         channels: The ways to people.
         job_command: How a workshop is started; the turn's folder is appended.
         page: Address of the page, for links; "" = there is none.
+        store: The database of `records` with its tables; None where only documents are kept.
     """
 
     home: Path
@@ -61,6 +63,7 @@ class World:
     job_command: Sequence[str]
     cadence: Cadence = field(default_factory=Cadence)
     page: str = ""
+    store: Store | None = None
 
     @property
     def log_folder(self) -> Path:

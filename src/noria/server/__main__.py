@@ -24,8 +24,11 @@ from noria.loop.outbox import Outbox, Teller
 from noria.loop.request_spans import spans_of_requests
 from noria.loop.wheel import Wheel
 from noria.loop.world import World
-from noria.server.application import create_app
+from noria.server.application import control_plane
+from noria.server.flushing import Flusher
+from noria.server.guard import LOOPBACK_HOSTS, callers
 from noria.server.metrics import families
+from noria.server.mlflow.endpoints import Tracking
 from noria.server.reads import Reads
 from noria.server.telegraph import Telegraph, sampled
 
@@ -53,7 +56,13 @@ def main(arguments: list[str]) -> None:
         threading.Thread(target=attendant.run, name="attendant", daemon=True).start()
         if telegraph is not None:
             threading.Thread(target=telegraph.run, name="telegraph", daemon=True).start()
-        app = create_app(services) if settings.on_loopback else create_app(services, hosts=None)
+        assert world.store is not None
+        tracking = Tracking(store=world.store, ledger=world.ledger, blobs=world.blobs, wall=world.wall)
+        flusher = Flusher(world.store)
+        threading.Thread(target=flusher.run, name="flusher", daemon=True).start()
+        alone = settings.on_loopback
+        hosts = LOOPBACK_HOSTS if alone else None
+        app = control_plane(services, tracking, callers=callers(services, everybody=alone), hosts=hosts)
         try:
             uvicorn.run(
                 app,
@@ -69,6 +78,7 @@ def main(arguments: list[str]) -> None:
             wheel.stop()
             teller.stop()
             attendant.stop()
+            flusher.stop()
             if telegraph is not None:
                 telegraph.stop()
             turning.join(timeout=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from noria.server.api.alerting import alert_verbs_router, alerting_router
 from noria.server.api.anomalies import anomalies_router
@@ -20,9 +21,30 @@ from noria.server.errors import handle_errors
 from noria.server.guard import LOOPBACK_HOSTS, Guard
 from noria.server.health import health_router
 from noria.server.metrics import metrics_router
+from noria.server.mlflow.app import MlflowApp
+from noria.server.mlflow.endpoints import Callers, Tracking
+from noria.server.mlflow.table import ENDPOINTS
 from noria.server.page.routes import page_router
 from noria.server.reads import Reads
 from noria.server.services import Services
+
+
+def control_plane(services: Services, tracking: Tracking, *, callers: Callers, hosts: Sequence[str] | None = LOOPBACK_HOSTS) -> ASGIApp:
+    """Everything that answers on the control plane's port: the API with its pages, and MLflow's protocol beside it.
+
+    Args:
+        tracking: What the protocol reads and writes.
+        callers: Who calls, by the headers.
+        hosts: As for `create_app`.
+    """
+    app = create_app(services, hosts=hosts)
+    mlflow = MlflowApp(tracking, ENDPOINTS, callers=callers, hosts=hosts)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        taken = scope["type"] == "http" and mlflow.takes(scope["path"])
+        await (mlflow if taken else app)(scope, receive, send)
+
+    return answer
 
 
 def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOSTS) -> FastAPI:

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 STATUS = {
     "unauthorised": 401,
+    "forbidden": 403,
     "host-refused": 421,
     "not-found": 404,
     "blob-missing": 404,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from noria.core.rights import ANYWHERE, LOCAL, Principal, Role
 from noria.server.errors import HostRefused, Unauthorised, envelope
 from noria.server.headers import HEADERS
 from noria.server.services import Services
@@ -67,6 +70,23 @@ def bearer(services: Services) -> Callable[[Request], None]:
             raise Unauthorised(said, fix=f"send the header `Authorization: Bearer <token>`. {services.token_hint}".strip())
 
     return check
+
+
+def callers(services: Services, *, everybody: bool) -> Callable[[Mapping[str, str]], Principal]:
+    """Who calls, by the headers: the machine's own user where `everybody` is let in, else whoever has the token."""
+
+    def caller(headers: Mapping[str, str]) -> Principal:
+        if everybody:
+            return LOCAL
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "basic":
+            with suppress(ValueError):
+                given = base64.b64decode(given, validate=True).decode("utf-8", "replace").partition(":")[2]
+        if not services.token or not hmac.compare_digest(given.strip().encode(), services.token.encode()):
+            raise Unauthorised("this server asks for its token", fix=services.token_hint)
+        return Principal(name="token", roles={ANYWHERE: Role.ADMIN})
+
+    return caller
 
 
 def _name(host: str) -> str:

@@ -1,1 +1,1 @@
-"""The MLflow protocol: one file per group of endpoints."""
+"""MLflow's tracking and registry protocol: whoever sets `MLFLOW_TRACKING_URI` to this server goes on working."""

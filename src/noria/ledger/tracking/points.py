@@ -1,0 +1,117 @@
+"""Points of metrics: logged one by one or by the thousand, read whole, paged, or thinned for a plot."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+
+from noria.core.errors import RequestInvalid
+from noria.core.tracking import Point
+from noria.ledger.tracking.rules import check_key
+from noria.ports.sql import Sql, Tx
+
+LARGEST = 1.7976931348623157e308
+"""What an infinity is kept as: JSON has none."""
+
+PAGE = 25_000
+_ORDER = "at_ms, step, value, nan"
+
+_ADD = "INSERT INTO noria_points VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_LATEST = """INSERT INTO noria_latest VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (run, metric) DO UPDATE SET value = excluded.value, nan = excluded.nan, step = excluded.step, at_ms = excluded.at_ms
+    WHERE (excluded.step, excluded.at_ms, excluded.value) > (noria_latest.step, noria_latest.at_ms, noria_latest.value)"""
+
+
+def log(tx: Tx, row: int, points: Sequence[Point]) -> None:
+    """Add points to a run; one that is there already changes nothing.
+
+    Raises:
+        RequestInvalid: a key is not allowed.
+    """
+    numbers: dict[str, int] = {}
+    rows: list[tuple[int, int, int, int, float, int]] = []
+    newest: dict[int, tuple[int, int, float, int, int, int]] = {}
+    for point in points:
+        number = numbers.get(point.key)
+        if number is None:
+            number = numbers[point.key] = _number(tx, point.key)
+        nan = point.value != point.value
+        value = 0.0 if nan else min(max(point.value, -LARGEST), LARGEST)
+        rows.append((row, number, point.at_ms, point.step, value, int(nan)))
+        held = newest.get(number)
+        if held is None or (point.step, point.at_ms, value) >= (held[4], held[5], held[2]):
+            newest[number] = (row, number, value, int(nan), point.step, point.at_ms)
+    if len(rows) == 1:
+        tx.run(_ADD, rows[0])
+        tx.run(_LATEST, newest[rows[0][1]])
+        return
+    tx.many(_ADD, rows)
+    tx.many(_LATEST, newest.values())
+
+
+def history(sql: Sql, row: int, key: str, *, limit: int = PAGE, after: str = "") -> tuple[list[Point], str]:
+    """A page of a metric's points in order of time, step and value, and the token of the next page ("" = that was all).
+
+    Raises:
+        RequestInvalid: the token is none of ours.
+    """
+    where, args = "", []
+    if after:
+        where, args = f" AND ({_ORDER}) > (?, ?, ?, ?)", _place(after)
+    query = f"""SELECT {_ORDER} FROM noria_points WHERE run = ? AND metric = (SELECT id FROM noria_metric_names WHERE name = ?){where}
+        ORDER BY {_ORDER} LIMIT ?"""
+    rows = sql.read(query, [row, key, *args, limit + 1])
+    token = base64.urlsafe_b64encode(json.dumps(rows[limit - 1]).encode()).decode() if len(rows) > limit else ""
+    return [Point(key, math.nan if nan else value, step, at_ms) for at_ms, step, value, nan in rows[:limit]], token
+
+
+def thinned(sql: Sql, rows: Sequence[int], key: str, *, first: int | None, last: int | None, most: int) -> dict[int, list[Point]]:
+    """Points of some steps of each run, by row: all steps where there are at most `most`, else that many, evenly, with both ends.
+
+    Args:
+        first, last: Steps to stay between, inclusive; None = from the beginning, to the end.
+    """
+    number = sql.read("SELECT id FROM noria_metric_names WHERE name = ?", (key,))
+    if not number:
+        return {row: [] for row in rows}
+    between = ""
+    bounds: list[int] = []
+    for bound, sign in ((first, ">="), (last, "<=")):
+        if bound is not None:
+            between, bounds = f"{between} AND step {sign} ?", [*bounds, bound]
+    found = {}
+    for row in rows:
+        source, args = f"FROM noria_points WHERE run = ? AND metric = ?{between}", [row, number[0][0], *bounds]
+        if sql.read(f"SELECT count(*) {source}", args)[0][0] > most:
+            steps = sorted({step for (step,) in sql.read(f"SELECT step {source}", args)})
+            chosen = _evenly(steps, most)
+            source, args = f"{source} AND step IN ({', '.join('?' * len(chosen))})", [*args, *chosen]
+        points = sql.read(f"SELECT {_ORDER} {source} ORDER BY step, at_ms, value", args)
+        found[row] = [Point(key, math.nan if nan else value, step, at_ms) for at_ms, step, value, nan in points]
+    return found
+
+
+def _number(tx: Tx, key: str) -> int:
+    rows = tx.run("SELECT id FROM noria_metric_names WHERE name = ?", (key,))
+    if not rows:
+        check_key(key)
+        rows = tx.run("INSERT INTO noria_metric_names (name) VALUES (?) ON CONFLICT DO NOTHING RETURNING id", (key,))
+    return int((rows or tx.run("SELECT id FROM noria_metric_names WHERE name = ?", (key,)))[0][0])
+
+
+def _evenly(steps: Sequence[int], most: int) -> list[int]:
+    if len(steps) <= most:
+        return list(steps)
+    if most == 1:
+        return [steps[0]]
+    return [steps[round(n * (len(steps) - 1) / (most - 1))] for n in range(most)]
+
+
+def _place(token: str) -> list[float]:
+    try:
+        at_ms, step, value, nan = json.loads(base64.urlsafe_b64decode(token))
+        return [int(at_ms), int(step), float(value), int(nan)]
+    except (ValueError, TypeError) as error:
+        raise RequestInvalid("Invalid page token: it was not given by this server") from error

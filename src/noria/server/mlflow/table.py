@@ -1,0 +1,14 @@
+"""Every endpoint of the protocol, group by group."""
+
+from __future__ import annotations
+
+from noria.server.mlflow import about, experiments, logging, metrics, runs
+from noria.server.mlflow.endpoints import Endpoint
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *about.ENDPOINTS,
+    *experiments.ENDPOINTS,
+    *runs.ENDPOINTS,
+    *logging.ENDPOINTS,
+    *metrics.ENDPOINTS,
+)
