@@ -103,14 +103,17 @@ class Sender:
         return not self._failures
 
     def _send(self) -> None:
+        left = ""
         for spool in list(self._spools):
             over = spool.folder in self._over
-            if self._delivery.send(spool.folder, spool).busy:
-                raise Unreached("another process is sending it")
-            if over:
+            sent = self._delivery.send(spool.folder, spool)
+            left = sent.unsent or ("another process is sending it" if sent.busy else left)
+            if over and not sent.unsent and not sent.busy:
                 with self._changed:
                     self._spools.remove(spool)
                     self._over.discard(spool.folder)
+        if left:
+            raise Unreached(left)
 
     def _send_left_behind(self) -> None:
         """Send what earlier processes left, but let a run of this one go first."""

@@ -33,12 +33,15 @@ class Sent:
         refused: Of these, how many it does not want; they lie in `refused.jsonl` in the spool.
         files: Files that the server has now.
         busy: Whether another process is sending them.
+        unsent: Why files of the run are left, "" = none are.
+        reasons: What the server, or the disk, had against single things.
     """
 
     entries: int = 0
     refused: int = 0
     files: int = 0
     busy: bool = False
+    unsent: str = ""
     reasons: list[str] = field(default_factory=list)
 
 
@@ -122,7 +125,8 @@ class Delivery:
                 continue
             except Refused as error:
                 if error.status in (401, 403, 404):
-                    raise
+                    sent.unsent = str(error)
+                    return
                 sent.refused += 1
                 sent.reasons.append(f"{waiting.path}: {error}")
                 log.warning("the file %s was refused: %s", waiting.path, error)

@@ -134,7 +134,7 @@ class Spool:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._let_go()
         self._sequence += 1
-        self._prefix = self._prefix or f"{time.time_ns() // 1_000_000:013d}-{os.getpid()}-{os.urandom(4).hex()}"
+        self._prefix = self._prefix or f"{time.time_ns():019d}-{os.getpid()}-{os.urandom(4).hex()}"
         name = f"{self._prefix}-{self._sequence:06d}{SUFFIX}"
         descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:

@@ -87,20 +87,26 @@ def sync(left: list[Left], *, step: Callable[[Left, int], None] = lambda _run, _
 
 def _send(run: Left, connection: Connection, step: Callable[[Left, int], None], told: Synced, out_of_reach: dict[str, str]) -> str:
     """Send one; the reason why it is not with the server, or ""."""
-    delivery = Delivery(connection, step=lambda entries: step(run, entries))
+
+    def arrived(entries: int) -> None:
+        told.entries += entries
+        step(run, entries)
+
+    delivery = Delivery(connection, step=arrived)
     try:
         sent = delivery.send(run.folder)
     except (Unreached, Refused) as error:
         if isinstance(error, Unreached) or error.status in (401, 403, 404):
             out_of_reach[run.place.url] = str(error)
         return str(error)
-    told.entries += sent.entries
     told.files += sent.files
     told.refused += sent.refused
     told.reasons += sent.reasons
     if sent.busy:
         told.busy += 1
         return "another process is sending it"
+    if sent.unsent:
+        return sent.unsent
     if run.folder.exists():
         return "it still goes on" if any(not kept.written_by_nobody(file) for file in kept.files_of(run.folder)) else "some of it is left"
     told.runs += 1

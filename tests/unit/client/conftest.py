@@ -63,6 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, json.dumps({"run": {"info": {"artifact_uri": f"mlflow-artifacts:/1/{run}/artifacts"}}}).encode())
 
     def do_PUT(self):
+        if self.server.manner == "keeps no files":
+            self.rfile.read(int(self.headers["content-length"]))
+            self._answer(404, b"{}")
+            return
         self.server.files[self.path] = self.rfile.read(int(self.headers["content-length"]))
         self._answer(200, b"{}")
 

@@ -37,6 +37,15 @@ def test_what_a_failure_interrupts_is_sent_the_next_time(server, here, waiting):
     assert sync(left_in(here)).runs == 2
 
 
+def test_a_server_that_keeps_no_files_gets_all_entries_and_the_files_wait(server, here, waiting):
+    server.manner = "keeps no files"
+    told = sync(left_in(here))
+    assert (told.entries, set(told.left)) == (6, set(waiting))
+    server.manner = "well"
+    told = sync(left_in(here))
+    assert (told.runs, told.entries, told.files) == (2, 0, 2)
+
+
 def test_a_run_that_goes_on_is_sent_so_far_and_stays(server, here):
     run = Run("on", experiment="e", where=Place(url="", spool=here.spool, offline=True), capture=False, system_every_s=0)
     run.log(loss=1.0)
