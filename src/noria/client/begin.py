@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from noria.client import place
 from noria.client.run import SYSTEM_EVERY_S, Run, current
+from noria.ledger.tracking.names import run_name
 
 DEFAULT_EXPERIMENT = "Default"
 
@@ -54,7 +56,7 @@ def run(
         return around.child(name, params=params, tags=tags)
     where = place.find(offline=offline)
     made = Run(
-        name or ("" if id else _name()),
+        name or ("" if id else run_name(Random())),
         experiment=experiment or ("" if id else DEFAULT_EXPERIMENT),
         where=replace(where, project=project) if project else where,
         resumed=id,
@@ -64,48 +66,3 @@ def run(
     )
     made._begin(params, tags)
     return made
-
-
-def _name() -> str:
-    """A name that people can say: two words and a number."""
-    import secrets
-
-    return f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-{secrets.randbelow(1000)}"
-
-
-_FIRST = (
-    "amber",
-    "brisk",
-    "calm",
-    "clear",
-    "early",
-    "even",
-    "fair",
-    "green",
-    "high",
-    "keen",
-    "late",
-    "mild",
-    "quiet",
-    "round",
-    "swift",
-    "wide",
-)
-_SECOND = (
-    "alder",
-    "brook",
-    "crane",
-    "delta",
-    "field",
-    "heron",
-    "lock",
-    "mill",
-    "otter",
-    "pond",
-    "reed",
-    "river",
-    "sluice",
-    "spring",
-    "trout",
-    "wheel",
-)

@@ -27,7 +27,17 @@ from noria.server.mlflow.ticks import Ticks
 
 log = logging.getLogger(__name__)
 
-PREFIXES = ("/api/2.0/", "/api/3.0/", "/ajax-api/", "/v1/traces", "/get-artifact", "/model-versions/get-artifact", "/version", "/health")
+PREFIXES = (
+    "/api/v1/tracking/",
+    "/api/2.0/",
+    "/api/3.0/",
+    "/ajax-api/",
+    "/v1/traces",
+    "/get-artifact",
+    "/model-versions/get-artifact",
+    "/version",
+    "/health",
+)
 """Paths that are this application's; `/health/…` is not."""
 
 _THREADS = 16

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from noria.server.mlflow import about, experiments, logging, metrics, runs
+from noria.server.mlflow import about, entries, experiments, logging, metrics, runs
 from noria.server.mlflow.endpoints import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -10,5 +10,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *experiments.ENDPOINTS,
     *runs.ENDPOINTS,
     *logging.ENDPOINTS,
+    *entries.ENDPOINTS,
     *metrics.ENDPOINTS,
 )
