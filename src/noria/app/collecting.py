@@ -24,7 +24,7 @@ def collect(
     """See `noria.ledger.collecting.sweep.collect`; a day of grace where none is given."""
     collected = swept(
         world.records,
-        getattr(world, "store", None),
+        world.store,
         world.blobs,
         files=naming_files(world.home),
         now=world.wall.now(),

@@ -57,7 +57,9 @@ def main(arguments: list[str]) -> None:
         if telegraph is not None:
             threading.Thread(target=telegraph.run, name="telegraph", daemon=True).start()
         assert world.store is not None
-        tracking = Tracking(store=world.store, ledger=world.ledger, blobs=world.blobs, wall=world.wall)
+        tracking = Tracking(
+            store=world.store, ledger=world.ledger, blobs=world.blobs, wall=world.wall, direct_downloads=settings.direct_downloads
+        )
         flusher = Flusher(world.store)
         threading.Thread(target=flusher.run, name="flusher", daemon=True).start()
         alone = settings.on_loopback

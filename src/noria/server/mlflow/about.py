@@ -28,7 +28,7 @@ def server_info(tracking: Tracking, asked: Asked) -> dict[str, Any]:
         "store_type": "SqlStore",
         "workspaces_enabled": True,
         "trace_archival_enabled": False,
-        "multipart_uploads_enabled": False,
+        "multipart_uploads_enabled": True,
         "multipart_downloads_enabled": False,
         "presigned_upload_run_id_supported": False,
         "features_enabled": {},

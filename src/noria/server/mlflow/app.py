@@ -100,6 +100,7 @@ class MlflowApp:
             headers=headers,
             method=scope["method"],
             path=scope["path"],
+            origin=f"{scope['scheme']}://{headers.get('host', '')}",
             body=body,
         )
         if endpoint.hot:

@@ -155,6 +155,7 @@ class Asked:
         names: What the endpoint's pattern took out of the path, percent-decoded.
         project: MLflow's workspace: everything that a handler reads or writes belongs to it.
         headers: By lower-case name; of several the last.
+        origin: This server's address as the caller knows it, such as "http://127.0.0.1:7700".
     """
 
     fields: Fields
@@ -165,6 +166,7 @@ class Asked:
     method: str = "POST"
     path: str = ""
     body: bytes = b""
+    origin: str = ""
 
 
 def missing(name: str) -> RequestInvalid:

@@ -13,7 +13,7 @@ from noria.ports.clock import Clock
 from noria.ports.store import Store
 
 if TYPE_CHECKING:
-    from noria.ports.blobs import Blobs
+    from noria.ports.blobs import BlobStore
 
 V2, V3 = "/api/2.0/mlflow/", "/api/3.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/"
@@ -27,13 +27,15 @@ class Tracking:
 
     Attributes:
         store: Documents and tables; `store.write` files both in one transaction.
+        direct_downloads: Whether who downloads in parts gets addresses of the blob store, where it has any.
         wall: Wall time: what clients log carries their own.
     """
 
     store: Store
     ledger: Ledger
-    blobs: Blobs
+    blobs: BlobStore
     wall: Clock
+    direct_downloads: bool = False
     random: Random = field(default_factory=Random)
 
     def now_ms(self) -> int:

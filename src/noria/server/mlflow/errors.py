@@ -21,6 +21,7 @@ CODES = {
     "endpoint-not-found": ("ENDPOINT_NOT_FOUND", 404),
     "conflict": ("RESOURCE_CONFLICT", 409),
     "too-many-requests": ("REQUEST_LIMIT_EXCEEDED", 429),
+    "store-full": ("RESOURCE_EXHAUSTED", 507),
     "unavailable": ("TEMPORARILY_UNAVAILABLE", 503),
 }
 """A house error's code to MLflow's and its status; what is not here is the server's own fault: 500."""

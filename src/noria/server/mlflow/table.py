@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from noria.server.mlflow import about, entries, experiments, logging, metrics, runs
+from noria.server.mlflow import about, artifact_parts, artifacts, entries, experiments, logging, metrics, runs
 from noria.server.mlflow.endpoints import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -12,4 +12,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *logging.ENDPOINTS,
     *entries.ENDPOINTS,
     *metrics.ENDPOINTS,
+    *artifacts.ENDPOINTS,
+    *artifact_parts.ENDPOINTS,
 )
