@@ -16,6 +16,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -108,12 +110,14 @@ def sent_in_parts(server: Server, root: str, file: Path) -> None:
         )
 
         def send(part: dict[str, object]) -> dict[str, object]:
-            with file.open("rb") as source:
-                source.seek((int(str(part["part_number"])) - 1) * PART)
-                return {
-                    "part_number": part["part_number"],
-                    "etag": http.put(str(part["url"]), content=source.read(PART)).raise_for_status().headers["etag"],
-                }
+            start = (int(str(part["part_number"])) - 1) * PART
+            with file.open("rb") as source, closing(HTTPConnection(httpx.URL(server.url).netloc.decode(), timeout=300)) as connection:
+                source.seek(start)
+                pieces = iter(lambda: source.read(min(CHUNK, start + PART - source.tell())), b"")
+                connection.request("PUT", str(part["url"]), pieces, {"Content-Length": str(min(PART, size - start))})
+                answer = connection.getresponse()
+                assert answer.status == 200, answer.read()
+                return {"part_number": part["part_number"], "etag": answer.headers["etag"]}
 
         parts = list(threads.map(send, made["credentials"]))
         body = {"path": file.name, "upload_id": made["upload_id"], "parts": parts}
