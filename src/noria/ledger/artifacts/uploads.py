@@ -6,10 +6,13 @@ file; the last lies beside it until the upload is completed. What has come whole
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -21,6 +24,7 @@ from noria.ports.blobs import CHUNK_BYTES, BlobStore
 
 MOST_PARTS = 10_000
 _ID_LENGTH = 32
+_KNOWN_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +77,17 @@ class Uploads:
         if not 1 <= parts <= MOST_PARTS:
             raise RequestInvalid(f"an upload has 1 to {MOST_PARTS:,} parts, not {parts}", fix="make the parts larger")
         upload = Upload(id=token_hex(_ID_LENGTH // 2), project=project, path=path, parts=parts)
+        self._forget_finished()
         folder = self._folder(upload.id)
         (folder / "done").mkdir(parents=True)
         _write(folder / "upload.json", wire.dump(upload))
         return upload
 
-    def find(self, id: str, project: str) -> Upload:
-        """An upload that was begun, and neither completed nor aborted.
+    def find(self, id: str, project: str, *, finished: bool = False) -> Upload:
+        """An upload that was begun, and neither finished nor let go.
+
+        Args:
+            finished: One that was finished within the last hour will do.
 
         Raises:
             NotFound: the project has none of that id.
@@ -90,7 +98,7 @@ class Uploads:
             except FileNotFoundError:
                 pass
             else:
-                if upload.project == project:
+                if upload.project == project and (finished or not (self._folder(id) / "finished.json").exists()):
                     return upload
         raise NotFound(f"No such upload: '{id[:100]}'", fix="begin it again")
 
@@ -114,7 +122,7 @@ class Uploads:
         return [wire.load(note.read_bytes(), Part) for note in noted]
 
     def complete(self, upload: Upload, tags: Mapping[int, str]) -> Whole:
-        """Make the parts one blob; may be asked again after a failure. `discard` comes after it.
+        """Make the parts one blob; asked again, also meanwhile or after a failure, it gives the same. `finish` comes after it.
 
         Args:
             tags: Number to the tag that its writer was told; "" is not looked at.
@@ -123,9 +131,13 @@ class Uploads:
             RequestInvalid: a part has not come, or is another one.
         """
         folder = self._folder(upload.id)
-        known = folder / "whole.json"
-        if known.exists() and self._blobs.renew((whole := wire.load(known.read_bytes(), Whole)).digest):
-            return whole
+        with _alone(folder):
+            for known in (folder / "finished.json", folder / "whole.json"):
+                if known.exists() and self._blobs.renew((whole := wire.load(known.read_bytes(), Whole)).digest):
+                    return whole
+            return self._put_together(upload, folder, tags)
+
+    def _put_together(self, upload: Upload, folder: Path, tags: Mapping[int, str]) -> Whole:
         come = {part.number: part for part in self.parts(upload)}
         for number in range(1, upload.parts + 1):
             if number not in come:
@@ -136,13 +148,27 @@ class Uploads:
         with file.open("rb") as content:
             digest = f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
         whole = Whole(digest=digest, size_bytes=file.stat().st_size)
-        _write(known, wire.dump(whole))
+        _write(folder / "whole.json", wire.dump(whole))
         self._blobs.adopt(file, digest)
         return whole
+
+    def finish(self, upload: Upload, whole: Whole) -> None:
+        """Let the parts go; for an hour it is known what they became, for callers whose answer was lost."""
+        folder = self._folder(upload.id)
+        _write(folder / "finished.json", wire.dump(whole))
+        for name in ("body", "last", "part-bytes", "whole.json"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "done", ignore_errors=True)
 
     def discard(self, upload: Upload) -> None:
         """Let an upload go."""
         shutil.rmtree(self._folder(upload.id), ignore_errors=True)
+
+    def _forget_finished(self) -> None:
+        for note in self._blobs.room.glob("upload-*/finished.json"):
+            with suppress(FileNotFoundError):
+                if note.stat().st_mtime < time.time() - _KNOWN_S:
+                    shutil.rmtree(note.parent, ignore_errors=True)
 
     def _folder(self, id: str) -> Path:
         return self._blobs.room / f"upload-{id}"
@@ -198,6 +224,17 @@ class PartWriter:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._file)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process and thread at a time."""
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _part_bytes(folder: Path, size_bytes: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import posixpath
 from datetime import timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from noria.ledger.artifacts.uploads import Uploads
 from noria.server.mlflow.artifacts import file_under
 from noria.server.mlflow.asked import Asked
 from noria.server.mlflow.endpoints import ARTIFACTS, Endpoint, Said, Tracking
-from noria.server.mlflow.transfer import answered, received, said_digest, told_if_full
+from noria.server.mlflow.transfer import answered, apart, received, said_digest, told_if_full
 
 LINK_LASTS = timedelta(minutes=15)
 
@@ -44,10 +43,10 @@ async def part(tracking: Tracking, asked: Asked, receive: Receive, send: Send) -
         raise RequestInvalid("a part has a number, and its request a Content-Length")
     expect = said_digest(asked.headers)
     uploads = Uploads(tracking.blobs)
-    upload = await asyncio.to_thread(uploads.find, asked.names["upload"], asked.project)
-    with told_if_full(), await asyncio.to_thread(uploads.write, upload, int(number), int(length)) as writer:
+    upload = await apart(uploads.find, asked.names["upload"], asked.project)
+    with told_if_full(), await apart(uploads.write, upload, int(number), int(length)) as writer:
         await received(receive, writer)
-        kept = await asyncio.to_thread(writer.keep, expect=expect)
+        kept = await apart(lambda: writer.keep(expect=expect))
     await answered(send, {}, (b"etag", f'"{kept.tag}"'.encode()))
 
 
@@ -62,12 +61,12 @@ def parts(tracking: Tracking, asked: Asked) -> dict[str, Any]:
 def completed(tracking: Tracking, asked: Asked) -> dict[str, Any]:
     """Make the parts a file."""
     uploads = Uploads(tracking.blobs)
-    upload = uploads.find(asked.fields.text("upload_id", required=True), asked.project)
+    upload = uploads.find(asked.fields.text("upload_id", required=True), asked.project, finished=True)
     tags = {one.integer("part_number", required=True) or 0: one.text("etag").strip('"') for one in asked.fields.items("parts")}
     with told_if_full():
         whole = uploads.complete(upload, tags)
     file_under(tracking, asked.project, Artifact(path=upload.path, digest=whole.digest, size_bytes=whole.size_bytes))
-    uploads.discard(upload)
+    uploads.finish(upload, whole)
     return {}
 
 

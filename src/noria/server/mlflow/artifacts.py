@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import posixpath
 from typing import Any
 
@@ -18,7 +17,7 @@ from noria.ledger.tracking import runs
 from noria.ports.incoming import Incoming
 from noria.server.mlflow.asked import Asked
 from noria.server.mlflow.endpoints import ARTIFACTS, V2, Endpoint, Tracking
-from noria.server.mlflow.transfer import answered, received, said_digest, sent, told_if_full
+from noria.server.mlflow.transfer import answered, apart, received, said_digest, sent, told_if_full
 
 PAGE = 1_000
 """Files of a listing by run; the proxy's own listing has no pages."""
@@ -33,7 +32,7 @@ async def upload(tracking: Tracking, asked: Asked, receive: Receive, send: Send)
 async def upload_to_run(tracking: Tracking, asked: Asked, receive: Receive, send: Send) -> None:
     """Keep the body under a path of a run, for a page."""
     path = asked.fields.text("path", required=True)
-    root = await asyncio.to_thread(_root_of_run, tracking, asked, asked.fields.text("run_uuid", required=True))
+    root = await apart(_root_of_run, tracking, asked, asked.fields.text("run_uuid", required=True))
     await _kept(tracking, asked, joined(root, path), receive)
     await answered(send, {})
 
@@ -45,7 +44,7 @@ async def download(tracking: Tracking, asked: Asked, receive: Receive, send: Sen
 
 async def looked_at(tracking: Tracking, asked: Asked, receive: Receive, send: Send) -> None:
     """Size and digest of the file under a path."""
-    artifact = await asyncio.to_thread(index.find, tracking.store, asked.project, asked.names["path"])
+    artifact = await apart(index.find, tracking.store, asked.project, asked.names["path"])
     await sent(receive, send, tracking.blobs, artifact, asked.headers, body=False)
 
 
@@ -53,7 +52,7 @@ async def of_run(tracking: Tracking, asked: Asked, receive: Receive, send: Send)
     """A file of a run."""
     run = asked.fields.text("run_id") or asked.fields.text("run_uuid", required=True)
     path = asked.fields.text("path", required=True)
-    root = await asyncio.to_thread(_root_of_run, tracking, asked, run)
+    root = await apart(_root_of_run, tracking, asked, run)
     await _out(tracking, asked, joined(root, path), receive, send)
 
 
@@ -62,7 +61,7 @@ async def of_version(tracking: Tracking, asked: Asked, receive: Receive, send: S
     name, number = asked.fields.text("name", required=True), asked.fields.integer("version", required=True)
     path = asked.fields.text("path", required=True)
     assert number is not None
-    version = await asyncio.to_thread(reading.version, tracking.store.read, asked.project, name, number)
+    version = await apart(reading.version, tracking.store.read, asked.project, name, number)
     await _out(tracking, asked, joined(_here(version.location), path), receive, send)
 
 
@@ -104,8 +103,8 @@ async def _kept(tracking: Tracking, asked: Asked, path: str, receive: Receive) -
     expect = said_digest(asked.headers)
     with told_if_full(), Incoming(tracking.blobs) as incoming:
         await received(receive, incoming)
-        digest, size = await asyncio.to_thread(incoming.keep, expect=expect)
-    await asyncio.to_thread(file_under, tracking, asked.project, Artifact(path=safe(path), digest=digest, size_bytes=size))
+        digest, size = await apart(lambda: incoming.keep(expect=expect))
+    await apart(file_under, tracking, asked.project, Artifact(path=safe(path), digest=digest, size_bytes=size))
 
 
 def file_under(tracking: Tracking, project: str, artifact: Artifact) -> None:
@@ -114,7 +113,7 @@ def file_under(tracking: Tracking, project: str, artifact: Artifact) -> None:
 
 
 async def _out(tracking: Tracking, asked: Asked, path: str, receive: Receive, send: Send) -> None:
-    artifact = await asyncio.to_thread(index.find, tracking.store, asked.project, path)
+    artifact = await apart(index.find, tracking.store, asked.project, path)
     await sent(receive, send, tracking.blobs, artifact, asked.headers)
 
 

@@ -9,6 +9,7 @@ import errno
 import mimetypes
 import re
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,6 +24,8 @@ from noria.ledger.artifacts.index import Artifact
 from noria.ports.blobs import CHUNK_BYTES, BlobStore
 
 T = TypeVar("T")
+
+_THREADS = ThreadPoolExecutor(32, thread_name_prefix="artifacts")
 
 _SAID = re.compile(r"sha-256=:?([A-Za-z0-9+/=]+?):?(?:,|$)", re.IGNORECASE)
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -67,7 +70,6 @@ async def received(receive: Receive, writer: Writer) -> None:
     Raises:
         CallerLeft: the body was cut off.
     """
-    loop = asyncio.get_running_loop()
     writing: asyncio.Future[None] | None = None
     held, held_bytes, more = [], 0, True
     try:
@@ -84,7 +86,7 @@ async def received(receive: Receive, writer: Writer) -> None:
                 held, held_bytes = [], 0
                 if writing is not None:
                     await writing
-                writing = loop.run_in_executor(None, writer.write, together)
+                writing = apart(writer.write, together)
     finally:
         if writing is not None:
             await writing
@@ -163,7 +165,7 @@ async def sent(
         await _bare(send, 416, (b"content-range", b"bytes */%d" % error.size_bytes), (b"content-length", b"0"))
         return
     start, stop = (span.start, span.stop) if span is not None else (0, artifact.size_bytes)
-    pieces = await _apart(lambda: blobs.pieces(artifact.digest, start=start, stop=stop)) if body else iter(())
+    pieces = await apart(lambda: blobs.pieces(artifact.digest, start=start, stop=stop)) if body else iter(())
     await send({"type": "http.response.start", "status": 206 if span is not None else 200, "headers": _headers(artifact, span)})
     if body:
         await _stream(receive, send, verified(pieces, artifact.digest) if span is None else pieces)
@@ -196,18 +198,19 @@ async def _stream(receive: Receive, send: Send, pieces: Iterator[bytes]) -> None
             pass
 
     leaving = asyncio.create_task(left())
-    coming = _apart(lambda: next(pieces, None))
+    coming = apart(lambda: next(pieces, None))
     try:
         while (piece := await coming) is not None and not leaving.done():
-            coming = _apart(lambda: next(pieces, None))
+            coming = apart(lambda: next(pieces, None))
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     finally:
         leaving.cancel()
         coming.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-def _apart(work: Callable[[], T]) -> asyncio.Future[T]:
-    return asyncio.get_running_loop().run_in_executor(None, work)
+def apart(work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+    """Do what waits for a disk or a store in a thread, beside the server's other work."""
+    return asyncio.get_running_loop().run_in_executor(_THREADS, work, *arguments)
 
 
 async def _bare(send: Send, status: int, *headers: tuple[bytes, bytes]) -> None:

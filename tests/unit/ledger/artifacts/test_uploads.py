@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import pytest
@@ -26,7 +28,7 @@ def send(uploads, upload, number, content):
         return writer.keep()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(1, 7), st.integers(1, 20), st.integers(0, 20), st.randoms(use_true_random=False))
 def test_parts_in_any_order_and_some_twice_are_the_file(tmp_path_factory, count, size, last, random):
     blobs = Files(tmp_path_factory.mktemp("uploads") / "blobs")
@@ -44,8 +46,22 @@ def test_parts_in_any_order_and_some_twice_are_the_file(tmp_path_factory, count,
     assert (whole.digest, whole.size_bytes) == (digest_of(content), len(content))
     assert blobs.read(whole.digest) == content
     assert Uploads(blobs).complete(upload, {}) == whole, "asked again"
-    Uploads(blobs).discard(upload)
-    assert list(blobs.room.iterdir()) == []
+    Uploads(blobs).finish(upload, whole)
+    assert Uploads(blobs).complete(Uploads(blobs).find(upload.id, "p", finished=True), {}) == whole, "asked again later"
+    with pytest.raises(NotFound):
+        Uploads(blobs).find(upload.id, "p")
+    os.utime(blobs.room / f"upload-{upload.id}" / "finished.json", (1, 1))
+    another = Uploads(blobs).begin("p", "y", 1)
+    assert [place.name for place in blobs.room.iterdir()] == [f"upload-{another.id}"]
+
+
+def test_an_upload_that_is_completed_twice_at_once_is_completed_once(blobs):
+    upload = Uploads(blobs).begin("p", "x", 2)
+    send(Uploads(blobs), upload, 1, b"a" * 1_000)
+    send(Uploads(blobs), upload, 2, b"b")
+    with ThreadPoolExecutor(4) as threads:
+        wholes = list(threads.map(lambda _: Uploads(blobs).complete(upload, {}), range(8)))
+    assert len(set(wholes)) == 1 and blobs.read(wholes[0].digest) == b"a" * 1_000 + b"b"
 
 
 def test_an_upload_is_resumed_by_the_parts_that_have_not_come(blobs):

@@ -256,7 +256,7 @@ def test_large_files_go_up_in_parts_by_the_client_s_own_ways(client, run, tmp_pa
     (tmp_path / "large.bin").write_bytes(content)
     client.log_artifact(run.info.run_id, str(tmp_path / "large.bin"), "deep/er")
     (blob,) = tracking.blobs.held()
-    assert blob.size_bytes == len(content) and list(tracking.blobs.room.iterdir()) == []
+    assert blob.size_bytes == len(content) and sum(file.stat().st_size for file in tracking.blobs.room.rglob("*")) < 100_000
     got = downloaded(run, "deep/er/large.bin", tmp_path)
     with open(got, "rb") as file:
         assert file.read() == content
@@ -271,13 +271,15 @@ def test_an_upload_in_parts_can_be_resumed_and_aborted(run, http, tracking):
     complete = {"path": "x.bin", "upload_id": id, "parts": []}
     assert "part 3 of 3 has not come" in http.post(f"{ART}mpu/complete/{folder(run)}", json=complete).json()["message"]
     assert http.put(urls[2], content=b"cc").status_code == 200
-    assert http.post(f"{ART}mpu/complete/{folder(run)}", json=complete).status_code == 200
+    for _ in range(2):
+        assert http.post(f"{ART}mpu/complete/{folder(run)}", json=complete).status_code == 200
     assert http.get(f"{ART}artifacts/{folder(run)}/x.bin").text == "aaabbbcc"
     assert http.put(urls[0], content=b"aaa").status_code == 404
     other = http.post(f"{ART}mpu/create/{folder(run)}", json={"path": "y", "num_parts": 2}).json()["upload_id"]
     assert http.get(f"{ART}mpu/part/{other}", headers={"X-MLFLOW-WORKSPACE": "other"}).status_code == 404
     assert http.post(f"{ART}mpu/abort/{folder(run)}", json={"path": "y", "upload_id": other}).status_code == 200
-    assert http.get(f"{ART}mpu/part/{other}").status_code == 404 and list(tracking.blobs.room.iterdir()) == []
+    assert http.get(f"{ART}mpu/part/{other}").status_code == http.get(f"{ART}mpu/part/{id}").status_code == 404
+    assert not (tracking.blobs.room / f"upload-{other}").exists()
 
 
 def test_addresses_of_parts_carry_what_the_caller_showed_and_are_kept_by_nobody(run, http, client):
