@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.core.rights import Principal, Right
 from noria.ledger.book import Ledger
+from noria.ledger.models.house import House, NullHouse
 from noria.ports.clock import Clock
 from noria.ports.store import Store
 
@@ -29,6 +30,7 @@ class Tracking:
         store: Documents and tables; `store.write` files both in one transaction.
         direct_downloads: Whether who downloads in parts gets addresses of the blob store, where it has any.
         wall: Wall time: what clients log carries their own.
+        house: What loops and deployments registered.
     """
 
     store: Store
@@ -37,6 +39,7 @@ class Tracking:
     wall: Clock
     direct_downloads: bool = False
     random: Random = field(default_factory=Random)
+    house: House = field(default_factory=NullHouse)
 
     def now_ms(self) -> int:
         """Wall time in milliseconds since 1970."""

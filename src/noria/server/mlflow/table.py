@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from noria.server.mlflow import about, artifact_parts, artifacts, entries, experiments, logging, metrics, runs
+from noria.server.mlflow import about, artifact_parts, artifacts, entries, experiments, logging, metrics, registry, runs, versions
 from noria.server.mlflow.endpoints import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -14,4 +14,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *metrics.ENDPOINTS,
     *artifacts.ENDPOINTS,
     *artifact_parts.ENDPOINTS,
+    *registry.ENDPOINTS,
+    *versions.ENDPOINTS,
 )
