@@ -47,6 +47,22 @@ def test_a_run_of_ours_is_a_run_to_mlflows_client(begin, client):
     assert client.get_run(inner.id).data.tags["mlflow.parentRunId"] == run.id
 
 
+def test_files_and_models_of_a_run_are_its_artifacts(begin, url):
+    from sklearn.linear_model import LinearRegression
+
+    with begin("files") as run:
+        run.log_text("hello", "notes/ä b#1.md")
+        run.log_model(LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0]))
+
+    def listed(path):
+        told = httpx.get(f"{url}/api/2.0/mlflow/artifacts/list", params={"run_id": run.id, "path": path}).json()
+        return {found["path"] for found in told["files"]}
+
+    assert listed("") == {"model", "notes"}
+    assert listed("model") >= {"model/MLmodel", "model/model.skops"}
+    assert httpx.get(f"{url}/get-artifact", params={"run_id": run.id, "path": "notes/ä b#1.md"}).text == "hello"
+
+
 def test_the_same_entries_sent_again_change_nothing(url, client):
     told = [START, {"at": 2_000, "log": {"loss": 0.5}, "step": 1}, {"at": 3_000, "params": {"a": "b"}}, {"at": 4_000, "end": "FINISHED"}]
     for _ in range(3):
