@@ -1,11 +1,15 @@
-"""What the control plane's server is given: the records to read, the verbs, and the wheel's quiet moments."""
+"""What the control plane's server is given: the records to read, the verbs, and the wheel's quiet moments.
+
+What turns and judges is imported where it is first used: a server that has no loop answers without it.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from noria.app.deploying import order, registered
 from noria.app.settings import Settings, token
 from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
@@ -13,25 +17,32 @@ from noria.core.moments import from_ms
 from noria.core.performance import RealisedQuality
 from noria.core.registry import Brought, Deployment
 from noria.ledger.book import Ledger
-from noria.loop.alert_verbs import AlertVerbs
-from noria.loop.anomalies import decide
-from noria.loop.enrol import in_force
-from noria.loop.explaining import explain_request
-from noria.loop.keys import KeyVerbs
-from noria.loop.performance import realised_as_of
-from noria.loop.states import state_of
-from noria.loop.verbs import Verbs
-from noria.loop.wheel import Wheel
-from noria.loop.world import World
 from noria.ports import wire
 from noria.ports.clock import Clock
 from noria.ports.records import Records
+
+if TYPE_CHECKING:
+    from noria.loop.alert_verbs import AlertVerbs
+    from noria.loop.keys import KeyVerbs
+    from noria.loop.verbs import Verbs
+    from noria.loop.world import World
+
+
+class Turning(Protocol):
+    """What turns the loops, as far as verbs care."""
+
+    def nudge(self) -> None:
+        """Look at once for what there is to do."""
+
+    def settle(self, at: datetime, timeout_s: float) -> bool:
+        """See `Wheel.settle`."""
+        ...
 
 
 class ControlServices:
     """The server's sockets, filled from a world; verbs nudge the wheel so that it does not wait for its next pass."""
 
-    def __init__(self, settings: Settings, world: World, wheel: Wheel) -> None:
+    def __init__(self, settings: Settings, world: World, wheel: Turning) -> None:
         self.records: Records = world.records
         self.ledger: Ledger = world.ledger
         self.clock: Clock = world.clock
@@ -40,10 +51,29 @@ class ControlServices:
         self.home: Path = world.home
         self._world = world
         self._delays: dict[str, timedelta] = {}
-        self.alerts = AlertVerbs(world, declared=lambda name: in_force(world, state_of(world.documents, name)).loop)
-        self.keys = KeyVerbs(world)
-        self._verbs = Verbs(world)
         self._wheel = wheel
+
+    @cached_property
+    def alerts(self) -> AlertVerbs:
+        """What a person may order about alerts."""
+        from noria.loop.alert_verbs import AlertVerbs
+        from noria.loop.enrol import in_force
+        from noria.loop.states import state_of
+
+        return AlertVerbs(self._world, declared=lambda name: in_force(self._world, state_of(self._world.documents, name)).loop)
+
+    @cached_property
+    def keys(self) -> KeyVerbs:
+        """What a person may order about who may call."""
+        from noria.loop.keys import KeyVerbs
+
+        return KeyVerbs(self._world)
+
+    @cached_property
+    def _verbs(self) -> Verbs:
+        from noria.loop.verbs import Verbs
+
+        return Verbs(self._world)
 
     def turn(self, loop: str, *, by: str, reason: str) -> str:
         """See `Verbs.turn`."""
@@ -68,6 +98,8 @@ class ControlServices:
 
     def deploy(self, name: str, brought: Brought, *, by: str, reason: str) -> Deployment:
         """See `Deployments.deploy`."""
+        from noria.app.deploying import order, registered
+
         deployments = self._verbs.deployments
         if brought.version:
             loop, number = registered(brought.version)
@@ -94,6 +126,10 @@ class ControlServices:
 
     def quality(self, loop: str, *, as_of: datetime | None, metric: str, window: timedelta, version: int | None) -> RealisedQuality:
         """See `performance.realised_as_of`."""
+        from noria.loop.enrol import in_force
+        from noria.loop.performance import realised_as_of
+        from noria.loop.states import state_of
+
         state = state_of(self._world.documents, loop)
         if state.code not in self._delays:
             self._delays[state.code] = in_force(self._world, state).loop.label.delay
@@ -101,10 +137,14 @@ class ControlServices:
 
     def explain(self, loop: str, request_id: str, search: Search | None = None) -> ExplainedRequest:
         """See `explaining.explain_request`."""
+        from noria.loop.explaining import explain_request
+
         return explain_request(self._world, loop, request_id, search=search)
 
     def decide_anomaly(self, id: str, state: str, *, by: str, reason: str) -> None:
         """See `anomalies.decide`."""
+        from noria.loop.anomalies import decide
+
         decide(self._world.documents, self._world.ledger, id, state, by=by, reason=reason, at=self.clock.now())
 
     def examination(self, digest: str) -> Examination:
