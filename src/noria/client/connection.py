@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10.0
 """Of any one wait for the network."""
 ANSWER_LIMIT = 4 << 20
+BLOCK_BYTES = 1 << 20
+"""Of a file, read and sent at once."""
 
 
 class Unreached(Exception):
@@ -93,6 +95,7 @@ class Connection:
             headers["authorization"] = f"Bearer {self._place.token}"
         if self._place.project != "default":
             headers["x-mlflow-workspace"] = self._place.project
+        reused = self._opened is not None
         try:
             if self._opened is None:
                 self._opened = self._dial()
@@ -101,6 +104,8 @@ class Connection:
             told = answer.read(ANSWER_LIMIT)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
+            if reused and isinstance(error, (http.client.BadStatusLine, ConnectionError)):
+                return self._exchange(method, path, _again(body), headers)
             raise Unreached(f"{self._place.url} does not answer: {error or type(error).__name__}") from error
         if answer.status >= 400 or answer.will_close:
             self.close()
@@ -113,14 +118,21 @@ class Connection:
         parts = urlsplit(self._place.url)
         host = parts.hostname or ""
         if parts.scheme == "http":
-            return http.client.HTTPConnection(host, parts.port or 80, timeout=self._timeout_s)
+            return http.client.HTTPConnection(host, parts.port or 80, timeout=self._timeout_s, blocksize=BLOCK_BYTES)
         if parts.scheme != "https":
             raise ValueError(f"{self._place.url!r} is no http:// or https:// address")
         context = ssl.create_default_context(cafile=self._place.certificate or None)
         if self._place.certificate:
             context.check_hostname = False
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        return http.client.HTTPSConnection(host, parts.port or 443, timeout=self._timeout_s, context=context)
+        return http.client.HTTPSConnection(host, parts.port or 443, timeout=self._timeout_s, context=context, blocksize=BLOCK_BYTES)
+
+
+def _again(body: bytes | IO[bytes] | None) -> bytes | IO[bytes] | None:
+    """A body to be sent from its beginning: the server had hung up on a connection that nobody used for a while."""
+    if body is not None and not isinstance(body, bytes):
+        body.seek(0)
+    return body
 
 
 def _understood(status: int, told: bytes, url: str) -> Any:

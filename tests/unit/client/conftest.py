@@ -75,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        if self.server.manner == "hangs up":
+            self.close_connection = True
 
     def log_message(self, *_):
         pass

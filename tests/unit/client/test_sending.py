@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from noria.client import kept
+from noria.client import files, kept
 from noria.client.connection import Connection, Refused, Unreached
 from noria.client.run import Run
 from noria.client.sender import Sender
@@ -105,6 +105,21 @@ def test_a_sender_tries_again_after_failures_and_loses_nothing(server, here, spo
     server.manner = "well"
     assert sender.flush(10)
     assert len(server.entries["abc"]) == 25
+
+
+def test_a_server_that_hangs_up_between_requests_is_dialled_again(server, here, spool):
+    server.manner = "hangs up"
+    files.keep_bytes(spool.folder, b"hello", "a.txt")
+    files.keep_bytes(spool.folder, b"world", "b.txt")
+    connection = Connection(here, timeout_s=5)
+    delivery = Delivery(connection)
+    for _ in range(3):
+        spool.append(b'{"at":1,"tags":{"a":"b"}}')
+        delivery.send(spool.folder)
+        time.sleep(0.05)
+    connection.close()
+    assert len(server.entries["abc"]) == 28
+    assert sorted(server.files.values()) == [b"hello", b"world"]
 
 
 def test_a_hanging_server_is_waited_for_once_and_no_longer_than_said(server, here, spool):
