@@ -53,15 +53,16 @@ def explainers(blobs: Blobs) -> Callable[[ServedVersion], Explains]:
         scorer = package.load(version.artifact, blobs=blobs, form="native") if kept in EXACT else None
         if scorer is None or not scorer.explained_by:
             raise _inexact(version, kept)
+        features = getattr(scorer, "signature", version.signature).features
         if scorer.explained_by == "tree-shap":
-            return Explains(scorer=scorer, background=np.empty((0, len(version.signature.features))))
+            return Explains(scorer=scorer, background=np.empty((0, len(features))))
         if not version.background:
             why = f"version {version.number} kept no rows to hold its answers against"
             raise RequestInvalid(why, fields={"explain": "must be left out"}, fix="a newer turn of its loop keeps them")
         from noria.packaging.encoding import encode
         from noria.ports.tables import kept_frame
 
-        background = encode(kept_frame(version.background, blobs), version.signature.features)
+        background = encode(kept_frame(version.background, blobs), features)
         if scorer.contributions(background[:1], background) is None:
             raise _inexact(version, kept)
         return Explains(scorer=scorer, background=background, digest=version.background)

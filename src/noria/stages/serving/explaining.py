@@ -22,7 +22,8 @@ from noria.ports import wire
 from noria.stages.serving.asks import PLAIN, Answered, Asking
 from noria.stages.serving.computed import reason
 from noria.stages.serving.desk import Desk
-from noria.stages.serving.frames import Explanations, Predictions
+from noria.stages.serving.family import FamilyServed
+from noria.stages.serving.frames import MEMBER, Explanations, Predictions
 from noria.stages.serving.items import Item
 from noria.stages.serving.routing import bucket
 
@@ -39,7 +40,6 @@ TOLERANCE = 1e-4
 """How far base and parts may miss the answer; of values of any size, of their size as well."""
 
 
-OF_FAMILY = "it is a family, whose answers are explained from the log, each by the model that gave it"
 OF_GRAPH = "it is a graph: its answers come from its members, which the log names with what each said"
 APART = "its version answers from a process of its own, and can be explained from the log"
 
@@ -145,8 +145,6 @@ class Explaining:
             raise _later(APART)
         if at_work.route.champion.graph is not None:
             raise RequestInvalid(OF_GRAPH, fields={"explain": "must be left out"}, fix="ask its members for their reasons")
-        if at_work.route.champion.family:
-            raise _later(OF_FAMILY)
         return at_work.route.champion
 
     def _reserve(self, rows: int) -> None:
@@ -200,7 +198,7 @@ class Explaining:
         return told
 
     def _sample(self, frame: Predictions, champion: ServedVersion, share: float) -> None:
-        if frame.version != champion.number or champion.isolated or champion.family:
+        if frame.version != champion.number or champion.isolated:
             return
         seen = [
             _Seen(frame, place)
@@ -249,16 +247,35 @@ class Explaining:
             raise Unavailable(f"version {version.number} cannot be opened to explain it: {reason(error)}") from error
 
     def _computed(self, deployment: str, version: ServedVersion, seen: Sequence[_Seen]) -> list[Explanation | str]:
+        """Why, for each row: of a family each by the model that gave its answer, as the frame says."""
+        groups: dict[str, list[int]] = {}
+        for place, one in enumerate(seen):
+            groups.setdefault(one.frame.served[MEMBER][one.place] if MEMBER in one.frame.served else "", []).append(place)
+        found: dict[int, Explanation | str] = {}
+        for member, places in groups.items():
+            some = [seen[place] for place in places]
+            found |= zip(places, self._of_one(deployment, self._gave(deployment, version, member), some), strict=True)
+        return [found[place] for place in range(len(seen))]
+
+    def _gave(self, deployment: str, version: ServedVersion, member: str) -> ServedVersion:
+        at_work = self._desk.at_work(deployment) if member else None
+        served = at_work.champion.served if at_work is not None else None
+        if isinstance(served, FamilyServed) and served.version.number == version.number:
+            return served.version_of(member)
+        return version
+
+    def _of_one(self, deployment: str, version: ServedVersion, seen: Sequence[_Seen]) -> list[Explanation | str]:
         try:
             ready = self._loaded(version)
-            matrix = _matrix(version.signature, seen)
+            signature: Signature = getattr(ready.scorer, "signature", version.signature)
+            matrix = _matrix(signature, seen)
             parts = ready.scorer.contributions(matrix, ready.background)
         except Exception as error:  # noqa: BLE001 - a model's library raises anything; the answer was given, and the text says why
             return [reason(error)] * len(seen)
         if parts is None:
             return ["this version has no exact method"] * len(seen)
         name = f"{deployment}@{version.number}"
-        return [_told(ready, version.signature, row, part, one, name) for row, part, one in zip(matrix, parts, seen, strict=True)]
+        return [_told(ready, signature, row, part, one, name) for row, part, one in zip(matrix, parts, seen, strict=True)]
 
 
 def _later(why: str) -> RequestInvalid:

@@ -59,6 +59,11 @@ class FamilyServed(Served):
         said = "; ".join(f"{member}: {why}" for member, why in self._shelf.problems(limit=3).items())
         return f"{self._shelf.failing:,} of {len(self._family.members):,} members could not be loaded, the parent answers for them ({said})"
 
+    def version_of(self, member: str) -> ServedVersion:
+        """The version that answers a partition's rows as one of its own; this one where it has no model of its own."""
+        artifact = self._family.members.get(member)
+        return self.version if artifact is None else replace(self.version, artifact=artifact, family="")
+
     async def prepare(self, rows: Rows) -> None:
         """Load the members of these rows that are not here; those that fail or take too long leave their rows to the parent."""
         if self._shelf is None:

@@ -11,6 +11,7 @@ import pytest
 from noria.core.schema import Field, Kind, Signature, Task
 from noria.core.traffic import Family, Plan, Route, ServedVersion
 from noria.stages.serving.desk import Desk
+from noria.stages.serving.explaining import Explaining, Explains
 from noria.stages.serving.family import Loaders, loader
 from noria.stages.serving.frames import decode
 from noria.stages.serving.lazily import Loading
@@ -144,3 +145,28 @@ def test_features_that_are_looked_up_are_on_record_whoever_answers(store) -> Non
     served = loader(store.scorer, lambda version: Doubled(), loaders(store))(VERSION)
     _, beside = served.answer([{"x": 1.0, "shop": "s4"}, {"x": 2.0, "shop": None}, {"x": 3.0, "shop": "s7"}], 0)
     assert list(beside["twice"]) == [2.0, 4.0, 6.0]
+
+
+def test_an_answer_is_explained_at_once_by_the_model_that_gave_it(office, store) -> None:
+    asked = []
+
+    class Native(Times):
+        explained_by = "tree-shap"
+
+        def contributions(self, X, background):
+            return np.stack([X[:, 0] * self.number, np.zeros(len(X))], axis=1)[:, None, :]
+
+    def load(version):
+        asked.append(version.artifact)
+        return Explains(scorer=Native(int(version.artifact[1:])), background=np.empty((0, 1)))
+
+    async def scenario(desk):
+        over = Explaining(desk, load)
+        rows = [(None, {"x": 2.0, "shop": shop}) for shop in ("s1", "s3", "elsewhere", "s7")]
+        told = await over.predict("sales", rows)
+        await over.close()
+        assert [answer.prediction for answer, _ in told] == [2.0, 6.0, 0.0, 0.0]
+        assert [[part.part for part in why.parts] for _, why in told] == [[2.0], [6.0], [0.0], [0.0]]
+        assert set(asked) == {"a0", "a1", "a3"} and {why.version for _, why in told} == {"sales@3"}
+
+    at_a_desk(office, store, scenario)
