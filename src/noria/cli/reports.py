@@ -62,7 +62,9 @@ def status(loop: LoopName = None, home: Home = None, as_json: AsJson = False) ->
     for deployment in answering[:DEPLOYMENTS_SHOWN]:
         running = open_rollout(opened.world.documents, deployment.name)
         canary = f" · canary: {escape(standing(running))}" if running else ""
-        console.print(f"[bold]{deployment.name}[/]  v{deployment.version} answers · no loop · from {escape(deployment.origin)}{canary}")
+        console.print(
+            f"[bold]{deployment.name}[/]  v{deployment.version} answers · no loop · {'' if deployment.members else 'from '}{escape(deployment.origin)}{canary}"
+        )
     if len(answering) > DEPLOYMENTS_SHOWN:
         console.print("[dim]and more · `noria deployments` lists them[/]")
 
