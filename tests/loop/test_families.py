@@ -9,8 +9,8 @@ import pytest
 
 from noria.adapters.files import Files
 from noria.app.exporting import export
+from noria.app.prediction import explainers
 from noria.app.settings import Settings
-from noria.core.errors import RequestInvalid
 from noria.core.state import LoopState
 from noria.core.traffic import Family
 from noria.core.turning import TurnState
@@ -101,9 +101,12 @@ def _explained_by_who_answered(house, rows):
     found = explain_request(house.world, "orders", asked["request_id"][0])
     assert found.explanation.answer == pytest.approx(asked["answer"][0], abs=1e-6)
     assert next(part.part * part.value for part in found.explanation.parts if part.feature == "a") < 0
-    explaining = Explaining(house.desk, lambda version: pytest.fail("no model of a family is opened to explain it"))
-    with pytest.raises(RequestInvalid, match="a family, whose answers are explained from the log"):
-        house._on(explaining.predict("orders", [("o1", {})]))
+    row = house.shop.orders(house.today, 40).filter(pl.col("city") == "ulm").drop("returned").head(1)
+    row = row.with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")).to_dicts()[0]
+    explaining = Explaining(house.desk, explainers(house.world.blobs))
+    ((answer, why),) = house._on(explaining.predict("orders", [(row["order"], row)]))
+    assert why.answer == pytest.approx(answer.prediction, abs=1e-6)
+    assert next(part.part * part.value for part in why.parts if part.feature == "a") < 0
     house._on(explaining.close())
 
 
