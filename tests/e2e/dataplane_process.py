@@ -144,7 +144,7 @@ if __name__ == "__main__":
         low, _, high = sys.argv[4].partition("-")
         shared = listening("127.0.0.1", int(sys.argv[3]), shared=False) if high else None
         own = [] if shared is None else [str(shared.fileno())]
-        bounds = Bounds(low=int(low), high=int(high or low), busy=0.1, quiet=0.02, grow_after_s=1.0, shrink_after_s=2.0)
+        bounds = Bounds(low=int(low), high=int(high or low), busy=0.02, quiet=0.02, grow_after_s=1.0, shrink_after_s=4.0)
         supervise(lambda descriptor, place: [*command, str(descriptor), str(place), *own], bounds, shared)
     elif role == "worker":
         shared = {"listening": int(sys.argv[6])} if len(sys.argv) > 6 else {}
