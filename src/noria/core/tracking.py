@@ -88,3 +88,90 @@ class RunContents:
     params: Mapping[str, str]
     tags: Mapping[str, str]
     metrics: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedDataset:
+    """Data that runs took in, as their clients describe it.
+
+    Attributes:
+        digest: Whatever the client says tells one content from another.
+        source: Where it came from, as `source_type` writes it.
+        form: Its columns, as text; "" = nothing was said.
+        profile: Some statistics, as text.
+    """
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    form: str = ""
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedInput:
+    """A dataset that a run took in, and what for."""
+
+    dataset: TrackedDataset
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFlow:
+    """What went into a run and came out of it.
+
+    Attributes:
+        models_in: Ids of logged models.
+        models_out: Ids of logged models, with the step at which each was made.
+    """
+
+    datasets: tuple[TrackedInput, ...] = ()
+    models_in: tuple[str, ...] = ()
+    models_out: tuple[tuple[str, int], ...] = ()
+
+
+class ModelStatus(StrEnum):
+    """How far a logged model is."""
+
+    PENDING = "LOGGED_MODEL_PENDING"
+    READY = "LOGGED_MODEL_READY"
+    FAILED = "LOGGED_MODEL_UPLOAD_FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPoint:
+    """One value of a metric of a logged model, on a dataset or on none ("")."""
+
+    point: Point
+    run: str
+    dataset: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedModel:
+    """A model as a run logged it, before anybody registers it.
+
+    Attributes:
+        row: Its number in the tables.
+        id: `m-` and 32 hexadecimal digits.
+        run: The run that made it; "" = none is known.
+        artifacts: URI under which its files lie.
+        points: The newest value of each metric on each dataset, from each run.
+    """
+
+    row: int
+    id: str
+    experiment: int
+    name: str
+    type: str
+    run: str
+    status: ModelStatus
+    state: Stage
+    artifacts: str
+    created_ms: int
+    updated_ms: int
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    points: tuple[ModelPoint, ...] = ()

@@ -57,6 +57,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def equal(self, column: str, text: str) -> tuple[str, list[str]]:
+        """A test whether a `value` column is a text, in the words of the index of its beginnings (`{head}`), with its arguments."""
+        ...
+
     def matches(self, column: str) -> str:
         """A test of a text column against a regular expression, its one argument; found anywhere in it."""
         ...

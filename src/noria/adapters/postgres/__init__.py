@@ -185,6 +185,10 @@ class PostgresDialect:
         """LIKE tells upper from lower case, ILIKE does not; ESCAPE '' takes the backslash as it is."""
         return f"{column} {'LIKE' if case else 'ILIKE'} ? ESCAPE ''", pattern
 
+    def equal(self, column: str, text: str) -> tuple[str, list[str]]:
+        """An entry of an index has at most 2,704 bytes here, so that it holds the first 300 characters."""
+        return f"left({column}, 300) = ? AND {column} = ?", [text[:300], text]
+
     def matches(self, column: str) -> str:
         """A POSIX regular expression."""
         return f"{column} ~ ?"

@@ -106,6 +106,10 @@ class SqliteDialect:
             return f"{column} LIKE ?", pattern
         return f"{column} GLOB ?", "".join({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}.get(sign, sign) for sign in pattern)
 
+    def equal(self, column: str, text: str) -> tuple[str, list[str]]:
+        """An index holds whole values here."""
+        return f"{column} = ?", [text]
+
     def matches(self, column: str) -> str:
         """`re.search`, which each connection brings along."""
         return f"{column} REGEXP ?"

@@ -31,7 +31,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """Statements that lead from each format version to the next; `PRAGMA user_version` says which have run."""
 
 
-_WORDS = {"text": "TEXT", "real": "REAL", "bytes": "BLOB", "serial": "INTEGER PRIMARY KEY AUTOINCREMENT", "clustered": "WITHOUT ROWID"}
+_WORDS = {
+    "text": "TEXT",
+    "real": "REAL",
+    "bytes": "BLOB",
+    "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    "clustered": "WITHOUT ROWID",
+    "head": "value",
+}
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from noria.core.tracking import Experiment, Point, RunContents, TrackedRun
+from noria.core.tracking import Experiment, Point, RunContents, RunFlow, TrackedDataset, TrackedRun
+from noria.ports.sql import Row
 
 
 def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
@@ -60,4 +61,33 @@ def metric(point: Point) -> dict[str, Any]:
         "value": point.value if point.value == point.value else "NaN",
         "timestamp": point.at_ms,
         "step": point.step,
+    }
+
+
+def flow(value: RunFlow | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A `RunInputs` and a `RunOutputs`."""
+    if value is None:
+        return {}, {}
+    taken = [{"dataset": dataset(each.dataset), "tags": pairs(each.tags)} for each in value.datasets]
+    models = [{"model_id": model} for model in value.models_in]
+    made = [{"model_id": model, "step": step} for model, step in value.models_out]
+    inputs = {"dataset_inputs": taken, **({"model_inputs": models} if models else {})} if taken or models else {}
+    return inputs, {"model_outputs": made} if made else {}
+
+
+def dataset(value: TrackedDataset) -> dict[str, str]:
+    """A `Dataset`."""
+    said = {"name": value.name, "digest": value.digest, "source_type": value.source_type, "source": value.source}
+    more = {"schema": value.form, "profile": value.profile}
+    return said | {name: text for name, text in more.items() if text}
+
+
+def data(params: Iterable[Row], tags: Iterable[Row], metrics: Iterable[Row]) -> dict[str, Any]:
+    """A `RunData` of rows, as `noria.ledger.tracking.contents` gives them."""
+    return {
+        "metrics": [
+            {"key": key, "value": "NaN" if nan else value, "timestamp": at_ms, "step": step} for _, key, value, nan, step, at_ms in metrics
+        ],
+        "params": [{"key": key, "value": value} for _, key, value in params],
+        "tags": [{"key": key, "value": value} for _, key, value in tags],
     }

@@ -7,7 +7,7 @@ from typing import Any
 from noria.core.errors import RequestInvalid
 from noria.core.rights import Right
 from noria.core.tracking import RunStatus
-from noria.ledger.tracking import runs
+from noria.ledger.tracking import inputs, runs
 from noria.server.mlflow import forms
 from noria.server.mlflow.asked import Asked, missing
 from noria.server.mlflow.endpoints import V2, Endpoint, Tracking
@@ -29,7 +29,7 @@ def run_id(asked: Asked) -> str:
 def shown(tracking: Tracking, asked: Asked, id: str) -> dict[str, Any]:
     """A run with its contents."""
     run = runs.get(tracking.store, asked.project, id)
-    return forms.run(run, runs.of_contents(tracking.store, run))
+    return forms.run(run, runs.of_contents(tracking.store, run), *forms.flow(inputs.flows(tracking.store, [run.row]).get(run.row)))
 
 
 def create(tracking: Tracking, asked: Asked) -> dict[str, Any]:

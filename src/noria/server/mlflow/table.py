@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from noria.server.mlflow import about, artifact_parts, artifacts, entries, experiments, logging, metrics, registry, runs, versions
+from noria.server.mlflow import (
+    about,
+    artifact_parts,
+    artifacts,
+    entries,
+    experiments,
+    logging,
+    metrics,
+    registry,
+    runs,
+    searching,
+    versions,
+)
 from noria.server.mlflow.endpoints import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -16,4 +28,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *artifact_parts.ENDPOINTS,
     *registry.ENDPOINTS,
     *versions.ENDPOINTS,
+    *searching.ENDPOINTS,
 )
