@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from noria.core.errors import RequestInvalid
@@ -44,6 +44,11 @@ def query_mark(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def query_marks(parts: Mapping[str, object]) -> str:
+    """As `query_mark`, of named parts: a refused token then says which of them is another."""
+    return ",".join(f"{name}={query_mark(part)}" for name, part in parts.items())
+
+
 def page_token(query: str, after: Sequence[Mark]) -> str:
     """The token of the page behind the row with these values."""
     return base64.urlsafe_b64encode(json.dumps({"q": query, "after": list(after)}, separators=(",", ":")).encode()).decode()
@@ -66,13 +71,23 @@ def after_token(token: str | None, query: str, *, marks: int) -> tuple[Mark, ...
         said: Any = json.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as error:
         raise RequestInvalid("Invalid page token, could not base64-decode") from error
-    if not isinstance(said, dict) or not isinstance(said.get("after"), list) or len(said["after"]) != marks:
+    if not isinstance(said, dict) or not isinstance(said.get("after"), list):
         raise RequestInvalid("Invalid page token, it names no row")
-    if not all(_is_mark(each) for each in said["after"]):
-        raise RequestInvalid("Invalid page token, its values are not what rows are ordered by")
     if said.get("q") != query:
-        raise RequestInvalid("Invalid page token: it was made by another query. Ask for the first page again")
+        raise RequestInvalid(f"Invalid page token: {_difference(said.get('q'), query)}. Ask for the first page again")
+    if len(said["after"]) != marks or not all(_is_mark(each) for each in said["after"]):
+        raise RequestInvalid("Invalid page token, its values are not what rows are ordered by")
     return tuple(said["after"])
+
+
+def _difference(said: object, query: str) -> str:
+    """Which part of a query is not what the token was made by."""
+    other = said.split(",") if isinstance(said, str) else []
+    for part in query.split(","):
+        name = part.partition("=")[0]
+        if name != part and part not in other:
+            return f"{name} in the page token {'do' if name.endswith('s') else 'does'} not match what is asked"
+    return "it was made by another query"
 
 
 def _is_mark(value: object) -> bool:

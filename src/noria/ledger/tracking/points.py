@@ -36,7 +36,7 @@ def log(tx: Tx, row: int, points: Sequence[Point]) -> None:
     for point in points:
         number = numbers.get(point.key)
         if number is None:
-            number = numbers[point.key] = _number(tx, point.key)
+            number = numbers[point.key] = number_of(tx, point.key)
         nan = point.value != point.value
         value = 0.0 if nan else min(max(point.value, -LARGEST), LARGEST)
         rows.append((row, number, point.at_ms, point.step, value, int(nan)))
@@ -93,7 +93,12 @@ def thinned(sql: Sql, rows: Sequence[int], key: str, *, first: int | None, last:
     return found
 
 
-def _number(tx: Tx, key: str) -> int:
+def number_of(tx: Tx, key: str) -> int:
+    """The number of a metric's name, which it gets when it is logged first.
+
+    Raises:
+        RequestInvalid: the name is not allowed.
+    """
     rows = tx.run("SELECT id FROM noria_metric_names WHERE name = ?", (key,))
     if not rows:
         check_key(key)

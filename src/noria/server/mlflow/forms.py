@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from noria.core.tracking import Experiment, Point, RunContents, RunFlow, TrackedDataset, TrackedRun
+from noria.core.tracking import Experiment, LoggedModel, ModelPoint, Point, RunContents, RunFlow, TrackedDataset, TrackedRun
 from noria.ports.sql import Row
 
 
@@ -91,3 +91,25 @@ def data(params: Iterable[Row], tags: Iterable[Row], metrics: Iterable[Row]) -> 
         "params": [{"key": key, "value": value} for _, key, value in params],
         "tags": [{"key": key, "value": value} for _, key, value in tags],
     }
+
+
+def logged_model(value: LoggedModel) -> dict[str, Any]:
+    """A `LoggedModel`."""
+    info = {
+        "model_id": value.id,
+        "experiment_id": str(value.experiment),
+        "name": value.name,
+        "creation_timestamp_ms": value.created_ms,
+        "last_updated_timestamp_ms": value.updated_ms,
+        "artifact_uri": value.artifacts,
+        "status": value.status,
+        "tags": pairs(value.tags),
+    }
+    more = {"model_type": value.type, "source_run_id": value.run}
+    data = {"params": pairs(value.params), "metrics": [_model_metric(each, value.id) for each in value.points]}
+    return {"info": info | {name: text for name, text in more.items() if text}, "data": data}
+
+
+def _model_metric(each: ModelPoint, model: str) -> dict[str, Any]:
+    about = {"model_id": model, "run_id": each.run, "dataset_name": each.dataset, "dataset_digest": each.digest}
+    return metric(each.point) | {name: text for name, text in about.items() if text}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from noria.core.errors import RequestInvalid
 from noria.core.rights import Right
 from noria.core.tracking import Point
-from noria.ledger.tracking import points, runs
+from noria.ledger.tracking import logged_models, points, runs
 from noria.ledger.tracking.rules import BATCH_ALL, BATCH_METRICS, BATCH_PARAMS, BATCH_TAGS
 from noria.ports.sql import Tx, Work
 from noria.server.mlflow.asked import Asked, Fields, missing
@@ -18,6 +18,9 @@ from noria.server.mlflow.runs import run_id
 def log_metric(tracking: Tracking, asked: Asked) -> Work[None]:
     """One point."""
     id, point, project = run_id(asked), point_of(asked.fields), asked.project
+    if asked.fields.values.get("model_id"):
+        measured = (_measured(asked.fields, point),)
+        return lambda tx: _log_measured(tx, runs.open_row(tx, project, id), (point,), measured)
     return lambda tx: points.log(tx, runs.open_row(tx, project, id), (point,))
 
 
@@ -36,7 +39,9 @@ def set_tag(tracking: Tracking, asked: Asked) -> Work[None]:
 def log_batch(tracking: Tracking, asked: Asked) -> Work[None]:
     """Parameters, then points, then tags; all or none."""
     id = run_id(asked)
-    logged = [point_of(one) for one in asked.fields.items("metrics")]
+    given = asked.fields.items("metrics")
+    logged = [point_of(one) for one in given]
+    measured = [_measured(one, point) for one, point in zip(given, logged, strict=True) if one.values.get("model_id")]
     params, tags = asked.fields.pairs("params"), asked.fields.pairs("tags")
     _check_sizes(len(logged), len(params), len(tags))
     _check_distinct(params)
@@ -45,7 +50,7 @@ def log_batch(tracking: Tracking, asked: Asked) -> Work[None]:
         row = runs.open_row(tx, asked.project, id)
         runs.log_params(tx, row, id, params)
         if logged:
-            points.log(tx, row, logged)
+            _log_measured(tx, row, logged, measured)
         runs.set_tags(tx, row, tags)
 
     return work
@@ -66,6 +71,17 @@ def point_of(fields: Fields) -> Point:
     if whole is None:
         raise missing(f"{fields.path}timestamp")
     return Point(key, number, fields.integer("step", 0) or 0, whole)
+
+
+def _measured(fields: Fields, point: Point) -> tuple[str, Point, str, str]:
+    """A point with the logged model that it was measured on, and on which dataset."""
+    return fields.text("model_id"), point, fields.text("dataset_name"), fields.text("dataset_digest")
+
+
+def _log_measured(tx: Tx, row: int, logged: Sequence[Point], measured: Sequence[tuple[str, Point, str, str]]) -> None:
+    points.log(tx, row, logged)
+    if measured:
+        logged_models.measure(tx, row, measured)
 
 
 def _check_sizes(metrics: int, params: int, tags: int) -> None:

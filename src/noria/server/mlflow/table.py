@@ -8,6 +8,7 @@ from noria.server.mlflow import (
     artifacts,
     entries,
     experiments,
+    logged_models,
     logging,
     metrics,
     registry,
@@ -29,4 +30,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *registry.ENDPOINTS,
     *versions.ENDPOINTS,
     *searching.ENDPOINTS,
+    *logged_models.ENDPOINTS,
 )
