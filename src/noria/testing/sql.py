@@ -140,6 +140,13 @@ class SqlContract:
         test, arg = sql.dialect.like("name", pattern, case=case)
         assert {name for (name,) in sql.read(f"SELECT name FROM noria_metric_names WHERE {test}", (arg,))} == found
 
+    def test_values_are_found_whole_however_long_they_are(self, sql: Store) -> None:
+        texts = ["a", "a" * 8_000, "a" * 7_999 + "b", "ü" * 300]
+        sql.write(lambda tx: tx.many("INSERT INTO noria_tags VALUES (?, 'k', ?)", list(enumerate(texts))))
+        for n, text in enumerate(texts):
+            test, args = sql.dialect.equal("value", text)
+            assert sql.read(f"SELECT run FROM noria_tags WHERE {test}", args) == [(n,)]
+
     def test_regular_expressions_are_found_anywhere(self, sql: Store) -> None:
         sql.write(lambda tx: tx.many("INSERT INTO noria_metric_names (name) VALUES (?)", [("val_loss",), ("loss2",)]))
         query = f"SELECT name FROM noria_metric_names WHERE {sql.dialect.matches('name')}"

@@ -15,6 +15,9 @@ EQUAL = ("=", "!=")
 TEXTUAL = ("=", "!=", "LIKE", "ILIKE")
 LISTED = ("=", "!=", "LIKE", "ILIKE", "IN", "NOT IN")
 NULLS = ("IS NULL", "IS NOT NULL")
+PATTERN_LIMIT = 5_000
+"""Characters of a pattern; databases refuse longer ones in their own words."""
+ORDER_LIMIT = 20
 _SIXTY_FOUR_BITS = 2**63
 
 Value = str | int | float | tuple[str, ...] | None
@@ -137,6 +140,8 @@ def parse_order(texts: Iterable[str], target: Target) -> tuple[Order, ...]:
     """
     given = list(texts)
     found: list[Order] = []
+    if len(given) > ORDER_LIMIT:
+        raise RequestInvalid(f"Invalid order_by clause: it has {len(given)} keys; {ORDER_LIMIT} are taken")
     for text in given:
         name, ascending = order_of(text)
         kind, key = _meant(name, target)
@@ -171,6 +176,8 @@ def _clause(said: Said, target: Target) -> Clause:
     if said.operator not in takes.ops or in_list != (said.operator in ("IN", "NOT IN")):
         name = f"{said.name.entity or 'attributes'}.{key}"[:500]
         raise RequestInvalid(target.wrong_op.format(op=said.operator[:50], ops=takes.ops, name=name))
+    if said.operator.endswith("LIKE") and len(str(value)) > PATTERN_LIMIT:
+        raise RequestInvalid(f"Invalid pattern: it has {len(str(value))} characters; {PATTERN_LIMIT} are taken")
     if said.operator == "RLIKE":
         _check_pattern(str(value))
     return Clause(kind, stored, said.operator, value)

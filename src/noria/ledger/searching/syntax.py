@@ -9,7 +9,7 @@ from noria.ledger.searching.words import Word, unquoted, words_of
 
 CLAUSES_LIMIT = 100
 LIST_LIMIT = 5_000
-"""Values of one list: a database takes some ten thousand arguments."""
+"""Values of all lists: a database takes some ten thousand arguments."""
 
 _KEYWORDS = ("AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE", "RLIKE", "TRUE", "FALSE")
 
@@ -76,7 +76,7 @@ class _Reading:
     """Where the reader is in a filter's words."""
 
     def __init__(self, words: list[Word], text: str, wrong: str) -> None:
-        self.words, self.text, self.wrong, self.at = words, text, wrong, 0
+        self.words, self.text, self.wrong, self.at, self.values = words, text, wrong, 0, 0
 
     def is_done(self) -> bool:
         return self.at >= len(self.words)
@@ -134,8 +134,9 @@ class _Reading:
                 "While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list: "
                 f"({', '.join(each.said for each in found)})"
             )
-        if len(found) > LIST_LIMIT:
-            raise RequestInvalid(f"A list in the query has {len(found)} values; {LIST_LIMIT} are taken")
+        self.values += len(found)
+        if self.values > LIST_LIMIT:
+            raise RequestInvalid(f"The lists in the query have {self.values} values; {LIST_LIMIT} are taken")
         return tuple(unquoted(each.said) for each in found)
 
     def conjunction(self) -> None:

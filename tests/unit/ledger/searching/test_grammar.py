@@ -108,6 +108,7 @@ def test_a_filter_of_runs_is_read(text, clauses):
         (" AND ".join(["tags.a = 'b'"] * 101), "more than 100 clauses"),
         ("run_id IN (" + "'a'," * 5_001 + ")", "5000 are taken"),
         ("tags.a = '" + "a" * 200_000 + "'", "200000 are read"),
+        ("tags.a LIKE '" + "a" * 5_001 + "'", "5000 are taken"),
     ],
 )
 def test_another_filter_is_refused_with_what_is_wrong(text, message):
@@ -208,6 +209,11 @@ def test_another_order_is_refused(text, message):
     with pytest.raises(RequestInvalid) as refused:
         parse_order([text], RUNS)
     assert message in refused.value.message
+
+
+def test_an_order_has_so_many_keys_and_no_more():
+    with pytest.raises(RequestInvalid, match="20 are taken"):
+        parse_order([f"metrics.m{n}" for n in range(21)], RUNS)
 
 
 def test_a_key_stands_in_an_order_once_under_whatever_name():

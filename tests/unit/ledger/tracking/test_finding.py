@@ -226,7 +226,7 @@ def test_pages_put_together_are_what_a_loop_over_all_runs_finds(house, monkeypat
 
 
 def test_runs_that_come_and_go_between_two_pages_shift_nothing(house):
-    sql, places, known = house
+    sql, places, _ = house
     wanted = {"experiments": places[:1], "order": ["metrics.m"], "limit": 20}
     first, token = finding.find(sql, "default", Wanted(**wanted))
     rest, _ = finding.find(sql, "default", Wanted(**wanted | {"limit": 1_000}, after=token))
