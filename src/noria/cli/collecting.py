@@ -73,8 +73,10 @@ def _told(found: Collected) -> str:
     lines = [f"{verb} [bold]{spoken_bytes(found.size_bytes)}[/] in {found.blobs:,} blobs"]
     lines += [f"  {spoken_bytes(one.size_bytes):>10}  {escape(one.kind)} ({one.blobs:,})" for one in found.kinds]
     purged = found.purged
-    if purged.runs or purged.experiments:
-        lines.append(f"{'would purge' if found.dry else 'purged'} {purged.runs:,} deleted runs and {purged.experiments:,} experiments")
+    if purged.runs or purged.experiments or purged.models:
+        lines.append(
+            f"{'would purge' if found.dry else 'purged'} {purged.runs:,} deleted runs, {purged.models:,} logged models and {purged.experiments:,} experiments"
+        )
     if purged.kept_runs:
         lines.append(f"{purged.kept_runs:,} deleted runs stay: registered versions came from them")
     lines.append(f"{spoken_bytes(found.kept_bytes)} in {found.kept_blobs:,} blobs are named and stay")

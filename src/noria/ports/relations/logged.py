@@ -39,6 +39,7 @@ LOGGED = (
             model BIGINT NOT NULL, metric BIGINT NOT NULL, at_ms BIGINT NOT NULL, step BIGINT NOT NULL, run BIGINT NOT NULL,
             value {real} NOT NULL, nan SMALLINT NOT NULL, dataset {text} NOT NULL, digest {text} NOT NULL,
             PRIMARY KEY (model, metric, at_ms, step, run, dataset, digest)) {clustered}""",
+        "CREATE INDEX noria_logged_model_points_by_run ON noria_logged_model_points (run)",
         "CREATE INDEX noria_logged_model_points_by_value ON noria_logged_model_points (metric, nan, value, model)",
     ),
 )

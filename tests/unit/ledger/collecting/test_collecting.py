@@ -16,6 +16,7 @@ from noria.ledger.artifacts import index
 from noria.ledger.artifacts.index import Artifact
 from noria.ledger.collecting.purging import OF_RUNS, Purged
 from noria.ledger.collecting.sweep import collect
+from noria.ledger.tracking import logged_models
 from noria.ports.records import Put
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -57,6 +58,9 @@ class Store:
             tx.run("INSERT INTO noria_tags VALUES (?, 'who', 'ada')", (number,))
             tx.run("INSERT INTO noria_points VALUES (?, 1, 1, 1, 0.5, 0)", (number,))
             tx.run("INSERT INTO noria_latest VALUES (?, 1, 0.5, 0, 1, 1)", (number,))
+            tx.run("INSERT INTO noria_inputs VALUES (?, 1, '', '{}')", (number,))
+            tx.run("INSERT INTO noria_run_models VALUES (?, 'out', 'm-1', 0)", (number,))
+            tx.run("INSERT INTO noria_logged_model_points VALUES (1, 1, 1, 1, ?, 0.5, 0, '', '')", (number,))
 
         self.sql.write(work)
         digest = self.keep(f"of {id}".encode())
@@ -163,6 +167,24 @@ def test_content_that_another_run_has_too_stays(store):
     assert store.collect(older_than=timedelta(days=30), dry=True).blobs == 0
     assert store.collect(older_than=timedelta(days=30)).purged.runs == 1
     assert shared in store.all()
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_deleted_models_go_with_their_artifacts_unless_they_are_registered(store, registered):
+    store.experiment(0, deleted=None)
+    id = store.sql.write(lambda tx: logged_models.create(tx, "default", 0, now_ms=1, params=[("p", "1")], tags=[("t", "1")]))
+    digest = store.keep(b"a model")
+    store.artifact(f"0/models/{id}/artifacts/model.txt", digest)
+    assert store.collect(older_than=timedelta(days=30)).purged == Purged()
+    store.sql.write(lambda tx: logged_models.delete(tx, "default", id, now_ms=ms(LONG_AGO)))
+    if registered:
+        columns = "model, number, description, person, stage, source, location, run, run_link, model_id, created_ms, updated_ms"
+        row = (1, 1, "", "ada", "None", "", "elsewhere", "", "", id, 1, 1)
+        store.sql.write(lambda tx: tx.run(f"INSERT INTO noria_model_versions ({columns}) VALUES ({', '.join('?' * 12)})", row))
+    assert store.collect(older_than=timedelta(days=30)).purged == Purged(models=0 if registered else 1)
+    assert store.all() == ({digest} if registered else set())
+    for table in ("noria_logged_models", "noria_logged_model_params", "noria_logged_model_tags"):
+        assert len(store.sql.read(f"SELECT 1 FROM {table}")) == int(registered), table
 
 
 @pytest.mark.parametrize("named", [("old", "elsewhere"), ("", "mlflow-artifacts:/0/old/artifacts/model")])
