@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from noria import __version__
 from noria.app.settings import Settings, token
 from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
@@ -17,6 +18,7 @@ from noria.core.moments import from_ms
 from noria.core.performance import RealisedQuality
 from noria.core.registry import Brought, Deployment
 from noria.ledger.book import Ledger
+from noria.loop.mirrored import Mirror
 from noria.ports import wire
 from noria.ports.clock import Clock
 from noria.ports.records import Records
@@ -52,6 +54,7 @@ class ControlServices:
         self._world = world
         self._delays: dict[str, timedelta] = {}
         self._wheel = wheel
+        self.house = Mirror(world, self.promote, noria=__version__)
 
     @cached_property
     def alerts(self) -> AlertVerbs:

@@ -37,7 +37,12 @@ def main(arguments: list[str]) -> None:
         threading.Thread(target=machinery.run, args=(services,), name="machinery", daemon=True).start()
         threading.Thread(target=flusher.run, name="flusher", daemon=True).start()
         tracking = Tracking(
-            store=world.store, ledger=world.ledger, blobs=world.blobs, wall=world.wall, direct_downloads=settings.direct_downloads
+            store=world.store,
+            ledger=world.ledger,
+            blobs=world.blobs,
+            wall=world.wall,
+            direct_downloads=settings.direct_downloads,
+            house=services.house,
         )
         alone = settings.on_loopback
         hosts = LOOPBACK_HOSTS if alone else None

@@ -87,13 +87,11 @@ class Aliases:
         return int(rows[0][0]) if rows and rows[0][0] else None
 
 
-def pointed(
-    tx: Tx, ledger: Ledger, who: Who, place: reading.Place, alias: str, number: int | None, *, reason: str, quiet: bool = False
-) -> None:
+def pointed(tx: Tx, ledger: Ledger | None, who: Who, place: reading.Place, alias: str, number: int | None, *, reason: str) -> None:
     """Point an alias at a version or (None) at nothing, with its line of history; the model's row is locked.
 
     Args:
-        quiet: The ledger has its line already.
+        ledger: None = it has its own line already.
     """
     found = tx.run("SELECT number FROM noria_model_aliases WHERE model = ? AND alias = ?", (place.row, alias))
     before = int(found[0][0]) if found else None
@@ -110,4 +108,4 @@ def pointed(
             (place.row, alias, number),
         )
         announce(tx, who, entity, "created", {"name": place.name, "alias": alias, "version": str(number)})
-    moved(tx, None if quiet else ledger, who, place.row, place.name, "alias", alias, str(before or ""), str(number or ""), reason)
+    moved(tx, ledger, who, place.row, place.name, "alias", alias, str(before or ""), str(number or ""), reason)

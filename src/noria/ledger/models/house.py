@@ -24,6 +24,14 @@ class House(Protocol):
         """
         ...
 
+    def place(self, name: str, number: int) -> None:
+        """Make the folder of a version that a client is about to load, if it is not there yet.
+
+        Raises:
+            NotAllowed: it has no files of its own.
+        """
+        ...
+
 
 class NullHouse:
     """No loop and no deployment stands behind the registry."""
@@ -32,4 +40,7 @@ class NullHouse:
         """Nothing."""
 
     def promote(self, name: str, number: int, *, by: str, reason: str) -> None:
+        """Nothing."""
+
+    def place(self, name: str, number: int) -> None:
         """Nothing."""

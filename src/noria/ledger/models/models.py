@@ -149,12 +149,15 @@ def insert(tx: Tx, who: Who, name: str, *, description: str, tags: Mapping[str, 
     return int(made[0][0])
 
 
-def announced_model(tx: Tx, ledger: Ledger, who: Who, name: str, *, description: str, tags: Mapping[str, str]) -> None:
-    """File that a model or a prompt was made, and tell the webhooks."""
+def announced_model(tx: Tx, ledger: Ledger | None, who: Who, name: str, *, description: str, tags: Mapping[str, str]) -> None:
+    """File that a model or a prompt was made (unless the ledger is None: it has its own line), and tell the webhooks."""
     prompt = is_prompt(tags)
     shown = {key: value for key, value in tags.items() if not prompt or key not in OF_PROMPTS}
     announce(tx, who, "prompt" if prompt else "registered_model", "created", {"name": name, "tags": shown, "description": description})
-    note(tx, ledger, who, f"{_kind(prompt)}.created", name, reasons=(description.splitlines()[0][:200] if description else "registered",))
+    if ledger is not None:
+        note(
+            tx, ledger, who, f"{_kind(prompt)}.created", name, reasons=(description.splitlines()[0][:200] if description else "registered",)
+        )
 
 
 def put_tags(tx: Tx, row: int, tags: Mapping[str, str]) -> None:

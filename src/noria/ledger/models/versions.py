@@ -259,16 +259,19 @@ def insert(
 
 
 def announced(
-    tx: Tx, ledger: Ledger, who: Who, name: str, number: int, source: Source, *, description: str, tags: Mapping[str, str]
+    tx: Tx, ledger: Ledger | None, who: Who, name: str, number: int, source: Source, *, description: str, tags: Mapping[str, str]
 ) -> None:
-    """File that a version was registered, and tell the webhooks."""
+    """File that a version was registered (unless the ledger is None: it has its own line), and tell the webhooks."""
     told = {"name": name, "version": str(number), "description": description or None}
     if is_prompt(tags):
         shown = {key: value for key, value in tags.items() if key not in OF_PROMPTS}
         announce(tx, who, "prompt_version", "created", {**told, "template": tags.get(PROMPT_TEXT, ""), "tags": shown})
-        note(tx, ledger, who, "prompt.written", name, number, reasons=(f"v{number} written",))
+        if ledger is not None:
+            note(tx, ledger, who, "prompt.written", name, number, reasons=(f"v{number} written",))
         return
     announce(tx, who, "model_version", "created", {**told, "source": source.source, "run_id": source.run or None, "tags": dict(tags)})
+    if ledger is None:
+        return
     origin = f"from run {source.run}" if source.run else f"from {source.source[:200]}"
     note(tx, ledger, who, "version.registered", name, number, reasons=(f"v{number} registered, {origin}",))
 

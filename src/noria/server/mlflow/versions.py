@@ -66,6 +66,7 @@ def search(tracking: Tracking, asked: Asked) -> dict[str, Any]:
 def download_uri(tracking: Tracking, asked: Asked) -> dict[str, Any]:
     """Where its files are."""
     found = versions(tracking).get(asked.project, *_place(asked))
+    tracking.house.place(found.name, found.number)
     return {"artifact_uri": found.location or found.source}
 
 

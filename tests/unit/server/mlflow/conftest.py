@@ -40,6 +40,12 @@ def tracking(store, tmp_path):
 
 
 @pytest.fixture
+def serve():
+    """A server of the protocol for an application that a test makes itself."""
+    return serving
+
+
+@pytest.fixture
 def url(tracking):
     """Where the protocol answers."""
     with serving(MlflowApp(tracking, ENDPOINTS, callers=lambda headers: LOCAL, hosts=("127.0.0.1",))) as url:
