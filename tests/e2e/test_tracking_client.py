@@ -135,11 +135,15 @@ def test_a_training_that_is_killed_is_told_whole_and_as_killed(home):
 
 
 def test_runs_are_shown_compared_and_made_again_with_another_parameter(home):
-    (home.folder / "short.py").write_text(
-        "import sys\nimport noria as nr\n"
+    script = (
+        "import noria as nr\n"
         "with nr.run('short', experiment='kill', params={'lr': 0.1}, system_every_s=0) as run:\n"
         "    run.log(loss=run.config['lr'] * 2)\n    print(run.id)\n"
     )
+    (home.folder / "short.py").write_text(script)
+    for words in (("init", "-q"), ("add", "short.py"), ("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "one")):
+        subprocess.run(["git", "-C", str(home.folder), *words], check=True, env=home.environment)
+    (home.folder / "short.py").write_text(script + "# uncommitted\n")
     first = subprocess.run(
         [sys.executable, "short.py"], cwd=home.folder, env=home.environment, capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -159,5 +163,8 @@ def test_runs_are_shown_compared_and_made_again_with_another_parameter(home):
     differences = home.command("runs", "compare", first, second)[1]["differences"]
     assert differences["params.lr"] == ["0.1", "0.5"]
     assert differences["tags.noria.clone_of"] == [None, first]
+    (home.folder / "short.py").write_text("raise SystemExit('another version')\n")
+    code, told = home.command("runs", "clone", first, "--exact")
+    assert (code, "uncommitted" in (home.folder.parent / told["folder"] / "short.py").read_text()) == (0, True)
     code, told = home.command("runs", "show", "nobody")
     assert (code, told["error"]["code"]) == (1, "not-found")

@@ -36,8 +36,22 @@ def points(at_ms: int, step: int, values: Mapping[str, Any]) -> bytes:
     Raises:
         TypeError, ValueError: a value is no number, or the step no whole one.
     """
-    told = ",".join([f"{_quoted.get(key) or _quote(key)}:{_number(float(value))}" for key, value in values.items()])
+    told = ",".join(
+        [
+            f"{_quoted.get(key) or _quote(key)}:{_number(value if type(value) is float else as_float(value))}"
+            for key, value in values.items()
+        ]
+    )
     return f'{{"at":{at_ms},"log":{{{told}}},"step":{step:d}}}'.encode("utf-8", "replace")
+
+
+def as_float(value: Any) -> float:
+    """The number that a value stands for; a tensor's own way is asked first, which minds no gradients.
+
+    Raises:
+        TypeError, ValueError: it stands for none.
+    """
+    return float(value.item() if hasattr(value, "item") else value)
 
 
 def _number(value: float) -> str:

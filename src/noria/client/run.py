@@ -17,7 +17,7 @@ from typing import Any
 
 from noria.client import captured, ending, figures, files, place
 from noria.client.companion import Companion
-from noria.client.entries import FINISHED, entry, points
+from noria.client.entries import FINISHED, as_float, entry, points
 from noria.client.observing import Observing
 from noria.client.sender import EXIT_S, Sender, sender_of
 from noria.client.spool import Spool
@@ -258,7 +258,7 @@ class Run(Observing):
         found = {}
         for name, value in values.items():
             try:
-                found[str(name)] = float(value)
+                found[str(name)] = as_float(value)
             except Exception as error:  # noqa: BLE001 - `float` runs a foreign type's code
                 if name not in self._complained:
                     self._complained.add(name)

@@ -8,6 +8,7 @@ in memory, up to `WAITING_LIMIT` entries; what is beyond that is counted.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -25,6 +26,8 @@ OWNER = ".owner"
 """Ending of a file in the run's folder, locked by a process that began or resumed the run until it has said how the run ended."""
 ROLL_BYTES = 16 << 20
 """A file that is longer is followed by another, so that what was sent can be removed."""
+LEFT_FREE_BYTES = 64 << 20
+"""A disk with less free (or than a twentieth of it) gets no further file: checkpoints need the place."""
 WAITING_LIMIT = 10_000
 """Entries that wait in memory while the disk takes none."""
 
@@ -133,6 +136,9 @@ class Spool:
     def _roll(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._let_go()
+        disk = os.statvfs(self.folder)
+        if disk.f_bavail * disk.f_frsize < min(LEFT_FREE_BYTES, disk.f_blocks * disk.f_frsize // 20):
+            raise OSError(errno.ENOSPC, "the disk is nearly full, and what is left belongs to the training")
         self._sequence += 1
         self._prefix = self._prefix or f"{time.time_ns():019d}-{os.getpid()}-{os.urandom(4).hex()}"
         name = f"{self._prefix}-{self._sequence:06d}{SUFFIX}"

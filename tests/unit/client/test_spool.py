@@ -151,6 +151,19 @@ def test_a_disk_that_takes_nothing_fills_the_memory_then_drops_are_counted_and_t
     assert all_of(spool.folder) == [b"0", b"1", b"2", b"later"]
 
 
+def test_the_last_of_a_disk_is_left_to_the_training(tmp_path, monkeypatch):
+    disk = os.statvfs(tmp_path)
+    nearly_full = os.statvfs_result([*disk[:4], (32 << 20) // disk.f_frsize, *disk[5:]])
+    spool = Spool(tmp_path / "run", roll_bytes=1)
+    monkeypatch.setattr(os, "statvfs", lambda path: nearly_full)
+    assert spool.append(b"waits")
+    assert spool.waiting() == [b"waits"]
+    monkeypatch.undo()
+    assert spool.append(b"next")
+    spool.close()
+    assert all_of(spool.folder) == [b"waits", b"next"]
+
+
 def test_a_full_disk_leaves_no_torn_entry_behind(tmp_path):
     """A file-size limit cuts a write short exactly as a full disk does."""
     code = (
