@@ -114,5 +114,5 @@ def test_a_deleted_run_can_be_restored_with_its_files_until_it_is_collected(plan
     plane.post(f"{runs}delete", run_id=id)
     world = build(plane.settings)
     freed = collect(world, grace=timedelta(), older_than=timedelta(), by="ada")
-    assert [(one.kind, one.blobs, one.size_bytes) for one in freed.kinds] == [("artifacts of deleted runs", 1, 5)]
+    assert [(one.kind, one.blobs, one.size_bytes) for one in freed.kinds] == [("artifacts of what was deleted", 1, 5)]
     assert plane.http.get(path).status_code == plane.http.get(f"{runs}get", params={"run_id": id}).status_code == 404

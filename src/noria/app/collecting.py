@@ -41,8 +41,17 @@ def collect(
             loop="",
             subject="blobs",
             by=by,
-            reasons=(f"freed {collected.size_bytes:,} bytes in {collected.blobs:,} blobs", f"purged {purged.runs:,} deleted runs"),
-            numbers={"size_bytes": float(collected.size_bytes), "blobs": float(collected.blobs), "runs": float(purged.runs), **numbers},
+            reasons=(
+                f"freed {collected.size_bytes:,} bytes in {collected.blobs:,} blobs",
+                f"purged {purged.runs:,} deleted runs and {purged.models:,} logged models",
+            ),
+            numbers={
+                "size_bytes": float(collected.size_bytes),
+                "blobs": float(collected.blobs),
+                "purged_runs": float(purged.runs),
+                "purged_models": float(purged.models),
+                **numbers,
+            },
         )
         world.ledger.write(event)
     return collected

@@ -24,7 +24,7 @@ from noria.ledger.collecting.sweep import Collected
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how much would go, and what.")] = False,
     older_than: Annotated[
-        str, typer.Option("--older-than", help="Also purge runs and experiments that were deleted longer ago: 30d, 12h …")
+        str, typer.Option("--older-than", help="Also purge runs, logged models and experiments that were deleted longer ago: 30d, 12h …")
     ] = "",
     grace: Annotated[
         str, typer.Option("--grace", help="Blobs that were put since stay: who put them may not have filed yet what names them.")
@@ -73,12 +73,11 @@ def _told(found: Collected) -> str:
     lines = [f"{verb} [bold]{spoken_bytes(found.size_bytes)}[/] in {found.blobs:,} blobs"]
     lines += [f"  {spoken_bytes(one.size_bytes):>10}  {escape(one.kind)} ({one.blobs:,})" for one in found.kinds]
     purged = found.purged
-    if purged.runs or purged.experiments or purged.models:
-        lines.append(
-            f"{'would purge' if found.dry else 'purged'} {purged.runs:,} deleted runs, {purged.models:,} logged models and {purged.experiments:,} experiments"
-        )
-    if purged.kept_runs:
-        lines.append(f"{purged.kept_runs:,} deleted runs stay: registered versions came from them")
+    if purged.runs or purged.models or purged.experiments:
+        verb = "would purge" if found.dry else "purged"
+        lines.append(f"{verb} {purged.runs:,} deleted runs, {purged.models:,} logged models and {purged.experiments:,} experiments")
+    if purged.kept:
+        lines.append(f"{purged.kept:,} deleted runs and models stay: registered versions came from them")
     lines.append(f"{spoken_bytes(found.kept_bytes)} in {found.kept_blobs:,} blobs are named and stay")
     if found.young_blobs:
         lines.append(f"{spoken_bytes(found.young_bytes)} in {found.young_blobs:,} blobs are too young to tell; see --grace")

@@ -22,7 +22,7 @@ GRACE = timedelta(days=1)
 """A blob that was put or renewed since stays: whoever put it may not have filed yet what names it."""
 
 BROKEN = "broken uploads"
-OF_RUNS = "artifacts of deleted runs"
+DELETED = "artifacts of what was deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +105,13 @@ def collect(
 
 
 def _swept(
-    old: list[Held], blobs: BlobStore, cutoff: datetime, of_runs: frozenset[str], *, dry: bool, told: Told
+    old: list[Held], blobs: BlobStore, cutoff: datetime, of_purged: frozenset[str], *, dry: bool, told: Told
 ) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
     gone: list[tuple[str, int]] = []
     failed: list[str] = []
     for n, one in enumerate(old):
         told("looking closer" if dry else "deleting", n / len(old))
-        kind = OF_RUNS if one.digest in of_runs else kind_of(one.digest, blobs)
+        kind = DELETED if one.digest in of_purged else kind_of(one.digest, blobs)
         try:
             if dry or blobs.delete(one.digest, before=cutoff):
                 gone.append((kind, one.size_bytes))

@@ -13,11 +13,13 @@ from noria.ledger.artifacts import index
 from noria.ledger.artifacts.index import Artifact
 from noria.ledger.artifacts.paths import file_path, joined, kept_here, safe
 from noria.ledger.models import reading
-from noria.ledger.tracking import runs
+from noria.ledger.tracking import logged_models, runs
 from noria.ports.incoming import Incoming
 from noria.server.mlflow.asked import Asked
 from noria.server.mlflow.endpoints import ARTIFACTS, V2, Endpoint, Tracking
 from noria.server.mlflow.transfer import answered, apart, received, said_digest, sent, told_if_full
+
+_OF_MODEL = f"{V2}logged-models/{{model_id}}/artifacts"
 
 PAGE = 1_000
 """Files of a listing by run; the proxy's own listing has no pages."""
@@ -65,6 +67,13 @@ async def of_version(tracking: Tracking, asked: Asked, receive: Receive, send: S
     await _out(tracking, asked, joined(_here(version.location), path), receive, send)
 
 
+async def of_logged_model(tracking: Tracking, asked: Asked, receive: Receive, send: Send) -> None:
+    """A file of a logged model, for a page."""
+    path = asked.fields.text("artifact_file_path", required=True)
+    model = await apart(logged_models.get, tracking.store, asked.project, asked.names["model_id"])
+    await _out(tracking, asked, joined(_here(model.artifacts), path), receive, send)
+
+
 def listed(tracking: Tracking, asked: Asked) -> dict[str, Any]:
     """What a folder holds, each by its name in it."""
     return {"files": _files(tracking, asked, safe(asked.fields.text("path")), "")}
@@ -74,6 +83,12 @@ def listed_of_run(tracking: Tracking, asked: Asked) -> dict[str, Any]:
     """What a folder of a run holds, each by its path in the run."""
     run = runs.get(tracking.store, asked.project, asked.fields.text("run_id") or asked.fields.text("run_uuid", required=True))
     return {"root_uri": run.artifacts, **folder_of(tracking, asked, run.artifacts, asked.fields.text("path"))}
+
+
+def listed_of_logged_model(tracking: Tracking, asked: Asked) -> dict[str, Any]:
+    """What a folder of a logged model holds, each by its path in the model."""
+    model = logged_models.get(tracking.store, asked.project, asked.names["model_id"])
+    return {"root_uri": model.artifacts, **folder_of(tracking, asked, model.artifacts, asked.fields.text("artifact_directory_path"))}
 
 
 def folder_of(tracking: Tracking, asked: Asked, uri: str, path: str) -> dict[str, Any]:
@@ -144,6 +159,8 @@ ENDPOINTS = (
     Endpoint(method="DELETE", path=f"{ARTIFACTS}artifacts/{{path:path}}", handler=deleted, right=Right.CONTRIBUTE),
     Endpoint(method="GET", path=f"{ARTIFACTS}artifacts", handler=listed, right=Right.VIEW),
     Endpoint(method="GET", path=f"{V2}artifacts/list", handler=listed_of_run, right=Right.VIEW),
+    Endpoint(method="GET", path=f"{_OF_MODEL}/directories", handler=listed_of_logged_model, right=Right.VIEW),
+    Endpoint(method="GET", path=f"{_OF_MODEL}/files", handler=of_logged_model, right=Right.VIEW, streams=True, ajax=True),
     Endpoint(method="GET", path="/get-artifact", handler=of_run, right=Right.VIEW, streams=True),
     Endpoint(method="GET", path="/model-versions/get-artifact", handler=of_version, right=Right.VIEW, streams=True),
     Endpoint(method="POST", path=f"{V2}upload-artifact", handler=upload_to_run, right=Right.CONTRIBUTE, streams=True, ajax=True),

@@ -14,7 +14,7 @@ from noria.adapters.sqlite import Sqlite
 from noria.core.ids import digest_of
 from noria.ledger.artifacts import index
 from noria.ledger.artifacts.index import Artifact
-from noria.ledger.collecting.purging import OF_RUNS, Purged
+from noria.ledger.collecting.purging import OF_MODELS, OF_RUNS, Purged
 from noria.ledger.collecting.sweep import collect
 from noria.ledger.tracking import logged_models
 from noria.ports.records import Put
@@ -65,6 +65,21 @@ class Store:
         self.sql.write(work)
         digest = self.keep(f"of {id}".encode())
         self.artifact(f"{experiment}/{id}/artifacts/x", digest)
+        return digest
+
+    def model(self, id, experiment, deleted=None):
+        row = (id, experiment, id, "", "", "READY", "deleted" if deleted else "active", f"mlflow-artifacts:/{experiment}/models/{id}", 1, 1)
+        columns = "id, experiment, name, type, run, status, state, artifacts, created_ms, updated_ms, deleted_ms"
+        query = f"INSERT INTO noria_logged_models ({columns}) VALUES ({', '.join('?' * 11)}) RETURNING row"
+
+        def work(tx):
+            ((number,),) = tx.run(query, (*row, deleted and ms(deleted)))
+            tx.run("INSERT INTO noria_logged_model_params VALUES (?, 'lr', '0.1')", (number,))
+            tx.run("INSERT INTO noria_logged_model_tags VALUES (?, 'who', 'ada')", (number,))
+
+        self.sql.write(work)
+        digest = self.keep(f"of {id}".encode())
+        self.artifact(f"{experiment}/models/{id}/MLmodel", digest)
         return digest
 
     def collect(self, **how):
@@ -150,13 +165,29 @@ def test_deleted_runs_stay_until_they_are_purged_and_then_go_with_all_that_was_l
     assert store.all() == {old, new, live, inside}
     found = store.collect(older_than=timedelta(days=30))
     assert told.purged == found.purged == Purged(runs=2, experiments=1)
-    assert told.kinds == found.kinds and [(one.kind, one.blobs) for one in found.kinds] == [("artifacts of deleted runs", 2)]
+    assert told.kinds == found.kinds and [(one.kind, one.blobs) for one in found.kinds] == [("artifacts of what was deleted", 2)]
     assert store.all() == {new, live}
     assert [id for (id,) in store.sql.read("SELECT id FROM noria_runs ORDER BY id")] == ["live", "new"]
     assert store.sql.read("SELECT id FROM noria_experiments") == [(0,)]
-    for table in OF_RUNS:
+    for table in OF_RUNS[:4]:
         assert len(store.sql.read(f"SELECT 1 FROM {table}")) == 2, table
     assert store.collect(older_than=timedelta(days=30)).purged == Purged()
+
+
+def test_deleted_logged_models_are_purged_with_their_files_and_their_experiment_after_them(store):
+    store.experiment(0)
+    store.experiment(1, deleted=LONG_AGO)
+    store.experiment(2, deleted=LONG_AGO)
+    old, live, inside = store.model("m-old", 0, LONG_AGO), store.model("m-live", 0), store.model("m-inside", 1, LONG_AGO)
+    left = store.model("m-left", 2)
+    assert store.collect(older_than=timedelta(days=30), dry=True).purged == Purged(models=3, experiments=2)
+    assert store.all() == {old, live, inside, left}
+    assert store.collect(older_than=timedelta(days=30)).purged == Purged(models=3, experiments=2)
+    assert store.all() == {live}
+    assert store.sql.read("SELECT id FROM noria_logged_models") == [("m-live",)]
+    assert store.sql.read("SELECT id FROM noria_experiments") == [(0,)]
+    for table in ("noria_logged_model_params", "noria_logged_model_tags"):
+        assert len(store.sql.read(f"SELECT 1 FROM {table}")) == 1, table
 
 
 def test_content_that_another_run_has_too_stays(store):
@@ -181,28 +212,37 @@ def test_deleted_models_go_with_their_artifacts_unless_they_are_registered(store
         columns = "model, number, description, person, stage, source, location, run, run_link, model_id, created_ms, updated_ms"
         row = (1, 1, "", "ada", "None", "", "elsewhere", "", "", id, 1, 1)
         store.sql.write(lambda tx: tx.run(f"INSERT INTO noria_model_versions ({columns}) VALUES ({', '.join('?' * 12)})", row))
-    assert store.collect(older_than=timedelta(days=30)).purged == Purged(models=0 if registered else 1)
+    assert store.collect(older_than=timedelta(days=30)).purged == (Purged(kept=1) if registered else Purged(models=1))
     assert store.all() == ({digest} if registered else set())
     for table in ("noria_logged_models", "noria_logged_model_params", "noria_logged_model_tags"):
         assert len(store.sql.read(f"SELECT 1 FROM {table}")) == int(registered), table
 
 
-@pytest.mark.parametrize("named", [("old", "elsewhere"), ("", "mlflow-artifacts:/0/old/artifacts/model")])
-def test_a_run_that_a_registered_version_came_from_stays(store, named):
+@pytest.mark.parametrize(
+    ("thing", "run", "model", "location"),
+    [
+        ("run", "old", "", "elsewhere"),
+        ("run", "", "", "mlflow-artifacts:/0/old/artifacts/model"),
+        ("model", "", "old", "elsewhere"),
+        ("model", "", "", "mlflow-artifacts:/0/models/old"),
+    ],
+)
+def test_what_a_registered_version_came_from_stays(store, thing, run, model, location):
     store.experiment(0)
-    digest = store.run("old", 0, LONG_AGO)
-    run, location = named
+    digest = getattr(store, thing)("old", 0, LONG_AGO)
     columns = "model, number, description, person, stage, source, location, run, run_link, model_id, created_ms, updated_ms"
-    row = (1, 1, "", "ada", "None", location, location, run, "", "", 1, 1)
+    row = (1, 1, "", "ada", "None", location, location, run, "", model, 1, 1)
     store.sql.write(lambda tx: tx.run(f"INSERT INTO noria_model_versions ({columns}) VALUES ({', '.join('?' * 12)})", row))
-    assert store.collect(older_than=timedelta(days=30)).purged == Purged(kept_runs=1)
+    assert store.collect(older_than=timedelta(days=30)).purged == Purged(kept=1)
     assert store.all() == {digest}
 
 
-def test_every_table_that_belongs_to_runs_is_purged_with_them(store):
-    """A table with a column `run` that is a run's row, whoever adds it, must be in the list."""
+def test_every_table_that_belongs_to_runs_or_logged_models_is_purged_with_them(store):
+    """A table with a column `run`, or `model`, that is a row's number, whoever adds it, must be in the list."""
     with sqlite3.connect(store.folder / "noria.db") as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'noria_%'")]
-        of_runs = {table for table in tables for column in db.execute(f"PRAGMA table_info({table})") if column[1:3] == ("run", "BIGINT")}
+        columns = [(table, *column[1:3]) for table in tables for column in db.execute(f"PRAGMA table_info({table})")]
     db.close()
-    assert of_runs == set(OF_RUNS)
+    assert {table for table, *column in columns if column == ["run", "BIGINT"]} == set(OF_RUNS)
+    of_models = {table for table, *column in columns if column == ["model", "BIGINT"] and "logged" in table}
+    assert of_models == set(OF_MODELS)

@@ -95,6 +95,21 @@ def test_images_tables_and_figures_are_logged(client, run, tmp_path):
     assert [file.path for file in client.list_artifacts(id)] == ["black.png", "table.json"]
 
 
+def test_files_of_a_run_are_listed_and_downloaded_by_its_id(client, run, tmp_path):
+    import mlflow
+
+    id = run.info.run_id
+    client.log_text(id, "deep", "data/deep/a.txt")
+    client.log_table(id, {"x": [1, 2]}, "table.json")
+    assert names(client.list_artifacts(id, "data/deep")) == [("data/deep/a.txt", False, 4)]
+    assert client.list_artifacts(id, "data/deep/a.txt") == client.list_artifacts(id, "nowhere") == []
+    got = mlflow.artifacts.download_artifacts(run_id=id, artifact_path="data", dst_path=str(tmp_path))
+    with open(f"{got}/deep/a.txt") as file:
+        assert file.read() == "deep"
+    assert mlflow.artifacts.load_text(f"runs:/{id}/data/deep/a.txt") == "deep"
+    assert mlflow.load_table("table.json", run_ids=[id])["x"].tolist() == [1, 2]
+
+
 def test_the_same_content_is_kept_once(client, run, tracking):
     for n in range(5):
         client.log_text(run.info.run_id, "the same" * 1_000, f"{n}.txt")
@@ -141,6 +156,20 @@ def test_a_run_s_files_are_listed_and_had_by_its_id(client, run, http):
     assert posted.status_code == 200 and repository_of(run).list_artifacts("sent")[0].file_size == 1
     for params in ({"run_id": id}, {"path": "a"}, {"run_id": "nobody", "path": "a"}, {"run_id": id, "path": "nowhere"}):
         assert http.get("/get-artifact", params=params).json()["error_code"] in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_a_logged_model_s_files_are_listed_and_had_by_its_id(client, http):
+    model = client.create_logged_model("0", name="m")
+    client.log_model_artifact(model.model_id, __file__)
+    path = f"/api/2.0/mlflow/logged-models/{model.model_id}/artifacts/directories"
+    assert [(file["path"], file["is_dir"]) for file in http.get(path).json()["files"]] == [("test_artifacts.py", False)]
+    assert http.get(path).json()["root_uri"] == model.artifact_location
+    assert http.get(path, params={"artifact_directory_path": ".."}).status_code == 400
+    assert [file.path for file in client.list_logged_model_artifacts(model.model_id)] == ["test_artifacts.py"]
+    page = f"/ajax-api/2.0/mlflow/logged-models/{model.model_id}/artifacts/files"
+    assert "by its id" in http.get(page, params={"artifact_file_path": "test_artifacts.py"}).text
+    assert http.get(page, params={"artifact_file_path": "nowhere"}).status_code == 404
+    assert http.get(path.replace("m-", "x-")).status_code == 404
 
 
 def test_long_listings_of_a_run_come_in_pages(client, run, http, monkeypatch):
