@@ -82,13 +82,13 @@ def peers(environments: Path) -> list[Contender]:
         ("BentoML", ["bentoml", "lightgbm", "scikit-learn", "pandas"], _bentoml),
     ):
         try:
-            found.append(make(_environment(environments / name.split()[0].lower(), packages)))
+            found.append(make(environment(environments / name.split()[0].lower(), packages)))
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"{name}: left out, its environment could not be made: {str(error)[:200]}")
     return found
 
 
-def _environment(folder: Path, packages: Sequence[str]) -> Path:
+def environment(folder: Path, packages: Sequence[str]) -> Path:
     """The Python of an environment of its own, made on the first run."""
     done = folder / "done"
     if not done.exists():
