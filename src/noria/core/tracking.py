@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class RunStatus(StrEnum):
@@ -66,9 +67,8 @@ class TrackedRun:
     artifacts: str
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One value of a metric.
+class Point(NamedTuple):
+    """One value of a metric; a tuple, for there are millions.
 
     Attributes:
         value: May be NaN; infinities are kept as the largest finite numbers.

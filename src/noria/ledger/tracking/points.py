@@ -30,25 +30,23 @@ def log(tx: Tx, row: int, points: Sequence[Point]) -> None:
     Raises:
         RequestInvalid: a key is not allowed.
     """
-    numbers: dict[str, int] = {}
-    rows: list[tuple[int, int, int, int, float, int]] = []
-    newest: dict[int, tuple[int, int, float, int, int, int]] = {}
-    for point in points:
-        number = numbers.get(point.key)
-        if number is None:
-            number = numbers[point.key] = number_of(tx, point.key)
-        nan = point.value != point.value
-        value = 0.0 if nan else min(max(point.value, -LARGEST), LARGEST)
-        rows.append((row, number, point.at_ms, point.step, value, int(nan)))
+    numbers = {key: number_of(tx, key) for key in {point.key for point in points}}
+    rows = [
+        (row, numbers[key], at_ms, step, value, 0) if -LARGEST <= value <= LARGEST else (row, numbers[key], at_ms, step, *_kept(value))
+        for key, value, step, at_ms in points
+    ]
+    newest: dict[int, tuple[int, int, float, int]] = {}
+    for _, number, at_ms, step, value, nan in rows:
         held = newest.get(number)
-        if held is None or (point.step, point.at_ms, value) >= (held[4], held[5], held[2]):
-            newest[number] = (row, number, value, int(nan), point.step, point.at_ms)
+        if held is None or (step, at_ms, value) >= held[:3]:
+            newest[number] = (step, at_ms, value, nan)
+    latest = [(row, number, value, nan, step, at_ms) for number, (step, at_ms, value, nan) in newest.items()]
     if len(rows) == 1:
         tx.run(_ADD, rows[0])
-        tx.run(_LATEST, newest[rows[0][1]])
+        tx.run(_LATEST, latest[0])
         return
     tx.many(_ADD, rows)
-    tx.many(_LATEST, newest.values())
+    tx.many(_LATEST, latest)
 
 
 def history(sql: Sql, row: int, key: str, *, limit: int = PAGE, after: str = "") -> tuple[list[Point], str]:
@@ -104,6 +102,11 @@ def number_of(tx: Tx, key: str) -> int:
         check_key(key)
         rows = tx.run("INSERT INTO noria_metric_names (name) VALUES (?) ON CONFLICT DO NOTHING RETURNING id", (key,))
     return int((rows or tx.run("SELECT id FROM noria_metric_names WHERE name = ?", (key,)))[0][0])
+
+
+def _kept(value: float) -> tuple[float, int]:
+    """What is kept of a NaN or an infinity, and whether it was a NaN."""
+    return (0.0, 1) if value != value else (math.copysign(LARGEST, value), 0)
 
 
 def _evenly(steps: Sequence[int], most: int) -> list[int]:

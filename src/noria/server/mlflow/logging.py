@@ -39,9 +39,12 @@ def set_tag(tracking: Tracking, asked: Asked) -> Work[None]:
 def log_batch(tracking: Tracking, asked: Asked) -> Work[None]:
     """Parameters, then points, then tags; all or none."""
     id = run_id(asked)
-    given = asked.fields.items("metrics")
-    logged = [point_of(one) for one in given]
-    measured = [_measured(one, point) for one, point in zip(given, logged, strict=True) if one.values.get("model_id")]
+    logged = points_of(asked.fields)
+    measured = [
+        _measured(Fields(one), point)
+        for one, point in zip(asked.fields.values.get("metrics") or (), logged, strict=True)
+        if one.get("model_id")
+    ]
     params, tags = asked.fields.pairs("params"), asked.fields.pairs("tags")
     _check_sizes(len(logged), len(params), len(tags))
     _check_distinct(params)
@@ -56,8 +59,28 @@ def log_batch(tracking: Tracking, asked: Asked) -> Work[None]:
     return work
 
 
+def points_of(fields: Fields) -> list[Point]:
+    """The points of a batch: those in their usual form at once, the others with what is wrong about them.
+
+    Raises:
+        RequestInvalid: a part is missing or of another type.
+    """
+    given, usual = fields.values.get("metrics"), []
+    for one in given if type(given) is list else ():
+        if type(one) is not dict:
+            break
+        key, value, at_ms, step = one.get("key"), one.get("value"), one.get("timestamp"), one.get("step")
+        if not (type(value) is float and type(at_ms) is int and type(step) is int and type(key) is str and key):
+            break
+        usual.append(Point(key, value, step, at_ms))
+    else:
+        if usual:
+            return usual
+    return [point_of(one) for one in fields.items("metrics")]
+
+
 def point_of(fields: Fields) -> Point:
-    """A point from a call or a batch.
+    """One point.
 
     Raises:
         RequestInvalid: a part is missing or of another type.
