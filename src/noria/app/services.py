@@ -14,10 +14,13 @@ from noria import __version__
 from noria.app.settings import Settings, token
 from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
+from noria.core.lineage import Lineage
 from noria.core.moments import from_ms
 from noria.core.performance import RealisedQuality
 from noria.core.registry import Brought, Deployment
 from noria.ledger.book import Ledger
+from noria.ledger.lineage.walking import lineage_of
+from noria.ledger.lineage.web import web_of
 from noria.loop.mirrored import Mirror
 from noria.ports import wire
 from noria.ports.clock import Clock
@@ -137,6 +140,13 @@ class ControlServices:
         if state.code not in self._delays:
             self._delays[state.code] = in_force(self._world, state).loop.label.delay
         return realised_as_of(self._world, loop, as_of=as_of, name=metric, window=window, version=version, delay=self._delays[state.code])
+
+    def lineage(self, of: str, *, up: bool = True, down: bool = True, features: bool = False) -> Lineage:
+        """See `lineage_of`."""
+        from noria.loop.answered import answered_by
+
+        web = web_of(self.records)
+        return lineage_of(web, of, up=up, down=down, features=features, asked=lambda id: answered_by(self._world, id))
 
     def explain(self, loop: str, request_id: str, search: Search | None = None) -> ExplainedRequest:
         """See `explaining.explain_request`."""

@@ -44,6 +44,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "why": ("reports", "Say why: the chain of events behind a decision."),
         "production": ("production", "Show what is in production, or was on any date."),
         "versions": ("production", "List a model's versions, and who moved which alias."),
+        "lineage": ("lineage", "Say what a thing came from and what came of it."),
         "quality": ("quality", "Show realised quality as it was known on any date."),
         "anomalies": ("anomalies", "Show single requests that are far from all that was trained on."),
         "doctor": ("reports", "Check processes, records and blobs."),

@@ -13,6 +13,7 @@ from noria.core.anomalies import AnomalousRequest, AnomalyQueue, place_of
 from noria.core.data import DatasetVersion
 from noria.core.ids import digest_of, new_id
 from noria.core.judging import Approval
+from noria.core.lineage import Ingredients, UpstreamJob
 from noria.core.moments import to_ms
 from noria.core.notices import Delivery, Notice
 from noria.core.performance import MaturityCurve
@@ -92,6 +93,8 @@ SHELVES: dict[type, Shelf] = {
     AnomalyQueue: Shelf(kind="anomaly-queue", key=lambda v: v.loop, index=lambda v: {}),
     AnomalousRequest: Shelf(kind="anomaly", key=lambda v: place_of(v.loop, v.number), index=lambda v: {"loop": v.loop, "state": v.state}),
     ApiKey: Shelf(kind="api-key", key=lambda v: v.id, index=lambda v: {"deployment": v.deployment}),
+    Ingredients: Shelf(kind="ingredients", key=lambda v: f"{v.model}@{v.number:06d}", index=lambda v: {"model": v.model}),
+    UpstreamJob: Shelf(kind="upstream-job", key=lambda v: digest_of(v.id.encode()), index=lambda v: {"namespace": v.namespace[:200]}),
     Tuning: Shelf(kind="tuning", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": v.state}),
 }
 """Every class that has documents. A new signal is filed as "new"; whoever uses or declines it says so by `index=`. A new notice

@@ -24,6 +24,7 @@ from noria.loop import drills
 from noria.loop.evaluating import Evaluated
 from noria.loop.examined import examination_of
 from noria.loop.gathering import gather
+from noria.loop.ingredients import ingredients_of
 from noria.loop.leaks import refusal
 from noria.loop.planning import CHALLENGER, CHAMPION, open_rollout
 from noria.loop.probing import wants_probe, worth_it
@@ -199,7 +200,8 @@ def _registered(
     def told(version: ModelVersion) -> list[Write]:
         after = story.last_verdict()
         reasons = [f"v{version.number} registered", *(mark_words(n, m) for n, m in list(judged.scorecard.metrics.items())[:1])]
-        return [story.line("registered", "version.registered", reasons, after=after, subject=f"{version.model}@{version.number}")]
+        made_of = world.documents.write(ingredients_of(version, declared, gathered.datasets))
+        return [made_of, story.line("registered", "version.registered", reasons, after=after, subject=f"{version.model}@{version.number}")]
 
     return versions.register(
         world.records,

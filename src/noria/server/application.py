@@ -11,6 +11,7 @@ from noria.server.api.alerting import alert_verbs_router, alerting_router
 from noria.server.api.anomalies import anomalies_router
 from noria.server.api.deployments import deploy_router, deployments_router
 from noria.server.api.keys import keys_router
+from noria.server.api.lineage import lineage_router
 from noria.server.api.loops import loops_router
 from noria.server.api.production import production_router
 from noria.server.api.requests import requests_router
@@ -79,6 +80,7 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
         anomalies_router(services, reads),
         keys_router(services),
         production_router(services),
+        lineage_router(services),
     ):
         api.include_router(router)
     for router in (api, health_router(services), metrics_router(services, reads), page_router(services, reads)):

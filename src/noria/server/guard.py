@@ -25,6 +25,11 @@ MODEL_LIMIT_BYTES = 256 * 1024 * 1024
 
 MODELS = "/api/v1/deployments/"
 
+LINEAGE_LIMIT_BYTES = 4 * 1024 * 1024
+"""Of OpenLineage events: they carry the columns of all tables."""
+
+LINEAGE = "/api/v1/lineage"
+
 
 class Guard:
     """ASGI wrapper: refuses foreign host names and large bodies, and puts the security headers on every answer.
@@ -55,8 +60,15 @@ class Guard:
             refusal = envelope(HostRefused(f"this server does not answer for the host {headers.get('host', '')[:200]!r}"))
             await refusal(scope, receive, send_guarded)
         else:
-            limit = MODEL_LIMIT_BYTES if scope["path"].startswith(MODELS) else BODY_LIMIT_BYTES
+            limit = body_limit(scope["path"])
             await self._app(scope, _bounded(receive, limit), send_guarded)
+
+
+def body_limit(path: str) -> int:
+    """Bytes that a body may have."""
+    if path.startswith(LINEAGE):
+        return LINEAGE_LIMIT_BYTES
+    return MODEL_LIMIT_BYTES if path.startswith(MODELS) else BODY_LIMIT_BYTES
 
 
 def bearer(services: Services) -> Callable[[Request], None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
+from noria.core.lineage import Lineage
 from noria.core.performance import RealisedQuality
 from noria.core.registry import Brought, Deployment
 from noria.ledger.book import Ledger
@@ -136,6 +137,14 @@ class Services(Protocol):
         Raises:
             NotFound: no such loop, version, or metric of its task.
             NotAllowed: nothing was predicted yet.
+        """
+        ...
+
+    def lineage(self, of: str, *, up: bool = True, down: bool = True, features: bool = False) -> Lineage:
+        """What a thing came from and what came of it; see `noria.ledger.lineage`.
+
+        Raises:
+            NotFound: nothing is called so.
         """
         ...
 

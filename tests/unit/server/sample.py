@@ -22,6 +22,7 @@ from noria.core.examination.examination import Examination
 from noria.core.explaining import Change, Contribution, Counterfactual, ExplainedRequest, Explanation, Search
 from noria.core.ids import new_id
 from noria.core.judging import GateResult, Outcome, Scorecard, SliceMark, Verdict
+from noria.core.lineage import Ingredients, Lineage
 from noria.core.moments import to_ms
 from noria.core.notices import Delivery, Happening, Notice, Progress
 from noria.core.performance import MaturityCurve, QualityWindow, RealisedQuality
@@ -44,6 +45,8 @@ from noria.core.turning import (
 from noria.core.watching import Evidence, Incident, Level, MonitorPhase, MonitorState, Reading
 from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
+from noria.ledger.lineage.walking import lineage_of
+from noria.ledger.lineage.web import web_of
 from noria.loop.alert_verbs import AlertVerbs
 from noria.loop.keys import KeyVerbs
 from noria.ports import wire
@@ -208,6 +211,13 @@ def _version(life: Life, number: int, auc: float, champion: float | None, at: da
         feature_set="sha256:" + "fe" * 32, datasets=(data,), reference="sha256:" + "de" * 32, code="sha256:" + "9f" * 32, turn=turn, created_at=at,
     )  # fmt: skip
     life.put("version", f"{LOOP}@{number:06d}", version, model=LOOP, turn=turn)
+    if number > 1:
+        origin = {name: "view conditions" if name in ("wind_speed", "visibility", "precip") else "dataset flights" for name in FEATURES}
+        made_of = Ingredients(
+            model=LOOP, number=number, turn=turn, datasets={"flights": data}, sources={"flights": "/data/flights/*.parquet"},
+            views={"conditions": "weather"}, features=origin,
+        )  # fmt: skip
+        life.put("ingredients", f"{LOOP}@{number:06d}", made_of, model=LOOP)
     return version
 
 
@@ -849,6 +859,10 @@ class SampleServices:
             median_s=3_600.0, p90_s=86_400.0,
         )  # fmt: skip
         return RealisedQuality(loop=loop, metric=metric or "roc_auc", as_of=at, higher_is_better=True, windows=(week,), curve=curve)
+
+    def lineage(self, of: str, *, up: bool = True, down: bool = True, features: bool = False) -> Lineage:
+        asked = (LOOP, 2, "champion") if of == REQUEST else None
+        return lineage_of(web_of(self.records), of, up=up, down=down, features=features, asked=lambda id: asked)
 
     def explain(self, loop: str, request_id: str, search: Search | None = None) -> ExplainedRequest:
         if request_id != REQUEST:

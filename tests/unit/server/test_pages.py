@@ -29,6 +29,9 @@ PAGES = [
     "/deployments",
     "/deployments/churn",
     "/production",
+    "/lineage",
+    f"/lineage?of={LOOP}",
+    f"/lineage?of={LOOP}@2&features=1",
     "/why/churn",
 ]
 NEWBORN = ["/?loop=taxi-demand", "/loops/taxi-demand", "/loops/taxi-demand/deployment", "/why/taxi-demand"]
