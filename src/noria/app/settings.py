@@ -44,6 +44,8 @@ class Settings:
         compact_every, look_every, bucket: Durations in event time, see `noria.loop.world.Cadence`.
         otlp: Base URL of an OpenTelemetry collector (OTLP over HTTP); "" tells nobody.
         otlp_requests: Share of requests that are told to it as spans, 0 to 1.
+        openlineage: Where turns are told of by OpenLineage: a server's URL, or a file; "" tells nobody.
+        openlineage_key: What that server asks for, sent as a bearer token.
         lease_s: Wall seconds after which a silent process loses its turns.
         deployment: Answers where a protocol's call names none, such as MLflow's; the only one when left out.
         workers: Processes of the data plane, which share its port: a number, "cores" for one per core, or "1-4" or
@@ -82,6 +84,8 @@ class Settings:
     bucket: str = "10m"
     otlp: str = ""
     otlp_requests: float = 0.0
+    openlineage: str = ""
+    openlineage_key: str = ""
     lease_s: float = 30.0
     deployment: str = ""
     workers: str = "1"

@@ -24,6 +24,7 @@ from noria.durable.engine import Engine
 from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
 from noria.ports.clock import Clock, TurnableClock
+from noria.ports.lineage import LineageSink
 from noria.ports.store import Store
 from noria.ports.telemetry import Telemetry
 
@@ -90,6 +91,17 @@ def open_telemetry(settings: Settings) -> Telemetry | None:
     except ImportError as error:
         raise SettingsInvalid("a collector is named, but OpenTelemetry is missing", fix='pip install "noria[otel]"') from error
     return Otlp(settings.otlp, version=__version__)
+
+
+def open_lineage(settings: Settings) -> LineageSink | None:
+    """Where turns are told of by OpenLineage; None = nobody is told."""
+    if not settings.openlineage:
+        return None
+    from noria.adapters.openlineage import OverHttp, ToFile
+
+    if settings.openlineage.startswith(("http://", "https://")):
+        return OverHttp(settings.openlineage, key=settings.openlineage_key)
+    return ToFile(settings.folder / settings.openlineage.removeprefix("file://"))
 
 
 def system_clock() -> Clock:

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
+from noria import __version__
 from noria.app.settings import Settings
-from noria.app.wiring import open_telemetry, process_name
+from noria.app.wiring import open_lineage, open_telemetry, process_name
 from noria.core.telemetry import Span
 from noria.server.metrics import families
 from noria.server.reads import Reads
@@ -21,6 +22,7 @@ from noria.server.services import Services
 from noria.server.telegraph import Telegraph, sampled
 
 if TYPE_CHECKING:
+    from noria.loop.heralding import Herald
     from noria.loop.wheel import Wheel
     from noria.loop.world import World
 
@@ -87,7 +89,9 @@ class Machinery:
         teller = Teller(Outbox(world.documents, world.ledger, world.channels, wall=world.wall, random=Random()))
         attendant = Attendant(world, lambda: plane_numbers(settings), duty)
         telegraph = _telegraph(settings, world, services)
-        parts = [("telling", teller), ("attendant", attendant), *([("telegraph", telegraph)] if telegraph else [])]
+        herald = _herald(settings, world)
+        beside = [("telegraph", telegraph), ("herald", herald)]
+        parts = [("telling", teller), ("attendant", attendant), *((name, part) for name, part in beside if part)]
         for name, part in parts:
             threading.Thread(target=part.run, name=name, daemon=True).start()  # type: ignore[attr-defined]
         turning = threading.Thread(target=wheel.run, name="wheel", daemon=True)
@@ -100,6 +104,17 @@ class Machinery:
                 self._changed.wait()
         for _, part in [("wheel", wheel), *parts]:
             part.stop()  # type: ignore[attr-defined]
+
+
+def _herald(settings: Settings, world: World) -> Herald | None:
+    sink = open_lineage(settings)
+    if sink is None:
+        return None
+    from noria.loop.heralding import Herald
+
+    herald = Herald(world, sink, noria=__version__)
+    herald.begin()
+    return herald
 
 
 def _telegraph(settings: Settings, world: World, services: Services) -> Telegraph | None:

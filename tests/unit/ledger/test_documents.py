@@ -10,7 +10,9 @@ from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
 from noria.core.anomalies import AnomalousRequest, AnomalyQueue
 from noria.core.data import DatasetVersion
 from noria.core.errors import Conflict
+from noria.core.ids import digest_of
 from noria.core.judging import Approval
+from noria.core.lineage import Ingredients, UpstreamJob
 from noria.core.notices import Delivery, Happening, Notice
 from noria.core.performance import MaturityCurve
 from noria.core.probing import Answer, Judgement, Probe
@@ -156,8 +158,15 @@ FILED = [
         "t1",
         {"loop": "l", "state": "proposed"},
     ),
-    (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none"}),
-    (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some"}),
+    (Ingredients(model="l", number=3, turn="t", datasets={"d": "sha256:0"}), "ingredients", "l@000003", {"model": "l"}),
+    (
+        UpstreamJob(namespace="dbt", name="orders", run="r", state="START", seen_at=NOW),
+        "upstream-job",
+        digest_of(b"dbt/orders"),
+        {"namespace": "dbt"},
+    ),
+    (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none", "form": "model"}),
+    (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some", "form": "model"}),
 ]
 
 
