@@ -85,7 +85,7 @@ class Drafts:
         deployment, moved = self.pointed(
             known, version, by=by, reason=reason, word="deployed", because=(registered.id,), pinned=made.pinned
         )
-        ended = over(world, name, promote=None, reason=f"v{version.number} was deployed in its place by {by}")
+        ended = over(world, name, promote=None, reason=f"v{version.number} was deployed in its place by {by}") if known else []
         return deployment, [world.documents.write(version, expect=0), *lines, *moved, *ended]
 
     def _pinned(self, known: tuple[Deployment, int], pinned: bool | None, *, by: str, reason: str) -> tuple[Deployment, list[Write]]:

@@ -76,7 +76,8 @@ def bring_out(world: World) -> None:
 def _amended(world: World, known: Projected, index: Index) -> None:
     positions, moved = _moved(world, known.positions)
     wanted = _of_loops(world)
-    wanted |= {name: _alone(world, name) for name in moved if name not in wanted}
+    tried = _tried(world) if moved else {}
+    wanted |= {name: _alone(world, name, tried.get(name)) for name in moved if name not in wanted}
     there = routes_of(world.plan_file, index, set(wanted))
     changes = {name: route for name, route in wanted.items() if there.get(name) != route}
     revision = amend(world.plan_file, changes) if changes else index.revision
@@ -88,7 +89,8 @@ def _anew(world: World, revision: int) -> None:
     """All of it, where no plan is out, or not one that says how far it is."""
     positions, _ = _moved(world, {})
     routes = _of_loops(world)
-    routes |= {name: _alone(world, name) for name in _deployed(world.documents) if name not in routes}
+    tried = _tried(world)
+    routes |= {name: _alone(world, name, tried.get(name)) for name in _deployed(world.documents) if name not in routes}
     plan = Plan(revision=revision, routes={name: route for name, route in routes.items() if route is not None})
     try:
         same = PlanReader(world.plan_file).read() == plan
@@ -152,13 +154,21 @@ def _deployed(documents: Documents) -> Iterator[str]:
         after = some[-1].name
 
 
-def _alone(world: World, name: str) -> Route | None:
-    """The route of a deployment without a loop."""
+def _tried(world: World) -> dict[str, Rollout]:
+    """The canaries that run, by name: there are few, however many deployments there are."""
+    return {one.loop: one for one in world.documents.find(Rollout, where={"phase": RolloutPhase.CANARY})}
+
+
+def _alone(world: World, name: str, rollout: Rollout | None) -> Route | None:
+    """The route of a deployment without a loop.
+
+    Args:
+        rollout: Its canary, if one runs.
+    """
     found = world.documents.get(Deployment, name)
     if found is None or found.version is None:
         return None
     route = replace(_of_champion(world, name, found.version), pinned=found.pinned)
-    rollout = open_rollout(world.documents, name)
     if rollout is None or rollout.champion != found.version:
         return route
     challenger = _served(world, versions.get(world.records, name, rollout.challenger))
