@@ -166,5 +166,9 @@ def test_runs_are_shown_compared_and_made_again_with_another_parameter(home):
     (home.folder / "short.py").write_text("raise SystemExit('another version')\n")
     code, told = home.command("runs", "clone", first, "--exact")
     assert (code, "uncommitted" in (home.folder.parent / told["folder"] / "short.py").read_text()) == (0, True)
+    listed = home.command("runs", "list", "-e", "kill", "-f", "metrics.loss > 0.5 AND params.lr = '0.5'")[1]
+    assert [one["id"] for one in listed] == [second]
+    assert home.command("runs", "show", second[:12])[1]["id"] == second
+    assert home.command("runs", "list", "-f", "metrics.loss <")[1]["error"]["code"] == "request-invalid"
     code, told = home.command("runs", "show", "nobody")
     assert (code, told["error"]["code"]) == (1, "not-found")

@@ -22,13 +22,17 @@ from noria.core.moments import from_ms, spoken
 
 ACTIONS = ("list", "show", "compare", "clone")
 _COLOURS = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "RUNNING": "cyan"}
-_SHOWN_METRICS = 4
+_SHOWN_METRICS, _SHORT_ID = 6, 12
+_WIDTH_WITHOUT_METRICS, _WIDTH_OF_A_METRIC = 68, 14
 
 
 @plainly
 def runs(
     action: Annotated[str, typer.Argument(help="list, show, compare or clone.")] = "list",
-    which: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Runs: one to show or clone, several to compare.")] = None,
+    which: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]…", help="Runs, by their ids or how these begin: one to show or clone, several to compare."),
+    ] = None,
     experiment: Annotated[list[str] | None, typer.Option("--experiment", "-e", help="Only of these; all when left out.")] = None,
     where: Annotated[str, typer.Option("--filter", "-f", help="As MLflow writes it: metrics.loss < 0.3 AND params.model = 'tree'.")] = "",
     order: Annotated[str, typer.Option("--order", "-o", help="Such as 'metrics.loss ASC'; newest first when left out.")] = "",
@@ -98,15 +102,16 @@ def _list(found: list[Seen], *, as_json: bool) -> None:
         for name in run.metrics:
             if not name.startswith("system/"):
                 counts[name] = counts.get(name, 0) + 1
-    columns = sorted(counts, key=lambda name: (-counts[name], name))[:_SHOWN_METRICS]
+    room = max(1, (console.width - _WIDTH_WITHOUT_METRICS) // _WIDTH_OF_A_METRIC)
+    columns = sorted(counts, key=lambda name: (-counts[name], name))[: min(room, _SHOWN_METRICS)]
     table = Table(box=None, pad_edge=False)
-    for title in ("run", "name", "experiment", "status", "began", "took"):
-        table.add_column(title, no_wrap=title in ("run", "began"))
+    for title, width in (("run", _SHORT_ID), ("name", 18), ("experiment", 12), ("status", 8), ("began", 12), ("took", 6)):
+        table.add_column(title, no_wrap=True, max_width=width)
     for name in columns:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True, max_width=_WIDTH_OF_A_METRIC)
     for run in found:
         values = [f"{run.metrics[name]:.5g}" if name in run.metrics else "" for name in columns]
-        table.add_row(run.id[:32], escape(run.name), escape(run.experiment), _status(run), _began(run), _took(run), *values)
+        table.add_row(run.id[:_SHORT_ID], escape(run.name), escape(run.experiment), _status(run), _began(run), _took(run), *values)
     console.print(table)
 
 
@@ -115,7 +120,9 @@ def _show(found: list[Seen], *, as_json: bool) -> None:
         answer(found[0] if len(found) == 1 else found, as_json=True)
         return
     for run in found:
-        console.print(f"[bold]{escape(run.name)}[/] {run.id}  {_status(run)}  {escape(run.experiment)} · {_began(run)} · {_took(run)}")
+        console.print(
+            f"[bold]{escape(run.name)}[/] {run.id}  {_status(run)}  {escape(run.experiment)} · {from_ms(run.start_ms):%Y-%m-%d %H:%M} UTC · {_took(run)}"
+        )
         for title, values in (
             ("parameters", run.params),
             ("metrics", {name: f"{value:.6g}" for name, value in run.metrics.items()}),
@@ -162,7 +169,7 @@ def _status(run: Seen) -> str:
 
 
 def _began(run: Seen) -> str:
-    return f"{from_ms(run.start_ms).astimezone(UTC):%Y-%m-%d %H:%M}"
+    return f"{from_ms(run.start_ms).astimezone(UTC):%d %b %H:%M}"
 
 
 def _took(run: Seen) -> str:

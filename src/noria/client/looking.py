@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from noria.client.connection import Connection
+from noria.client.connection import Connection, Refused
 
 PAGE = 1_000
+WHOLE_ID = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +71,29 @@ def search(connection: Connection, headings: dict[str, str], *, where: str = "",
 
 
 def get(connection: Connection, id: str) -> Seen:
-    """One run.
+    """One run, by its id or by how that begins.
 
     Raises:
-        Unreached, Refused: see `Connection`.
+        Unreached, Refused: see `Connection`; several runs begin so.
     """
+    id = id if len(id) >= WHOLE_ID else _whole(connection, id)
     told = connection.get("/api/2.0/mlflow/runs/get?" + urlencode({"run_id": id}))["run"]
     number = str(told["info"]["experiment_id"])
     heading = connection.get("/api/2.0/mlflow/experiments/get?" + urlencode({"experiment_id": number}))["experiment"]["name"]
     return _seen(told, {number: str(heading)})
+
+
+def _whole(connection: Connection, begins: str) -> str:
+    asked = {"experiment_ids": list(experiments(connection)), "max_results": 2, "filter": f"attributes.run_id LIKE '{_plain(begins)}%'"}
+    found = connection.post("/api/2.0/mlflow/runs/search", json.dumps(asked).encode(), {}).get("runs", [])
+    if len(found) > 1:
+        raise Refused(400, f"several runs begin with {begins!r}: write more of the id")
+    return str(found[0]["info"]["run_id"]) if found else begins
+
+
+def _plain(begins: str) -> str:
+    """Of what somebody typed the signs that an id has, none of which means anything to a pattern but the underscore."""
+    return "".join(sign for sign in begins if sign.isalnum() or sign in "-_")
 
 
 def _pages(connection: Connection, what: str, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
