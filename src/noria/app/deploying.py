@@ -6,13 +6,14 @@ import getpass
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from noria.app import logged
 from noria.app.settings import find_home, keep, read
 from noria.app.wiring import build
 from noria.core.errors import DataInvalid, NotFound, RequestInvalid
@@ -23,6 +24,7 @@ from noria.core.trusting import Trusted
 from noria.loop.bringing import Order
 from noria.loop.deploying import Deployments
 from noria.loop.source import graph
+from noria.loop.world import World
 from noria.packaging.encoding import encode, learn_fields
 from noria.packaging.inferring import infer_of, read_example, read_signature, shown
 from noria.packaging.opening import read_model
@@ -55,8 +57,8 @@ def deploy(
     Args:
         name: Of the deployment; small letters, digits and dashes. Deploying again makes the next version.
         model: A model file's path, an MLflow model's folder, a fitted model (LightGBM, scikit-learn, ONNX, PyTorch, …),
-            a Python class as "file.py:Class" or `nr.trusted(…)`, or a version such as "late-arrival@3". Or deployments that
-            are asked together: an `nr.Ensemble`, `nr.Chain` or `nr.Switch`, or the "file.py" that declares one.
+            a Python class as "file.py:Class" or `nr.trusted(…)`, or a version such as "late-arrival@3"; what MLflow's clients
+            logged here, as "models:/churn@champion", "models:/churn/3", "models:/m-…" or "runs:/ID/model". Or deployments that are asked together: an `nr.Ensemble`, `nr.Chain` or `nr.Switch`, or the "file.py" that declares one.
         example: Rows as callers will send them, as a file's path or a table: they give the fields their kinds,
             and whatever the model is served as must answer them alike.
         signature: What the model takes and gives, or a JSON file that says so; read from model and example when left out.
@@ -78,12 +80,24 @@ def deploy(
         RequestInvalid: a graph's members are not there, or do not fit together.
     """
     settings = read(_home(home))
-    deployments = Deployments(build(settings))
+    world = build(settings)
+    deployments = Deployments(world)
     who = by or getpass.getuser()
     shares = (float(canary),) if isinstance(canary, (int, float)) else tuple(canary)
     if isinstance(model, str) and _REGISTERED.fullmatch(model) and not Path(model).exists():
         loop, number = registered(model)
         return deployments.deploy_version(name, loop, number, by=who, reason=reason, canary=shares)
+    if isinstance(model, str) and logged.LOGGED.fullmatch(model):
+        return deploy_logged(
+            world,
+            name,
+            model,
+            Given(example=example, signature=signature, answers=answers, trust=trust or settings.trust_python),
+            pin=pin,
+            by=who,
+            reason=reason,
+            canary=shares,
+        )
     if isinstance(model, Path | str) and Path(model).suffix == ".py":
         model = graph(Path(model).expanduser(), name)
     if isinstance(model, Ensemble | Chain | Switch):
@@ -97,6 +111,51 @@ def deploy(
     else:
         made = _of_family(name, model, family, by_field, example=example, **told)
     return deployments.deploy(replace(made, pinned=pin), by=who, reason=reason, canary=shares)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What is told beside a model, see `deploy`."""
+
+    example: Any = None
+    signature: Signature | str | Path | None = None
+    answers: str = ""
+    trust: bool = False
+
+
+def deploy_logged(
+    world: World,
+    name: str,
+    uri: str,
+    given: Given,
+    *,
+    pin: bool | None = None,
+    by: str,
+    reason: str,
+    canary: tuple[float, ...] = (),
+) -> Deployment:
+    """Let a model that an MLflow client logged here answer: fetched by digest, read and trusted as any folder of MLflow's.
+
+    Raises:
+        NotFound: there is no such model.
+        ArtifactRejected: it can only be opened by running what is in it, and nobody trusts it.
+    """
+    deployments, found = Deployments(world), logged.find(world, uri)
+    if found.own:
+        return deployments.deploy_version(name, found.model, found.number, by=by, reason=reason, canary=canary)
+    with logged.fetched(world, found) as folder:
+        made = order(
+            name,
+            folder,
+            example=given.example,
+            signature=given.signature,
+            answers=given.answers,
+            trust=given.trust,
+            origin=found.origin,
+        )
+        done = deployments.deploy(replace(made, pinned=pin), by=by, reason=reason, canary=canary)
+    logged.note(world, found, f"{done.name}@{done.version}", by=by)
+    return done
 
 
 def _refuse_beside_graph(**given: object) -> None:

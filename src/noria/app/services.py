@@ -52,6 +52,7 @@ class ControlServices:
         self.ledger: Ledger = world.ledger
         self.clock: Clock = world.clock
         self.token = token(settings)
+        self._trust = settings.trust_python
         self.token_hint = f"the token is in {settings.folder / 'token'}"
         self.home: Path = world.home
         self._world = world
@@ -104,9 +105,18 @@ class ControlServices:
 
     def deploy(self, name: str, brought: Brought, *, by: str, reason: str) -> Deployment:
         """See `Deployments.deploy`."""
-        from noria.app.deploying import order, registered
+        from noria.app.deploying import Given, deploy_logged, order, registered
+        from noria.app.logged import LOGGED
 
         deployments = self._verbs.deployments
+        if LOGGED.fullmatch(brought.version):
+            given = Given(
+                example=[dict(row) for row in brought.example] or None,
+                signature=brought.signature,
+                answers=brought.answers,
+                trust=self._trust,
+            )
+            return deploy_logged(self._world, name, brought.version, given, by=by, reason=reason, canary=tuple(brought.canary))
         if brought.version:
             loop, number = registered(brought.version)
             return deployments.deploy_version(name, loop, number, by=by, reason=reason, canary=brought.canary)

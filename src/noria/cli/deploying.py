@@ -28,6 +28,7 @@ def deploy(
         str,
         typer.Argument(
             help="A model file (LightGBM, XGBoost, CatBoost, ONNX, skops), an MLflow folder, file.py:Class, a version: late-arrival@3, "
+            "what MLflow's clients logged here: models:/churn@champion, runs:/ID/model, "
             "or a graph.py that declares an nr.Ensemble, nr.Chain or nr.Switch."
         ),
     ] = "",

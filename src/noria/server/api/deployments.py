@@ -38,7 +38,13 @@ class DeployOrder(Order):
     """A model to let answer: its file, a version that is registered, or deployments that are asked together."""
 
     model: Annotated[str, Field(description="The model file, base64.")] = ""
-    version: Annotated[str, Field(max_length=100, description="Instead of a file: a registered version, such as late-arrival@3.")] = ""
+    version: Annotated[
+        str,
+        Field(
+            max_length=600,
+            description="Instead of a file: a registered version, such as late-arrival@3, models:/churn@champion or runs:/ID/model.",
+        ),
+    ] = ""
     graph: Annotated[GraphOrder | None, Field(description="Instead of a file: deployments that answer together.")] = None
     origin: Annotated[str, Field(max_length=200, description="What the file was called, for the record.")] = ""
     signature: Annotated[dict[str, Any] | None, Field(description="What the model takes and gives; as the file says when left out.")] = None

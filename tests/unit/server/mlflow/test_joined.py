@@ -1,16 +1,20 @@
 """What Noria registered, as MLflow's own client sees, loads and promotes it."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
 import mlflow
 import numpy as np
 import pytest
+import yaml
 from lightgbm import LGBMRegressor
 from mlflow.exceptions import MlflowException
 
+import noria as nr
 from noria.app.settings import Settings
 from noria.app.wiring import build
+from noria.core.errors import ArtifactRejected, NotFound, RequestInvalid
 from noria.core.rights import LOCAL, Principal, Role
 from noria.core.schema import Field, Kind, Signature, Task
 from noria.core.training import Run, RunState
@@ -18,15 +22,19 @@ from noria.core.turning import Event
 from noria.loop.bringing import Order
 from noria.loop.mirrored import Mirror
 from noria.loop.verbs import Verbs
+from noria.packaging import package
 from noria.server.mlflow.app import MlflowApp
 from noria.server.mlflow.endpoints import Tracking
 from noria.server.mlflow.table import ENDPOINTS
+from noria.stages.registry import versions
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(200, 3))
 FIELDS = tuple(Field(name=name, kind=Kind.FLOAT) for name in "abc")
 SIGNATURE = Signature(inputs=FIELDS, features=FIELDS, task=Task.REGRESSION)
-MODELS = [LGBMRegressor(n_estimators=3, verbose=-1, n_jobs=1).fit(X, X @ RNG.normal(size=3)) for _ in range(2)]
+MODELS = [
+    LGBMRegressor(n_estimators=3, verbose=-1, n_jobs=1).fit(X, X @ RNG.normal(size=3), feature_name=list("abc")).booster_ for _ in range(2)
+]
 
 
 @pytest.fixture
@@ -136,3 +144,58 @@ def test_runs_of_a_loop_are_runs_of_an_experiment_of_its_name(house):
     house.world.records.commit(house.world.documents.write(replace(run, id="run_2")), house.world.ledger.line(replace(event, id="e2")))
     house.client.search_registered_models()
     assert house.client.get_run("run_2").data.params == {"leaves": "31"}
+
+
+def logged(house, tmp_path, *, trusted=False):
+    """A run of an MLflow client with a model in it, registered as `ours`."""
+    folder = tmp_path / "made" / "model"
+    folder.mkdir(parents=True)
+    kind = {"lightgbm": {"data": "model.txt", "model_class": "lightgbm.basic.Booster"}}
+    pickled = {"sklearn": {"pickled_model": "model.pkl", "serialization_format": "cloudpickle"}}
+    inputs = json.dumps([{"type": "double", "name": name, "required": True} for name in "abc"])
+    told = {"flavors": pickled if trusted else kind, "signature": {"inputs": inputs}}
+    (folder / "MLmodel").write_text(yaml.safe_dump(told))
+    if not trusted:
+        MODELS[0].save_model(folder / "model.txt")
+    run = house.client.create_run("0")
+    house.client.log_artifacts(run.info.run_id, str(folder), "model")
+    house.client.create_registered_model("ours")
+    version = house.client.create_model_version("ours", f"runs:/{run.info.run_id}/model", run_id=run.info.run_id)
+    house.client.set_registered_model_alias("ours", "champion", version.version)
+    return run.info.run_id
+
+
+@pytest.mark.parametrize("uri", ["models:/ours@champion", "models:/ours/1", "models:/ours/latest", "runs:/{run}/model"])
+def test_what_a_client_logged_goes_straight_into_a_deployment(house, tmp_path, uri):
+    run = logged(house, tmp_path)
+    made = nr.deploy("served", uri.format(run=run), home=house.world.home, by="ada")
+    assert (made.version, made.format, made.by) == (1, "lightgbm", "ada")
+    assert made.origin == (f"runs:/{run}/model" if uri.startswith("runs") else f"models:/ours/1 of run {run}")
+    artifact = versions.get(house.world.records, "served", 1).candidate.artifact
+    np.testing.assert_allclose(package.load(artifact, blobs=house.world.blobs).score(X), MODELS[0].predict(X), rtol=0, atol=1e-9)
+    if uri.startswith("models"):
+        assert house.client.get_model_version("ours", "1").tags == {"noria.deployed_as": "served@1"}
+
+
+def test_the_name_of_a_clients_model_may_be_a_deployments_too(house, tmp_path):
+    logged(house, tmp_path)
+    assert nr.deploy("ours", "models:/ours@champion", home=house.world.home).version == 1
+    assert len(house.client.search_model_versions("name = 'ours'")) == 1
+
+
+def test_a_version_of_the_house_is_deployed_as_it_is(house):
+    deploy(house, 0)
+    assert nr.deploy("again", "models:/churn@champion", home=house.world.home).origin == "churn@1"
+
+
+def test_a_pickle_is_refused_with_what_to_do_and_so_is_what_is_not_there(house, tmp_path):
+    logged(house, tmp_path, trusted=True)
+    with pytest.raises(ArtifactRejected, match="or trust it"):
+        nr.deploy("served", "models:/ours@champion", home=house.world.home)
+    for uri in ("models:/none/1", "models:/ours@other", "models:/m-none", "runs:/none/model"):
+        with pytest.raises(NotFound):
+            nr.deploy("served", uri, home=house.world.home)
+    house.client.create_registered_model("far")
+    house.client.create_model_version("far", "s3://bucket/x")
+    with pytest.raises(RequestInvalid, match="kept elsewhere"):
+        nr.deploy("served", "models:/far/1", home=house.world.home)
