@@ -19,6 +19,7 @@ from noria.core.moments import from_ms
 from noria.core.performance import RealisedQuality
 from noria.core.registry import Brought, Deployment
 from noria.ledger.book import Ledger
+from noria.ledger.lineage.tracked import weave
 from noria.ledger.lineage.walking import lineage_of
 from noria.ledger.lineage.web import web_of
 from noria.loop.mirrored import Mirror
@@ -156,6 +157,8 @@ class ControlServices:
         from noria.loop.answered import answered_by
 
         web = web_of(self.records)
+        if self._world.store is not None:
+            weave(web, self._world.store)
         return lineage_of(web, of, up=up, down=down, features=features, asked=lambda id: answered_by(self._world, id))
 
     def explain(self, loop: str, request_id: str, search: Search | None = None) -> ExplainedRequest:

@@ -12,6 +12,7 @@ from rich.tree import Tree
 from noria.cli.console import AsJson, Home, answer, console, plainly
 from noria.cli.opened import Opened
 from noria.core.lineage import Kind, Lineage, Node
+from noria.ledger.lineage.tracked import weave
 from noria.ledger.lineage.walking import lineage_of
 from noria.ledger.lineage.web import web_of
 from noria.loop.answered import answered_by
@@ -39,8 +40,11 @@ def lineage(
     """
     opened = Opened(home)
     both = up == down
+    web = web_of(opened.world.records)
+    if opened.world.store is not None:
+        weave(web, opened.world.store)
     found = lineage_of(
-        web_of(opened.world.records),
+        web,
         what,
         up=up or both,
         down=down or both,
