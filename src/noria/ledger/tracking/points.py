@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from noria.core.errors import RequestInvalid
 from noria.core.tracking import Point
 from noria.ledger.tracking.rules import check_key
-from noria.ports.sql import Sql, Tx
+from noria.ports.sql import Row, Sql, Tx
 
 LARGEST = 1.7976931348623157e308
 """What an infinity is kept as: JSON has none."""
@@ -55,14 +55,25 @@ def history(sql: Sql, row: int, key: str, *, limit: int = PAGE, after: str = "")
     Raises:
         RequestInvalid: the token is none of ours.
     """
+    rows, token = history_rows(sql, row, key, limit=limit, after=after)
+    return [Point(key, math.nan if nan else value, step, at_ms) for at_ms, step, value, nan in rows], token
+
+
+def history_rows(sql: Sql, row: int, key: str, *, limit: int = PAGE, after: str = "") -> tuple[list[Row], str]:
+    """As `history`, but (at_ms, step, value, nan) without an object each: histories have millions of points.
+
+    Raises:
+        RequestInvalid: the token is none of ours.
+    """
     where, args = "", []
     if after:
         where, args = f" AND ({_ORDER}) > (?, ?, ?, ?)", _place(after)
     query = f"""SELECT {_ORDER} FROM noria_points WHERE run = ? AND metric = (SELECT id FROM noria_metric_names WHERE name = ?){where}
         ORDER BY {_ORDER} LIMIT ?"""
     rows = sql.read(query, [row, key, *args, limit + 1])
-    token = base64.urlsafe_b64encode(json.dumps(rows[limit - 1]).encode()).decode() if len(rows) > limit else ""
-    return [Point(key, math.nan if nan else value, step, at_ms) for at_ms, step, value, nan in rows[:limit]], token
+    if len(rows) <= limit:
+        return rows, ""
+    return rows[:limit], base64.urlsafe_b64encode(json.dumps(rows[limit - 1]).encode()).decode()
 
 
 def thinned(sql: Sql, rows: Sequence[int], key: str, *, first: int | None, last: int | None, most: int) -> dict[int, list[Point]]:
@@ -82,12 +93,8 @@ def thinned(sql: Sql, rows: Sequence[int], key: str, *, first: int | None, last:
     found = {}
     for row in rows:
         source, args = f"FROM noria_points WHERE run = ? AND metric = ?{between}", [row, number[0][0], *bounds]
-        if sql.read(f"SELECT count(*) {source}", args)[0][0] > most:
-            steps = sorted({step for (step,) in sql.read(f"SELECT step {source}", args)})
-            chosen = _evenly(steps, most)
-            source, args = f"{source} AND step IN ({', '.join('?' * len(chosen))})", [*args, *chosen]
-        points = sql.read(f"SELECT {_ORDER} {source} ORDER BY step, at_ms, value", args)
-        found[row] = [Point(key, math.nan if nan else value, step, at_ms) for at_ms, step, value, nan in points]
+        rows_found = _shown(sql, source, args, most)
+        found[row] = [Point(key, math.nan if nan else value, step, at_ms) for at_ms, step, value, nan in rows_found]
     return found
 
 
@@ -107,6 +114,33 @@ def number_of(tx: Tx, key: str) -> int:
 def _kept(value: float) -> tuple[float, int]:
     """What is kept of a NaN or an infinity, and whether it was a NaN."""
     return (0.0, 1) if value != value else (math.copysign(LARGEST, value), 0)
+
+
+def _shown(sql: Sql, source: str, args: Sequence[int], most: int) -> list[Row]:
+    """The points that a plot shows, by step. What looks regular is not read whole to find their steps; if it was not, it is."""
+    ((number, begin, end),) = sql.read(f"SELECT count(*), min(step), max(step) {source}", args)
+    if number <= most:
+        return sql.read(f"SELECT {_ORDER} {source} ORDER BY step, at_ms, value", args)
+    guessed = _at(sql, source, args, _regular(number, begin, end, most))
+    return guessed if len(guessed) == most else _at(sql, source, args, _chosen(sql, source, args, most))
+
+
+def _at(sql: Sql, source: str, args: Sequence[int], steps: Sequence[int]) -> list[Row]:
+    if not steps:
+        return []
+    query = f"SELECT {_ORDER} {source} AND step IN ({', '.join('?' * len(steps))}) ORDER BY step, at_ms, value"
+    return sql.read(query, [*args, *steps])
+
+
+def _regular(number: int, begin: int, end: int, most: int) -> list[int]:
+    """Steps to show of a run that logged each step once, at equal distances; none = it did something else, as far as this tells."""
+    stride, rest = divmod(end - begin, number - 1)
+    return [] if rest or stride == 0 else [begin + stride * n for n in _evenly(range(number), most)]
+
+
+def _chosen(sql: Sql, source: str, args: Sequence[int], most: int) -> list[int]:
+    """Steps to show, whatever was logged: all of them are read."""
+    return _evenly(sorted({step for (step,) in sql.read(f"SELECT step {source}", args)}), most)
 
 
 def _evenly(steps: Sequence[int], most: int) -> list[int]:

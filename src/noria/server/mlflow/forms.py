@@ -64,6 +64,11 @@ def metric(point: Point) -> dict[str, Any]:
     }
 
 
+def history(key: str, rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """`Metric`s of rows (at_ms, step, value, nan)."""
+    return [{"key": key, "value": "NaN" if nan else value, "timestamp": at_ms, "step": step} for at_ms, step, value, nan in rows]
+
+
 def flow(value: RunFlow | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """A `RunInputs` and a `RunOutputs`."""
     if value is None:

@@ -21,8 +21,8 @@ def history(tracking: Tracking, asked: Asked) -> dict[str, Any]:
     """A page of one metric of one run."""
     key, limit = asked.fields.text("metric_key", required=True), asked.fields.count("max_results", points.PAGE, most=points.PAGE)
     run = runs.get(tracking.store, asked.project, run_id(asked))
-    found, token = points.history(tracking.store, run.row, key, limit=limit, after=asked.fields.text("page_token"))
-    said: dict[str, Any] = {"metrics": [forms.metric(point) for point in found]}
+    found, token = points.history_rows(tracking.store, run.row, key, limit=limit, after=asked.fields.text("page_token"))
+    said: dict[str, Any] = {"metrics": forms.history(key, found)}
     return {**said, "next_page_token": token} if token else said
 
 
