@@ -96,6 +96,37 @@ class TestPostgres(SharedRecordsContract):
         records.commit(Put(kind="k", key="a", body=b"1", expect=0))
         records.close()
 
+    def test_what_a_migration_would_do_is_told_and_the_copy_is_asked_for(self, tmp_path, capsys):
+        import psycopg
+        import typer
+
+        from noria.adapters.postgres import Postgres, waiting
+        from noria.app.settings import Settings, keep
+        from noria.cli.migrating import migrate
+        from noria.ports.relations import GROUPS
+
+        url = self.url(tmp_path)
+        assert waiting(url) == []
+        records = Postgres(url)
+        records.commit(Put(kind="k", key="a", body=b"1"))
+        records.close()
+        with psycopg.connect(url, autocommit=True) as db:  # as the first Noria left it: records alone
+            db.execute("DROP TABLE noria_formats")
+            known = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'noria%'").fetchall()
+            for (name,) in known:
+                if name not in ("noria_format", "noria_documents", "noria_terms", "noria_events"):
+                    db.execute(f"DROP TABLE {name} CASCADE")
+        assert {one.group for one in waiting(url)} == set(GROUPS)
+        home = keep(Settings(home=str(tmp_path / "home"), records=url)).folder
+        with pytest.raises(typer.Exit):
+            migrate(home=home)
+        assert "pg_dump -Fc" in capsys.readouterr().err
+        migrate(home=home, yes=True)
+        assert waiting(url) == []
+        records = Postgres(url)
+        assert records.get("k", "a").body == b"1"
+        records.close()
+
     def test_each_format_leads_to_the_next_and_a_newer_one_is_refused(self, tmp_path, monkeypatch):
         from noria.adapters.postgres import formats
 

@@ -14,8 +14,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from noria.adapters.postgres import rows
-from noria.adapters.postgres.formats import migrate
+from noria.adapters.postgres.formats import behind, migrate
 from noria.core.errors import NoriaError, Unavailable
+from noria.core.formats import Behind
 from noria.ports.records import Line, Record, Write
 from noria.ports.sql import Outcome, Row, Work
 
@@ -203,3 +204,17 @@ def _placed(query: str) -> str:
 def _name(url: str) -> str:
     parts = conninfo_to_dict(url)
     return f"PostgreSQL at {parts.get('host', 'the local socket')}, database {parts.get('dbname', 'of the user')}"
+
+
+def waiting(url: str) -> list[Behind]:
+    """What opening a database would migrate; it stays as it is.
+
+    Raises:
+        NotAllowed: it was written by a newer Noria.
+        Unavailable: the server does not answer.
+    """
+    try:
+        with psycopg.connect(url, autocommit=True) as db:
+            return behind(db, _name(url))
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"the records in {_name(url)} do not answer: {str(error).strip()}") from error

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from noria.core.errors import NotAllowed
+from noria.core.formats import Behind
 from noria.ports.relations import GROUPS
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -67,10 +68,31 @@ def migrate(db: psycopg.Connection[Any], name: str) -> None:
                 )
 
 
+def behind(db: psycopg.Connection[Any], name: str) -> list[Behind]:
+    """What opening a database would migrate; it stays as it is.
+
+    Raises:
+        NotAllowed: it was written by a newer Noria.
+    """
+    if db.execute("SELECT to_regclass('noria_format')").fetchone() == (None,):
+        return []
+    return [
+        Behind(
+            group=group or "records",
+            has=has,
+            newest=len(steps),
+            statements=[one if group == "" else one.format_map(_WORDS) for step in steps[has:] for one in step],
+        )
+        for group, has, steps in _behind(db, name)
+    ]
+
+
 def _behind(db: psycopg.Connection[Any], name: str) -> list[tuple[str, int, Sequence[Sequence[str]]]]:
     """What is not of the newest format: a group's name ("" = records), the format it has, and all its steps."""
     row = db.execute("SELECT version FROM noria_format").fetchone()
-    versions = {"": row[0] if row else 0, **dict(db.execute("SELECT name, version FROM noria_formats").fetchall())}
+    versions = {"": row[0] if row else 0}
+    if db.execute("SELECT to_regclass('noria_formats')").fetchone() != (None,):
+        versions |= dict(db.execute("SELECT name, version FROM noria_formats").fetchall())
     steps: dict[str, Sequence[Sequence[str]]] = {"": MIGRATIONS, **GROUPS}
     for group, has in versions.items():
         if group in steps and has > len(steps[group]):

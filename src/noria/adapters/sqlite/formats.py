@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from noria.adapters.sqlite.backups import before_migration
 from noria.core.errors import NotAllowed
+from noria.core.formats import Behind
 from noria.ports.relations import GROUPS
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -44,13 +46,20 @@ _WORDS = {
 def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Lead a file to the newest format, whatever it has now; several processes may do so together.
 
+    What is in a file is copied into `backups/` first. The first process holds the file's pen from the copy to the last
+    statement: others wait, and find nothing left to do. What fails leaves file and format as they were.
+
     Raises:
         NotAllowed: the file was written by a newer Noria.
+        Unavailable: it could not be copied, so nothing was changed.
     """
     if not _behind(db, path):
         return
     with transaction(db):
-        for name, version, steps in _behind(db, path):
+        found = _behind(db, path)
+        if found and _holds_anything(db, found):
+            before_migration(path, "-".join(f"{name or 'records'}.{len(steps)}" for name, _, steps in found))
+        for name, version, steps in found:
             for statements in steps[version:]:
                 for statement in statements:
                     db.execute(statement if name == "" else statement.format_map(_WORDS))
@@ -59,6 +68,34 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
             else:
                 db.execute("CREATE TABLE IF NOT EXISTS formats (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID")
                 db.execute("INSERT OR REPLACE INTO formats VALUES (?, ?)", (name, len(steps)))
+
+
+def behind(path: Path) -> list[Behind]:
+    """What opening a file would migrate; the file stays as it is.
+
+    Raises:
+        NotAllowed: the file was written by a newer Noria.
+    """
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+        return [
+            Behind(
+                group=name or "records",
+                has=has,
+                newest=len(steps),
+                statements=[one if name == "" else one.format_map(_WORDS) for step in steps[has:] for one in step],
+            )
+            for name, has, steps in _behind(db, path)
+        ]
+
+
+def _holds_anything(db: sqlite3.Connection, found: Sequence[tuple[str, int, Sequence[Sequence[str]]]]) -> bool:
+    """Whether there is something to lose: a file that is being made has no records yet."""
+    fresh = any(name == "" and has == 0 for name, has, _ in found)
+    if fresh:
+        return False
+    return any(db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("documents", "events"))
 
 
 @contextmanager
