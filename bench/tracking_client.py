@@ -59,25 +59,42 @@ def serve() -> None:
     sys.stdin.read()
 
 
-def bare(folder: Path, count: int) -> float:
+Spent = tuple[float, float]
+"""Seconds on the clock, and of this thread's processor: the machine may be busy with others."""
+
+
+def spent() -> Spent:
+    return time.perf_counter(), time.thread_time()
+
+
+def since(begun: Spent) -> Spent:
+    now = spent()
+    return now[0] - begun[0], now[1] - begun[1]
+
+
+def least(one: Spent, other: Spent) -> Spent:
+    return min(one[0], other[0]), min(one[1], other[1])
+
+
+def bare(folder: Path, count: int) -> Spent:
     """Seconds of appending the same frames, made beforehand."""
     frames = [framed(points(wall_ms(), step, {"loss": 1 / (step + 1)})) for step in range(count)]
     descriptor = os.open(folder / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
-    begun = time.perf_counter()
+    begun = spent()
     for frame in frames:
         os.write(descriptor, frame)
-    took = time.perf_counter() - begun
+    took = since(begun)
     os.close(descriptor)
     return took
 
 
-def told(where: Place, count: int) -> tuple[float, Run]:
+def told(where: Place, count: int) -> tuple[Spent, Run]:
     """Seconds of telling points one by one."""
     run = Run("bench", experiment="bench", where=where, capture=False, system_every_s=0)
-    begun = time.perf_counter()
+    begun = spent()
     for step in range(count):
         run.log(loss=1 / (step + 1), step=step)
-    return time.perf_counter() - begun, run
+    return since(begun), run
 
 
 def begin(url: str) -> dict[str, float]:
@@ -105,28 +122,29 @@ def main(count: int) -> None:
     url = f"http://127.0.0.1:{int(stub.stdout.readline())}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        best = {"bare append": 1e9, "told, offline": 1e9, "told, while sending": 1e9}
+        best = dict.fromkeys(("bare append", "told, offline", "told, while sending"), (1e9, 1e9))
         sent = 1e9
         for _ in range(ROUNDS):
-            best["bare append"] = min(best["bare append"], bare(folder, count))
+            best["bare append"] = least(best["bare append"], bare(folder, count))
             took, run = told(Place(url="", spool=folder / "spool", offline=True), count)
             run.end()
-            best["told, offline"] = min(best["told, offline"], took)
+            best["told, offline"] = least(best["told, offline"], took)
             begun = time.perf_counter()
             took, run = told(Place(url=url, spool=folder / "spool"), count)
             assert run.flush(60)
             sent = min(sent, time.perf_counter() - begun)
             run.end()
             assert not kept.files_of(run._spool.folder)
-            best["told, while sending"] = min(best["told, while sending"], took)
-        for what, took in best.items():
+            best["told, while sending"] = least(best["told, while sending"], took)
+        for what, (wall, cpu) in best.items():
+            share, pace = best["bare append"][1] / cpu, f"{count / wall:12,.0f} points/s"
             print(
-                f"{what:22} {count / took:12,.0f} points/s   {took / count * 1e6:6.2f} us   {best['bare append'] / took:5.2f} of a bare append"
+                f"{what:22} {pace}   {cpu / count * 1e6:6.2f} us of CPU: {count / cpu:9,.0f} points/s of it, {share:5.2f} of a bare append"
             )
         print(f"{'told and with a server':22} {count / sent:12,.0f} points/s")
-        spent = [begin(url) for _ in range(ROUNDS)]
-        for what in spent[0]:
-            print(f"{what:22} {min(one[what] for one in spent):12,.1f} ms")
+        times = [begin(url) for _ in range(ROUNDS)]
+        for what in times[0]:
+            print(f"{what:22} {min(one[what] for one in times):12,.1f} ms")
     stub.stdin.close()
     stub.wait()
 
