@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from noria.ports.relations.artifacts import ARTIFACTS
 from noria.ports.relations.logged import LOGGED
 from noria.ports.relations.registry import REGISTRY
+from noria.ports.relations.traces import EVALUATION, TRACES
 from noria.ports.relations.tracking import TRACKING
 
-GROUPS: Mapping[str, Sequence[Sequence[str]]] = {"tracking": TRACKING, "registry": REGISTRY, "artifacts": ARTIFACTS, "logged": LOGGED}
+GROUPS: Mapping[str, Sequence[Sequence[str]]] = {
+    "tracking": TRACKING,
+    "registry": REGISTRY,
+    "artifacts": ARTIFACTS,
+    "logged": LOGGED,
+    "traces": TRACES,
+    "evaluation": EVALUATION,
+}
 """Group to its steps, each a list of statements. A group counts its own steps."""
