@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 
 import httpx
 import pytest
@@ -24,8 +25,14 @@ def traced(client):
 
 
 def sent(mlflow):
-    mlflow.flush_trace_async_logging()
-    return mlflow.get_last_active_trace_id()
+    """The id of the last trace, once all of it has come: the client sends spans and trace by threads of its own."""
+    id = mlflow.get_last_active_trace_id()
+    for _ in range(600):
+        mlflow.flush_trace_async_logging()
+        if mlflow.get_trace(id, silent=True) is not None:
+            return id
+        time.sleep(0.05)
+    raise AssertionError(f"{id} never came")
 
 
 def found(mlflow, filter=None, **more):
