@@ -19,7 +19,8 @@ from noria.ports.sql import Row, Tx
 TOKEN_COLUMNS = ("input_tokens", "output_tokens", "total_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 _INSERT = """INSERT INTO noria_traces (id, experiment, at_ms, took_ms, state, name, client, request, response, told, kept)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING row"""
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING row"""
+"""Returns nothing where another connection was first: on a server, spans and account may come in the same moment."""
 _PUT_SPAN = """INSERT INTO noria_spans (trace, id, parent, name, type, status, start_ns, end_ns, model, provider, input_cost,
     output_cost, total_cost, usage, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (trace, id) DO UPDATE SET parent = excluded.parent, name = excluded.name, type = excluded.type,
@@ -69,16 +70,18 @@ def account(tx: Tx, project: str, told: Account) -> int:
     response = None if told.response is None else cut(told.response)
     given = (told.experiment, told.at_ms, told.took_ms, told.state, told.client)
     found = _found(tx, project, told.id)
+    made = []
     if found is None:
         args = (told.id, *given[:4], name or "", told.client, request, response, 1, int(told.kept))
-        row: int = tx.run(_INSERT, args)[0][0]
-    else:
-        row = found.row
+        made = tx.run(_INSERT, args)
+        found = None if made else _found(tx, project, told.id)
+    if found is not None:
         tx.run(
             """UPDATE noria_traces SET experiment = ?, at_ms = ?, took_ms = ?, state = ?, client = ?, name = COALESCE(?, name),
             request = COALESCE(?, request), response = COALESCE(?, response), told = 1 WHERE row = ?""",
-            (*given, name, request, response, row),
+            (*given, name, request, response, found.row),
         )
+    row: int = made[0][0] if found is None else found.row
     tx.many(PUT_TAG, [(row, key, value) for key, value in tags.items()])
     tx.many(_PUT_METADATA, [(row, key, value) for key, value in metadata.items()])
     usage = counted(metadata.get(rules.TOKENS))
@@ -99,12 +102,10 @@ def add_spans(tx: Tx, project: str, experiment: int, batches: Sequence[Batch], *
     """
     for batch in batches:
         found = _found(tx, project, batch.trace)
+        known = True
         if found is None:
             experiments.active(tx, project, experiment)
-            found = _begin(tx, experiment, batch)
-            known = False
-        else:
-            known = True
+            found, known = _begin(tx, project, experiment, batch)
         tx.many(_PUT_SPAN, [(found.row, *row) for row in batch.rows])
         if known and not found.told:
             _widen(tx, found, batch)
@@ -146,12 +147,17 @@ def _found(tx: Tx, project: str, id: str) -> _Found | None:
     return _Found(row, bool(told), at_ms, took_ms)
 
 
-def _begin(tx: Tx, experiment: int, batch: Batch) -> _Found:
-    """A trace whose first word are these spans."""
+def _begin(tx: Tx, project: str, experiment: int, batch: Batch) -> tuple[_Found, bool]:
+    """A trace whose first word are these spans, and whether it was there after all."""
     took_ms = None if batch.end_ms is None else max(batch.end_ms - batch.start_ms, 0)
     state, name, request, response = batch.root or ("IN_PROGRESS", "", None, None)
     args = (batch.trace, experiment, batch.start_ms, took_ms, state, name, "", request, response, 0, 1)
-    return _Found(tx.run(_INSERT, args)[0][0], False, batch.start_ms, took_ms)
+    made = tx.run(_INSERT, args)
+    if made:
+        return _Found(made[0][0], False, batch.start_ms, took_ms), False
+    found = _found(tx, project, batch.trace)
+    assert found is not None
+    return found, True
 
 
 def _widen(tx: Tx, found: _Found, batch: Batch) -> None:
