@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Track": {
         "runs": ("runs", "List, search, show and compare runs, and make one again."),
+        "traces": ("traces", "List and search traces; show one as the tree of its spans."),
         "sync": ("syncing", "Send what training scripts have spooled and no server has yet."),
     },
     "Predict": {

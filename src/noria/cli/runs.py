@@ -58,7 +58,7 @@ def runs(
     ids = which or []
     if action != "list" and not ids:
         raise RequestInvalid(f"{action} which run?", fix=f"noria runs {action} ID; `noria runs list` has them")
-    with _asking(url) as connection:
+    with asking(url) as connection:
         if action == "list":
             headings = looking.experiments(connection, experiment or ())
             found = looking.search(connection, headings, where=where, order=order, limit=limit) if headings else []
@@ -74,7 +74,8 @@ def runs(
 
 
 @contextmanager
-def _asking(url: str) -> Iterator[Connection]:
+def asking(url: str) -> Iterator[Connection]:
+    """A connection to the server that is named, or to that of the home around; its failures as errors that say what to do."""
     where = place.find({**os.environ, **({"NORIA_URL": url.rstrip("/")} if url else {})})
     if not where.url:
         raise Unavailable("no server is known", fix="set NORIA_URL, give --url, or work in a Noria's folder")

@@ -428,3 +428,23 @@ def test_scorers_are_registered_in_versions(traced):
     assert store.list_scorers(id) == []
     with pytest.raises(mlflow.MlflowException, match="not found"):
         store.get_scorer(id, "tone")
+
+
+def test_the_terminal_lists_traces_and_shows_one_as_a_tree(traced, url):
+    from typer.testing import CliRunner
+
+    from noria.cli.main import app
+
+    mlflow = traced
+    with mlflow.start_span("outer"), mlflow.start_span("inner", span_type="LLM") as inner:
+        inner.set_inputs({"q": "why"})
+    id = sent(mlflow)
+    mlflow.log_feedback(trace_id=id, name="good", value=True)
+    ask = lambda *words: CliRunner().invoke(app, ["traces", *words, "--url", url], catch_exceptions=False)  # noqa: E731
+    listed = json.loads(ask("list", "-e", "traced", "-f", "span.type = 'LLM'", "--json").stdout)
+    assert [one["trace_id"] for one in listed] == [id]
+    assert id in ask("list").stdout and "no traces" in ask("list", "-f", "status = 'ERROR'").stdout
+    shown = ask("show", id).stdout
+    assert shown.index("outer") < shown.index("inner") and "LLM" in shown and "good: true" in shown
+    assert len(json.loads(ask("show", id, "--json").stdout)["spans"]) == 2
+    assert ask("show").exit_code == 1 and ask("show", "tr-none").exit_code == 1
