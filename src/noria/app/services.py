@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from noria import __version__
 from noria.app.settings import Settings, token
+from noria.app.wiring import open_access
 from noria.core.examination.examination import Examination
 from noria.core.explaining import ExplainedRequest, Search
 from noria.core.lineage import Lineage
@@ -58,6 +59,7 @@ class ControlServices:
         self.home: Path = world.home
         self._world = world
         self._delays: dict[str, timedelta] = {}
+        self.access = open_access(world)
         self._wheel = wheel
         self.house = Mirror(world, self.promote, noria=__version__)
 

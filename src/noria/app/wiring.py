@@ -21,6 +21,8 @@ from noria.app.storing import open_blobs
 from noria.core.errors import SettingsInvalid
 from noria.core.moments import duration
 from noria.durable.engine import Engine
+from noria.ledger.access.access import Access
+from noria.ledger.access.books import AccessBooks
 from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
 from noria.ports.clock import Clock, TurnableClock
@@ -76,6 +78,13 @@ def open_records(settings: Settings) -> Store:
             raise SettingsInvalid("records are on PostgreSQL, but its driver is missing", fix='pip install "noria[postgres]"') from error
         return Postgres(settings.records)
     raise SettingsInvalid(f"records is {settings.records!r}", fix="write 'sqlite' or a postgresql:// URL")
+
+
+def open_access(books: AccessBooks) -> Access:
+    """Who may do what, as a world's records have it."""
+    from noria.adapters.argon import Argon
+
+    return Access(books, Argon())
 
 
 def open_telemetry(settings: Settings) -> Telemetry | None:

@@ -14,6 +14,8 @@ NoriaError
 ├── ArtifactRejected      a model file that may not be loaded
 ├── JobFailed             user code crashed in a job; carries its traceback
 ├── NotAllowed            the state of things forbids this verb now
+├── Unauthorised          it is not known who calls
+│   └── TooManyTries
 ├── Forbidden             it is known who calls, and they may not
 ├── SettingsInvalid       an unknown or malformed setting
 └── Unavailable           a process or store that does not answer
@@ -137,6 +139,22 @@ class NotAllowed(NoriaError):
     """The state of things forbids this verb now."""
 
     code = "not-allowed"
+
+
+class Unauthorised(NoriaError, PermissionError):
+    """A caller who shows nothing, or something that opens nothing."""
+
+    code = "unauthorised"
+
+
+class TooManyTries(Unauthorised):
+    """Too many wrong passwords; `retry_after_s` says when the next one is looked at."""
+
+    code = "too-many-tries"
+
+    def __init__(self, message: str, *, retry_after_s: float, fix: str | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message, fix=fix)
 
 
 class Forbidden(NoriaError, PermissionError):

@@ -41,7 +41,8 @@ class Role(StrEnum):
 
 _STEPS = (Right.NONE, Right.VIEW, Right.CONTRIBUTE, Right.APPROVE, Right.OPERATE, Right.ADMIN)
 _HEIGHT = {right: step for step, right in enumerate(_STEPS)}
-_REACH = {Role.VIEWER: 1, Role.CONTRIBUTOR: 2, Role.APPROVER: 3, Role.OPERATOR: 4, Role.ADMIN: 5}
+REACH: Mapping[Role, int] = {Role.VIEWER: 1, Role.CONTRIBUTOR: 2, Role.APPROVER: 3, Role.OPERATOR: 4, Role.ADMIN: 5}
+"""How far up the rights each role reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Principal:
     def may(self, right: Right, project: str = DEFAULT_PROJECT) -> bool:
         """Whether its role in a project has a right."""
         role = self.roles.get(project) or self.roles.get(ANYWHERE)
-        return right is Right.NONE or (role is not None and _REACH[role] >= _HEIGHT[right])
+        return right is Right.NONE or (role is not None and REACH[role] >= _HEIGHT[right])
 
 
 LOCAL = Principal(name="local", roles={ANYWHERE: Role.ADMIN})

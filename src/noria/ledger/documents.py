@@ -11,6 +11,7 @@ from noria.core.access import ApiKey
 from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
 from noria.core.anomalies import AnomalousRequest, AnomalyQueue, place_of
 from noria.core.data import DatasetVersion
+from noria.core.identities import AccessToken, Admittance, Session, TokenUse, User
 from noria.core.ids import digest_of, new_id
 from noria.core.judging import Approval
 from noria.core.lineage import Ingredients, UpstreamJob
@@ -95,6 +96,11 @@ SHELVES: dict[type, Shelf] = {
     ApiKey: Shelf(kind="api-key", key=lambda v: v.id, index=lambda v: {"deployment": v.deployment}),
     Ingredients: Shelf(kind="ingredients", key=lambda v: f"{v.model}@{v.number:06d}", index=lambda v: {"model": v.model}),
     UpstreamJob: Shelf(kind="upstream-job", key=lambda v: digest_of(v.id.encode()), index=lambda v: {"namespace": v.namespace[:200]}),
+    Admittance: Shelf(kind="admittance", key=lambda v: "door", index=lambda v: {}),
+    User: Shelf(kind="user", key=lambda v: v.name, index=lambda v: {"state": "here" if v.here else "removed", "outside": v.outside}),
+    AccessToken: Shelf(kind="access-token", key=lambda v: v.id, index=lambda v: {"user": v.user}),
+    TokenUse: Shelf(kind="access-token-use", key=lambda v: v.token, index=lambda v: {}),
+    Session: Shelf(kind="session", key=lambda v: v.digest, index=lambda v: {"user": v.user}),
     Tuning: Shelf(kind="tuning", key=lambda v: v.id, index=lambda v: {"loop": v.loop, "state": v.state}),
 }
 """Every class that has documents. A new signal is filed as "new"; whoever uses or declines it says so by `index=`. A new notice

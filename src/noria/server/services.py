@@ -16,6 +16,7 @@ from noria.ports.clock import Clock
 from noria.ports.records import Records
 
 if TYPE_CHECKING:
+    from noria.ledger.access.access import Access
     from noria.loop.alert_verbs import AlertVerbs
     from noria.loop.keys import KeyVerbs
 
@@ -34,7 +35,8 @@ class Services(Protocol):
         token_hint: How a person finds the token, one sentence.
         home: The folder of the installation; charts' bundle is cached in `home/cache`.
         alerts: What a person may order about alerts.
-        keys: What a person may order about who may call.
+        keys: What a person may order about who may call a deployment.
+        access: Users, their tokens and sessions.
     """
 
     @property
@@ -60,6 +62,9 @@ class Services(Protocol):
 
     @property
     def keys(self) -> KeyVerbs: ...  # noqa: D102
+
+    @property
+    def access(self) -> Access: ...  # noqa: D102
 
     def turn(self, loop: str, *, by: str, reason: str) -> str:
         """Ask for a turn by hand and return the id of the signal that starts it.

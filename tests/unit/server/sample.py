@@ -43,6 +43,7 @@ from noria.core.turning import (
     TurnState,
 )
 from noria.core.watching import Evidence, Incident, Level, MonitorPhase, MonitorState, Reading
+from noria.ledger.access.access import Access
 from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
 from noria.ledger.lineage.walking import lineage_of
@@ -51,6 +52,7 @@ from noria.loop.alert_verbs import AlertVerbs
 from noria.loop.keys import KeyVerbs
 from noria.ports import wire
 from noria.ports.records import Append, Put
+from noria.testing.access import QuickPasswords
 from noria.testing.memory import MemoryRecords
 
 LOOP = "late-arrival"
@@ -816,6 +818,8 @@ class SampleServices:
         self.alerts = AlertVerbs(self, declared=lambda name: SimpleNamespace(watch=[nr.drift(), nr.quality("roc_auc", drop=0.03)]))
         self.plan_file = self.home / "plan" / "plan.json"
         self.keys = KeyVerbs(self)
+        self.wall = self.clock
+        self.access = Access(self, QuickPasswords())
         self.token = "sample-token"
         self.token_hint = "It is kept in .noria/run/token."
         self.asked: list[tuple[object, ...]] = []
