@@ -11,6 +11,7 @@ from noria.core.anomalies import AnomalousRequest, AnomalyQueue
 from noria.core.data import DatasetVersion
 from noria.core.errors import Conflict
 from noria.core.ids import digest_of
+from noria.core.identities import AccessToken, Admittance, Session, TokenUse, User
 from noria.core.judging import Approval
 from noria.core.lineage import Ingredients, UpstreamJob
 from noria.core.notices import Delivery, Happening, Notice
@@ -167,6 +168,18 @@ FILED = [
     ),
     (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none", "form": "model"}),
     (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some", "form": "model"}),
+    (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none"}),
+    (Admittance(asks=True), "admittance", "door", {}),
+    (User(name="ada", made_at=NOW, outside="https://idp 7"), "user", "ada", {"state": "here", "outside": "https://idp 7"}),
+    (AccessToken(id="a1", user="ada", digest="sha256:0", made_at=NOW), "access-token", "a1", {"user": "ada"}),
+    (TokenUse(token="a1", at=NOW), "access-token-use", "a1", {}),
+    (
+        Session(digest="sha256:1", user="ada", csrf="c", made_at=NOW, seen_at=NOW, expires_at=NOW, generation=1),
+        "session",
+        "sha256:1",
+        {"user": "ada"},
+    ),
+    (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some"}),
 ]
 
 
