@@ -9,13 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from noria.core.errors import NoriaError, RequestInvalid
+from noria.core.errors import NoriaError, RequestInvalid, TooManyTries
 from noria.server.headers import HEADERS
 
 log = logging.getLogger(__name__)
 
 STATUS = {
     "unauthorised": 401,
+    "too-many-tries": 429,
     "forbidden": 403,
     "host-refused": 421,
     "not-found": 404,
@@ -37,12 +38,6 @@ STATUS = {
 """Error code to HTTP status; a code that is not here is the server's fault: 500."""
 
 
-class Unauthorised(NoriaError, PermissionError):
-    """A verb without the token, or with a wrong one."""
-
-    code = "unauthorised"
-
-
 class HostRefused(NoriaError):
     """A request that names a host this server does not answer for (DNS rebinding)."""
 
@@ -51,7 +46,9 @@ class HostRefused(NoriaError):
 
 def envelope(error: NoriaError) -> JSONResponse:
     """Answer `{"error": {"code", "message", "fix"}}` with the status of the error's code."""
-    headers = {"WWW-Authenticate": 'Bearer realm="noria"'} if error.code == "unauthorised" else None
+    headers = {"WWW-Authenticate": 'Bearer realm="noria"'} if error.code == "unauthorised" else {}
+    if isinstance(error, TooManyTries):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     body = {"code": error.code, "message": error.message, "fix": error.fix}
     return JSONResponse({"error": body}, status_code=STATUS.get(error.code, 500), headers=headers)
 

@@ -11,8 +11,9 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from noria.core.errors import Unauthorised
 from noria.core.rights import ANYWHERE, LOCAL, Principal, Role
-from noria.server.errors import HostRefused, Unauthorised, envelope
+from noria.server.errors import HostRefused, envelope
 from noria.server.headers import HEADERS
 from noria.server.services import Services
 

@@ -14,6 +14,7 @@ CODES = {
     "not-allowed": ("INVALID_PARAMETER_VALUE", 400),
     "already-there": ("RESOURCE_ALREADY_EXISTS", 400),
     "unauthorised": ("UNAUTHENTICATED", 401),
+    "too-many-tries": ("UNAUTHENTICATED", 401),
     "forbidden": ("PERMISSION_DENIED", 403),
     "host-refused": ("PERMISSION_DENIED", 421),
     "not-found": ("RESOURCE_DOES_NOT_EXIST", 404),
