@@ -64,6 +64,7 @@ class Settings:
         max_in_flight_per_deployment: Of these, of one deployment.
         max_connections: Open to one data plane process.
         tls_cert, tls_key: PEM files of a certificate with its chain, and of its key: both servers speak TLS with them.
+        proxies: Addresses of proxies before the control plane, with commas: of them alone it is believed where a call comes from.
         page_url: Where people reach the page, for the links in notices; the bound address when left out.
     """
 
@@ -105,6 +106,7 @@ class Settings:
     max_connections: int = 4_096
     tls_cert: str = ""
     tls_key: str = ""
+    proxies: str = ""
     page_url: str = ""
 
     @property

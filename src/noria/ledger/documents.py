@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from noria.core.access import ApiKey
 from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
 from noria.core.anomalies import AnomalousRequest, AnomalyQueue, place_of
+from noria.core.audit import AuditLine
 from noria.core.data import DatasetVersion
 from noria.core.identities import AccessToken, Admittance, Session, TokenUse, User
 from noria.core.ids import digest_of, new_id
@@ -96,6 +97,7 @@ SHELVES: dict[type, Shelf] = {
     ApiKey: Shelf(kind="api-key", key=lambda v: v.id, index=lambda v: {"deployment": v.deployment}),
     Ingredients: Shelf(kind="ingredients", key=lambda v: f"{v.model}@{v.number:06d}", index=lambda v: {"model": v.model}),
     UpstreamJob: Shelf(kind="upstream-job", key=lambda v: digest_of(v.id.encode()), index=lambda v: {"namespace": v.namespace[:200]}),
+    AuditLine: Shelf(kind="audit", key=lambda v: v.id, index=lambda v: {"by": v.by, "project": v.project}),
     Admittance: Shelf(kind="admittance", key=lambda v: "door", index=lambda v: {}),
     User: Shelf(kind="user", key=lambda v: v.name, index=lambda v: {"state": "here" if v.here else "removed", "outside": v.outside}),
     AccessToken: Shelf(kind="access-token", key=lambda v: v.id, index=lambda v: {"user": v.user}),

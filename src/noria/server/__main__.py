@@ -12,13 +12,15 @@ import uvicorn
 from noria.app.certificates import certificate, server_context
 from noria.app.processes import running
 from noria.app.services import ControlServices
-from noria.app.settings import read
+from noria.app.settings import Settings, read
 from noria.app.wiring import build
 from noria.server.application import control_plane
+from noria.server.door import Door
 from noria.server.flushing import Flusher
-from noria.server.guard import LOOPBACK_HOSTS, callers
+from noria.server.guard import LOOPBACK_HOSTS
 from noria.server.machinery import Machinery
 from noria.server.mlflow.endpoints import Tracking
+from noria.server.recording import Keeper
 
 
 def main(arguments: list[str]) -> None:
@@ -46,7 +48,11 @@ def main(arguments: list[str]) -> None:
         )
         alone = settings.on_loopback
         hosts = LOOPBACK_HOSTS if alone else None
-        app = control_plane(services, tracking, callers=callers(services, everybody=alone), hosts=hosts)
+        door = open_door(services, settings)
+        keeper = Keeper([services.access.audit.flush, door.keep_uses])
+        keeping = threading.Thread(target=keeper.run, name="keeper", daemon=True)
+        keeping.start()
+        app = control_plane(services, tracking, door=door, hosts=hosts)
         try:
             uvicorn.run(
                 app,
@@ -55,12 +61,29 @@ def main(arguments: list[str]) -> None:
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=bool(settings.proxies),
+                forwarded_allow_ips=settings.proxies or None,
                 ssl_certfile=shown.chain if shown else None,
                 ssl_keyfile=shown.key if shown else None,
             )
         finally:
             flusher.stop()
             machinery.stop()
+            keeper.stop()
+            keeping.join(timeout=10)
+
+
+def open_door(services: ControlServices, settings: Settings) -> Door:
+    """The door of a home: beyond this machine everybody is asked who they are."""
+    secure = "https" in (settings.scheme, settings.page_url.partition(":")[0])
+    return Door(
+        services.access,
+        token=services.token,
+        asks=not settings.on_loopback,
+        hint=services.token_hint,
+        cookie=f"{'__Host-' if secure else ''}noria-session-{settings.port}",
+        origin=settings.page_url.rstrip("/"),
+    )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from noria.core.rights import Right
 from noria.server.api.alerting import alert_verbs_router, alerting_router
 from noria.server.api.anomalies import anomalies_router
 from noria.server.api.deployments import deploy_router, deployments_router
@@ -18,55 +20,65 @@ from noria.server.api.requests import requests_router
 from noria.server.api.story import story_router
 from noria.server.api.verbs import verbs_router
 from noria.server.api.watching import watching_router
+from noria.server.door import Door
 from noria.server.errors import handle_errors
 from noria.server.guard import LOOPBACK_HOSTS, Guard
 from noria.server.health import health_router
 from noria.server.metrics import metrics_router
-from noria.server.mlflow.app import MlflowApp
-from noria.server.mlflow.endpoints import Callers, Tracking
+from noria.server.mlflow.app import MlflowApp, takes
+from noria.server.mlflow.endpoints import Tracking
 from noria.server.mlflow.table import ENDPOINTS
 from noria.server.page.routes import page_router
 from noria.server.reads import Reads
+from noria.server.recording import Recorded
+from noria.server.rights import needs
 from noria.server.services import Services
 
 
-def control_plane(services: Services, tracking: Tracking, *, callers: Callers, hosts: Sequence[str] | None = LOOPBACK_HOSTS) -> ASGIApp:
+def control_plane(services: Services, tracking: Tracking, *, door: Door, hosts: Sequence[str] | None = LOOPBACK_HOSTS) -> ASGIApp:
     """Everything that answers on the control plane's port: the API with its pages, and MLflow's protocol beside it.
 
     Args:
         tracking: What the protocol reads and writes.
-        callers: Who calls, by the headers.
-        hosts: As for `create_app`.
+        door, hosts: As for `create_app`.
     """
-    app = create_app(services, hosts=hosts)
-    mlflow = MlflowApp(tracking, ENDPOINTS, callers=callers, hosts=hosts)
+    app = create_app(services, hosts=hosts, door=door)
+    mlflow = Recorded(MlflowApp(tracking, ENDPOINTS, callers=door.enter, hosts=hosts), services.access.audit)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        taken = scope["type"] == "http" and mlflow.takes(scope["path"])
+        taken = scope["type"] == "http" and takes(scope["path"])
         await (mlflow if taken else app)(scope, receive, send)
 
     return answer
 
 
-def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOSTS) -> FastAPI:
+def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOSTS, door: Door | None = None) -> FastAPI:
     """The API under /api/v1, health, metrics and the pages.
 
     Args:
         services: What to read from and the verbs, see `Services`.
         hosts: Host names to answer for, without port; None for any (when bound beyond loopback, behind a proxy).
+        door: Who may come in; when left out, everybody of this machine until there is a user.
     """
     reads = Reads(services.records, services.ledger)
     app = FastAPI(
         title="Noria",
         summary="Keeps a machine-learning model good in production.",
         version="1",
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
+    app.state.door = door or Door(services.access, token=services.token, asks=False, hint=services.token_hint)
+    app.add_middleware(Recorded, audit=services.access.audit)
     app.add_middleware(Guard, hosts=hosts)
     handle_errors(app)
     api = APIRouter(prefix="/api/v1")
+
+    @api.get("/openapi.json", include_in_schema=False, dependencies=[needs(Right.NONE)])
+    async def described() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
     for router in (
         loops_router(reads),
         deployments_router(reads),

@@ -192,11 +192,11 @@ class Door:
     def _shown(self, headers: Mapping[str, str]) -> Shown:
         what = shown(headers, self.cookie)
         if what.way is Way.NOTHING or not what.secret:
-            raise Unauthorised(
-                "it is not known who calls" if what.way is Way.NOTHING else "what was shown opens nothing",
-                fix=f"send the header `Authorization: Bearer <token>`, or log in at /login. {self._hint}".strip(),
-            )
+            raise self._stranger("it is not known who calls" if what.way is Way.NOTHING else "what was shown opens nothing")
         return what
+
+    def _stranger(self, said: str) -> Unauthorised:
+        return Unauthorised(said, fix=f"send the header `Authorization: Bearer <token>`, or log in at /login. {self._hint}".strip())
 
     def _key(self, what: Shown) -> bytes:
         said = "\0".join((what.way, what.name, what.secret)).encode("utf-8", "replace")
@@ -212,6 +212,8 @@ class Door:
         if what.way is Way.PASSWORD and not token_id(what.secret):
             user = self.access.entry.by_password(what.name, what.secret, address=address)
             return _Held(principal=principal_of(user), until=now + PASSWORD_S)
+        if not token_id(what.secret):
+            raise self._stranger("this token opens nothing")
         principal, ends = self.access.tokens.speaks_for(what.secret)
         if what.way is Way.PASSWORD and canonical(what.name) not in ("", principal.name):
             raise Unauthorised(f"this is no token of {what.name[:80]!r}", fix="give the name of the token's user, or none")

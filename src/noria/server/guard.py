@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 
-from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from noria.core.errors import Unauthorised
-from noria.core.rights import ANYWHERE, LOCAL, Principal, Role
 from noria.server.errors import HostRefused, envelope
 from noria.server.headers import HEADERS
-from noria.server.services import Services
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 

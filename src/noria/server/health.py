@@ -5,12 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from noria.core.rights import Right
+from noria.server.rights import needs
 from noria.server.services import Services
 
 
 def health_router(services: Services) -> APIRouter:
     """`/health/live` answers while the process runs; `/health/ready` only while the records can be read."""
-    router = APIRouter(prefix="/health", tags=["health"])
+    router = APIRouter(prefix="/health", tags=["health"], dependencies=[needs(Right.NONE)])
 
     @router.get("/live", summary="The process runs")
     async def live() -> JSONResponse:

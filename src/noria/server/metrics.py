@@ -12,9 +12,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from noria.core.rights import Right
 from noria.core.state import LoopState
 from noria.core.watching import Level, MonitorPhase, Reading
 from noria.server.reads import Reads
+from noria.server.rights import needs
 from noria.server.services import Services
 
 NEWEST = 1_000
@@ -92,7 +94,7 @@ def metrics_router(services: Services, reads: Reads) -> APIRouter:
     """`GET /metrics` in the Prometheus text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(LoopCollector(reads, services.clock.now))
-    router = APIRouter()
+    router = APIRouter(dependencies=[needs(Right.VIEW)])
 
     @router.get("/metrics", include_in_schema=False)
     def metrics() -> Response:

@@ -8,6 +8,7 @@ import pytest
 from noria.core.access import ApiKey
 from noria.core.alerting import AlertBook, Opinion, Silence, Tuning
 from noria.core.anomalies import AnomalousRequest, AnomalyQueue
+from noria.core.audit import AuditLine
 from noria.core.data import DatasetVersion
 from noria.core.errors import Conflict
 from noria.core.ids import digest_of
@@ -169,6 +170,8 @@ FILED = [
     (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none", "form": "model"}),
     (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some", "form": "model"}),
     (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none"}),
+    (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none", "form": "model"}),
+    (AuditLine(id="l1", at=NOW, until=NOW, by="ada", what="POST /x"), "audit", "l1", {"by": "ada", "project": "default"}),
     (Admittance(asks=True), "admittance", "door", {}),
     (User(name="ada", made_at=NOW, outside="https://idp 7"), "user", "ada", {"state": "here", "outside": "https://idp 7"}),
     (AccessToken(id="a1", user="ada", digest="sha256:0", made_at=NOW), "access-token", "a1", {"user": "ada"}),
@@ -179,7 +182,7 @@ FILED = [
         "sha256:1",
         {"user": "ada"},
     ),
-    (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some"}),
+    (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some", "form": "model"}),
 ]
 
 
@@ -237,5 +240,5 @@ def test_enums_select_as_their_values_do(documents):
 
 
 def test_a_class_without_a_shelf_is_refused(documents):
-    with pytest.raises(TypeError, match="these are: AlertBook"):
+    with pytest.raises(TypeError, match="these are: AccessToken"):
         documents.get(dict, "x")

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from sample import SampleServices, write_sample
 
 from noria.server.application import create_app
+from noria.server.door import Door
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +54,9 @@ class Caller:
 @pytest.fixture
 def ask(app):
     return Caller(app)
+
+
+@pytest.fixture
+def closed(services):
+    """The same home, where everybody is asked who they are."""
+    return Caller(create_app(services, door=Door(services.access, token=services.token, hint=services.token_hint)))

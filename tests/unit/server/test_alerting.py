@@ -49,8 +49,8 @@ ORDERS = [
 
 
 @pytest.mark.parametrize(("address", "body"), ORDERS)
-def test_every_order_needs_the_token_and_is_on_record_with_who_and_why(ask, services, address, body):
-    assert ask.post(address, json={**body, "by": "ada"}).status_code == 401
+def test_every_order_needs_the_token_and_is_on_record_with_who_and_why(ask, closed, services, address, body):
+    assert closed.post(address, json={**body, "by": "ada"}).status_code == 401
     before = len(services.ledger.events(limit=10_000))
     told = ask.post(address, json={**body, "by": "ada", "reason": "because"}, headers=TOKEN)
     assert told.status_code in (200, 201, 202), told.text

@@ -19,9 +19,9 @@ def test_one_that_is_not_there_is_not_found(ask):
         assert answer.status_code == 404 and "anomalous request" in answer.json()["error"]["message"]
 
 
-def test_a_decision_asks_for_the_token_and_is_passed_on(ask, services):
+def test_a_decision_asks_for_the_token_and_is_passed_on(ask, closed, services):
     order = {"state": "dismissed", "by": "Ada", "reason": "a test"}
-    assert ask.post(f"/api/v1/anomalies/{LOOP}-2/decide", json=order).status_code == 401
+    assert closed.post(f"/api/v1/anomalies/{LOOP}-2/decide", json=order).status_code == 401
     assert ask.post(f"/api/v1/anomalies/{LOOP}-2/decide", json=order, headers=TOKEN).status_code == 200
     assert ("decide_anomaly", f"{LOOP}-2", "dismissed", "Ada", "a test") in services.asked
     assert ask.post(f"/api/v1/anomalies/{LOOP}-2/decide", json=order | {"state": "open"}, headers=TOKEN).status_code == 422

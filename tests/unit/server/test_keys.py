@@ -58,8 +58,8 @@ def test_a_revoked_key_opens_nothing_and_the_door_stays_closed(ask, services):
         ("/api/v1/keys/none/revoke", {}, 404),
     ],
 )
-def test_what_cannot_be_done_says_why(ask, path, body, status):
-    assert ask.post(path, json=body).status_code == 401
+def test_what_cannot_be_done_says_why(ask, closed, path, body, status):
+    assert closed.post(path, json=body).status_code == 401
     told = ask.post(path, json=body, headers=TOKEN)
     assert (told.status_code, bool(told.json()["error"]["message"])) == (status, True)
-    assert ask.get("/api/v1/keys").status_code == 401
+    assert closed.get("/api/v1/keys").status_code == 401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from noria.ledger.access.audit import Audit
 from noria.ledger.access.books import AccessBooks, admittance
 from noria.ledger.access.entry import Entry
 from noria.ledger.access.tokens import Tokens
@@ -23,6 +24,7 @@ class Access:
         self.users = Users(books, passwords)
         self.tokens = Tokens(books)
         self.entry = Entry(books, passwords)
+        self.audit = Audit(books)
 
     def asked(self) -> tuple[bool, int]:
         """Whether everybody is asked who they are, and a number that is another one after every change."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
@@ -12,11 +12,12 @@ from noria.core.alerting import Tuning
 from noria.core.errors import RequestInvalid
 from noria.core.moments import duration
 from noria.core.notices import Delivery
+from noria.core.rights import Right
 from noria.server.alerting import silences, story, telling
 from noria.server.api.answers import ERRORS, VERB_ERRORS, answer
 from noria.server.api.verbs import Order
-from noria.server.guard import bearer
 from noria.server.reads import Reads
+from noria.server.rights import needs
 from noria.server.services import Services
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many, the newest.")]
@@ -39,7 +40,7 @@ class SilenceOrder(Order):
 
 def alerting_router(services: Services, reads: Reads) -> APIRouter:
     """Routes that tell what people were told."""
-    router = APIRouter(tags=["alerts"], responses=ERRORS)
+    router = APIRouter(tags=["alerts"], responses=ERRORS, dependencies=[needs(Right.VIEW)])
 
     @router.get("/alerts/{loop}", summary="What a loop has told and may still tell")
     def alerts(loop: str) -> JSONResponse:
@@ -67,7 +68,7 @@ def alerting_router(services: Services, reads: Reads) -> APIRouter:
 
 def alert_verbs_router(services: Services) -> APIRouter:
     """Routes that order something about alerts; all of them ask for the token."""
-    router = APIRouter(tags=["alerts"], responses=VERB_ERRORS, dependencies=[Depends(bearer(services))])
+    router = APIRouter(tags=["alerts"], responses=VERB_ERRORS, dependencies=[needs(Right.OPERATE)])
 
     @router.post("/incidents/{id}/opinion", summary="Say whether an incident was useful; answers with what is now proposed")
     def opinion(id: str, order: OpinionOrder) -> JSONResponse:

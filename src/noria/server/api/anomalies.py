@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
+from noria.core.rights import Right
 from noria.server.api.answers import ERRORS, VERB_ERRORS, answer
 from noria.server.api.verbs import Order
-from noria.server.guard import bearer
 from noria.server.reads import Reads
+from noria.server.rights import needs
 from noria.server.services import Services
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many, the newest.")]
@@ -24,7 +25,7 @@ class DecisionOrder(Order):
 
 def anomalies_router(services: Services, reads: Reads) -> APIRouter:
     """Routes that list anomalous requests, open one, and take a decision on it (which asks for the token)."""
-    router = APIRouter(tags=["anomalies"], responses=ERRORS)
+    router = APIRouter(tags=["anomalies"], responses=ERRORS, dependencies=[needs(Right.VIEW)])
 
     @router.get("/anomalies", summary="Requests that are far from all that was trained on")
     def anomalies(loop: str = "", state: Literal["", "open", "seen", "dismissed"] = "", limit: Limit = 100) -> JSONResponse:
@@ -39,7 +40,7 @@ def anomalies_router(services: Services, reads: Reads) -> APIRouter:
         "/anomalies/{id}/decide",
         summary="Say that it was seen, or that it is nothing",
         responses=VERB_ERRORS,
-        dependencies=[Depends(bearer(services))],
+        dependencies=[needs(Right.CONTRIBUTE)],
     )
     def decide(id: str, order: DecisionOrder) -> JSONResponse:
         services.decide_anomaly(id, order.state, by=order.by, reason=order.reason)

@@ -6,19 +6,20 @@ import base64
 import binascii
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from noria.core.errors import RequestInvalid
 from noria.core.graphs import Chain, Ensemble, GraphForm, Switch
 from noria.core.registry import Brought
+from noria.core.rights import Right
 from noria.core.schema import Signature
 from noria.ports import wire
 from noria.server.api.answers import ERRORS, VERB_ERRORS, answer
 from noria.server.api.verbs import Order, PromoteOrder
-from noria.server.guard import bearer
 from noria.server.reads import Reads
+from noria.server.rights import needs
 from noria.server.services import Services
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many, by name.")]
@@ -58,7 +59,7 @@ class DeployOrder(Order):
 
 def deployments_router(reads: Reads) -> APIRouter:
     """Routes that tell what answers without a loop."""
-    router = APIRouter(tags=["deployments"], responses=ERRORS)
+    router = APIRouter(tags=["deployments"], responses=ERRORS, dependencies=[needs(Right.VIEW)])
 
     @router.get("/deployments", summary="Deployments without a loop, by name")
     def deployments(after: str = "", limit: Limit = 100) -> JSONResponse:
@@ -75,7 +76,7 @@ def deployments_router(reads: Reads) -> APIRouter:
 
 def deploy_router(services: Services) -> APIRouter:
     """Routes that change deployments; all of them ask for the token."""
-    router = APIRouter(tags=["deployments"], responses=VERB_ERRORS, dependencies=[Depends(bearer(services))])
+    router = APIRouter(tags=["deployments"], responses=VERB_ERRORS, dependencies=[needs(Right.OPERATE)])
 
     @router.post("/deployments/{name}", summary="Let a model answer under a name, as its next version")
     def deploy(name: str, order: DeployOrder) -> JSONResponse:

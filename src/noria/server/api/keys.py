@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from noria.core.errors import RequestInvalid
 from noria.core.moments import duration
+from noria.core.rights import Right
 from noria.server.api.answers import VERB_ERRORS, answer
 from noria.server.api.verbs import Order
-from noria.server.guard import bearer
+from noria.server.rights import needs
 from noria.server.services import Services
 
 
@@ -25,7 +26,7 @@ class KeyOrder(Order):
 
 def keys_router(services: Services) -> APIRouter:
     """Routes about keys; all of them ask for the token."""
-    router = APIRouter(tags=["keys"], responses=VERB_ERRORS, dependencies=[Depends(bearer(services))])
+    router = APIRouter(tags=["keys"], responses=VERB_ERRORS, dependencies=[needs(Right.ADMIN)])
 
     @router.get("/keys", summary="Keys with their state and last use, of one deployment or of all")
     def listed(deployment: str = "") -> JSONResponse:

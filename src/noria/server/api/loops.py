@@ -7,15 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
+from noria.core.rights import Right
 from noria.server.api.answers import ERRORS, answer
 from noria.server.reads import Reads
+from noria.server.rights import needs
 
 Limit = Annotated[int, Query(ge=1, le=200, description="At most so many, newest first.")]
 
 
 def loops_router(reads: Reads) -> APIRouter:
     """Routes that tell where each loop stands and how it came there."""
-    router = APIRouter(tags=["loops"], responses=ERRORS)
+    router = APIRouter(tags=["loops"], responses=ERRORS, dependencies=[needs(Right.VIEW)])
 
     @router.get("/loops", summary="All loops")
     def loops() -> JSONResponse:

@@ -10,8 +10,10 @@ from fastapi.responses import JSONResponse
 
 from noria.core.errors import NotFound
 from noria.core.moments import aware
+from noria.core.rights import Right
 from noria.ledger.production import history, in_production, pointed_at
 from noria.server.api.answers import ERRORS, answer
+from noria.server.rights import needs
 from noria.server.services import Services
 
 AsOf = Annotated[datetime | None, Query(description="Event time, ISO 8601, UTC where no zone is named; now when left out.")]
@@ -20,7 +22,7 @@ MOVES = 1_000
 
 def production_router(services: Services) -> APIRouter:
     """Routes that tell what answered at a moment."""
-    router = APIRouter(tags=["registry"], responses=ERRORS)
+    router = APIRouter(tags=["registry"], responses=ERRORS, dependencies=[needs(Right.VIEW)])
 
     @router.get("/production", summary="What was in production at a moment: each model's version, since when, by whom and why")
     def production(as_of: AsOf = None, model: str = "") -> JSONResponse:

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from noria.core.explaining import Constraints, Search
+from noria.core.rights import Right
 from noria.server.api.answers import ERRORS, answer
 from noria.server.reads import Reads
+from noria.server.rights import needs
 from noria.server.services import Services
 
 Names = Annotated[list[str], Query(max_length=200, description="Features, each given once.")]
@@ -20,7 +22,7 @@ Most = Annotated[int, Query(ge=1, le=5, description="Features that may change at
 
 def requests_router(services: Services, reads: Reads) -> APIRouter:
     """Routes that open a request of the prediction log."""
-    router = APIRouter(tags=["requests"], responses=ERRORS)
+    router = APIRouter(tags=["requests"], responses=ERRORS, dependencies=[needs(Right.VIEW)])
 
     @router.get("/loops/{name}/requests/{id}", summary="One request, explained")
     def request(name: str, id: str) -> JSONResponse:

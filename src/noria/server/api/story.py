@@ -7,8 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
+from noria.core.rights import Right
 from noria.server.api.answers import ERRORS, answer
 from noria.server.reads import Reads
+from noria.server.rights import needs
 
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
 Position = Annotated[int, Query(ge=0, description="Go on from `next` of the page before; 0 begins.")]
@@ -16,7 +18,7 @@ Position = Annotated[int, Query(ge=0, description="Go on from `next` of the page
 
 def story_router(reads: Reads) -> APIRouter:
     """Routes that tell what happened and why."""
-    router = APIRouter(tags=["ledger"], responses=ERRORS)
+    router = APIRouter(tags=["ledger"], responses=ERRORS, dependencies=[needs(Right.VIEW)])
 
     @router.get("/events", summary="Lines of the ledger")
     def events(

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from noria.core.rights import Right
 from noria.server.api.answers import VERB_ERRORS, answer
-from noria.server.guard import bearer
+from noria.server.rights import needs, said_by
 from noria.server.services import Services
 
-Person = Annotated[str, Field(min_length=1, max_length=100, description="Who asks; kept in the ledger.")]
+Person = Annotated[
+    str,
+    Field(
+        min_length=1, max_length=100, validate_default=True, description="Who asks; kept in the ledger. Counts only with the home's token."
+    ),
+    AfterValidator(said_by),
+]
 Reason = Annotated[str, Field(max_length=1_000, description="Why, in a sentence; kept in the ledger.")]
 
 
@@ -53,8 +60,9 @@ class SettleOrder(BaseModel):
 
 
 def verbs_router(services: Services) -> APIRouter:
-    """Routes that change something; all of them ask for the token."""
-    router = APIRouter(tags=["verbs"], responses=VERB_ERRORS, dependencies=[Depends(bearer(services))])
+    """Routes that change something."""
+    router = APIRouter(tags=["verbs"], responses=VERB_ERRORS, dependencies=[needs(Right.OPERATE)])
+    deciding = APIRouter(tags=["verbs"], responses=VERB_ERRORS, dependencies=[needs(Right.APPROVE)])
 
     @router.post("/loops/{name}/turn", summary="Ask for a turn by hand; answers with the signal that starts it", status_code=202)
     def turn(name: str, order: Order) -> JSONResponse:
@@ -62,7 +70,7 @@ def verbs_router(services: Services) -> APIRouter:
         started.status_code = 202
         return started
 
-    @router.post("/turns/{id}/approve", summary="Grant or refuse what a turn waits for")
+    @deciding.post("/turns/{id}/approve", summary="Grant or refuse what a turn waits for")
     def approve(id: str, order: ApprovalOrder) -> JSONResponse:
         services.approve(id, granted=order.granted, by=order.by, reason=order.reason)
         return answer({"turn": id, "granted": order.granted})
@@ -90,4 +98,7 @@ def verbs_router(services: Services) -> APIRouter:
     def settle(order: SettleOrder) -> JSONResponse:
         return answer({"settled": services.settle(order.at_ms, order.timeout_s)})
 
-    return router
+    both = APIRouter()
+    both.include_router(router)
+    both.include_router(deciding)
+    return both

@@ -10,8 +10,10 @@ from fastapi.responses import JSONResponse
 
 from noria.core.errors import RequestInvalid
 from noria.core.moments import duration
+from noria.core.rights import Right
 from noria.server.api.answers import ERRORS, answer
 from noria.server.reads import Reads
+from noria.server.rights import needs
 from noria.server.services import Services
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many, the newest.")]
@@ -20,7 +22,7 @@ Since = Annotated[datetime | None, Query(description="Event time, ISO 8601.")]
 
 def watching_router(reads: Reads, services: Services) -> APIRouter:
     """Routes that tell what was measured and what was alerted."""
-    router = APIRouter(tags=["watching"], responses=ERRORS)
+    router = APIRouter(tags=["watching"], responses=ERRORS, dependencies=[needs(Right.VIEW)])
 
     @router.get("/incidents", summary="Incidents")
     def incidents(loop: str = "", state: Literal["", "open", "closed"] = "", limit: Limit = 100) -> JSONResponse:

@@ -17,13 +17,15 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from noria.core.errors import Forbidden, NoriaError, RequestInvalid
-from noria.core.rights import DEFAULT_PROJECT, Principal, Right
+from noria.core.rights import DEFAULT_PROJECT, NOBODY, Principal, Right
 from noria.ledger.tracking import experiments
 from noria.server.errors import HostRefused
 from noria.server.mlflow.asked import Asked, Fields
 from noria.server.mlflow.endpoints import BODY_BYTES, Callers, Endpoint, Said, Tracking
 from noria.server.mlflow.errors import EndpointNotFound, told
 from noria.server.mlflow.ticks import Ticks
+from noria.server.rights import address_of, noted
+from noria.server.shown import headers_of
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,11 @@ PREFIXES = (
 _THREADS = 16
 _HEADERS = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
 _DONE = b"{}"
+
+
+def takes(path: str) -> bool:
+    """Whether a path belongs to this protocol."""
+    return path.startswith(PREFIXES) and not path.startswith("/health/")
 
 
 class MlflowApp:
@@ -67,15 +74,10 @@ class MlflowApp:
             for path in _paths(endpoint):
                 self._add(path, endpoint)
 
-    def takes(self, path: str) -> bool:
-        """Whether a path belongs to this protocol."""
-        return path.startswith(PREFIXES) and not path.startswith("/health/")
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            await self._answer(scope, headers, receive, send)
+            await self._answer(scope, headers_of(scope["headers"]), receive, send)
         except NoriaError as error:
             status, body = told(error)
             await _send(send, Said(body=orjson.dumps(body), status=status, headers=_more(status)))
@@ -88,7 +90,7 @@ class MlflowApp:
         self._check_origin(headers)
         endpoint, names = self._found(scope["method"], scope["path"])
         project = headers.get("x-mlflow-workspace", "") or DEFAULT_PROJECT
-        principal = self._admitted(endpoint.right, headers, project)
+        principal = await self._admitted(endpoint, scope, headers, project)
         if project not in self._projects:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._begin, project)
         body = b"" if endpoint.streams else await _body(receive, headers)
@@ -112,10 +114,13 @@ class MlflowApp:
             said = await asyncio.get_running_loop().run_in_executor(self._threads, endpoint.handler, self._tracking, asked)
             await _send(send, said if isinstance(said, Said) else Said(body=orjson.dumps(said or {}, default=_plain)))
 
-    def _admitted(self, right: Right, headers: dict[str, str], project: str) -> Principal:
-        principal = self._callers(headers)
-        if not principal.may(right, project):
-            raise Forbidden(f"{principal.name or 'nobody'} may not {right} in the project {project[:100]!r}")
+    async def _admitted(self, endpoint: Endpoint, scope: Scope, headers: dict[str, str], project: str) -> Principal:
+        if endpoint.right is Right.NONE:
+            return NOBODY
+        principal = await self._callers(headers, method=scope["method"], address=address_of(scope))
+        noted(scope, principal, endpoint.right, project, endpoint.path)
+        if not principal.may(endpoint.right, project):
+            raise Forbidden(f"{principal.name or 'nobody'} may not {endpoint.right} in the project {project[:100]!r}")
         return principal
 
     def _check_origin(self, headers: dict[str, str]) -> None:

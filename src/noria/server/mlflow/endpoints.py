@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from noria.core.rights import Principal, Right
 from noria.ledger.book import Ledger
@@ -83,5 +83,13 @@ class Endpoint:
     ajax: bool = False
 
 
-Callers = Callable[[Mapping[str, str]], Principal]
-"""Who calls, by the headers; raises what the door says to strangers."""
+class Callers(Protocol):
+    """Says who calls, as `noria.server.door.Door.enter` does."""
+
+    async def __call__(self, headers: Mapping[str, str], *, method: str, address: str) -> Principal:
+        """The caller.
+
+        Raises:
+            NoriaError: what the door says to strangers.
+        """
+        ...

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from noria.core.errors import NotFound
 from noria.core.performance import MaturityCurve
+from noria.core.rights import Right
 from noria.core.turning import Rollout, RolloutPhase
 from noria.drawing.charts.drift import drift_chart
 from noria.drawing.charts.explaining import parts_chart
@@ -25,6 +26,7 @@ from noria.drawing.theme import Chart, nothing_yet, printed
 from noria.server.page.evidence import evidence
 from noria.server.page.scorecard import Cards
 from noria.server.reads import Reads
+from noria.server.rights import needs
 from noria.server.services import Services
 
 DAYS_SHOWN = 370
@@ -123,7 +125,7 @@ class Drawings:
 
 def drawing_router(services: Services, drawings: Drawings) -> APIRouter:
     """`/charts/<name>.json` and `.png`, and the Vega bundle that draws them in the browser."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, dependencies=[needs(Right.VIEW)])
 
     @router.get("/charts/{name}.json")
     def spec(name: str, request: Request) -> Response:

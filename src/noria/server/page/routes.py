@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from noria.core.explaining import Constraints, Search
 from noria.core.performance import MaturityCurve
 from noria.core.registry import Deployment
+from noria.core.rights import Right
 from noria.core.state import LoopState
 from noria.core.turning import TurnState
 from noria.server.page.anomalies import anomaly_pages
@@ -24,6 +25,7 @@ from noria.server.page.render import ROOM, Pages
 from noria.server.page.ring import Glance, as_text, glance, needs_person, wheel
 from noria.server.page.scorecard import Cards, scorecard_router
 from noria.server.reads import Reads
+from noria.server.rights import needs
 from noria.server.services import Services
 
 EVENTS_SHOWN = 60
@@ -32,13 +34,19 @@ Names = Annotated[list[str], Query(max_length=200)]
 Position = Annotated[int, Query(ge=0)]
 
 
+class Open(Mount):
+    """Own files that anybody may read."""
+
+    right = Right.NONE
+
+
 def page_router(services: Services, reads: Reads) -> APIRouter:
     """All pages, their charts and their static files."""
     pages = Pages(services, reads)
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, dependencies=[needs(Right.VIEW)])
     router.include_router(drawing_router(services, Drawings(reads, services)))
     router.include_router(scorecard_router(pages, reads, Cards(reads, services)))
-    router.routes.append(Mount("/static", StaticFiles(directory=ROOM / "static")))
+    router.routes.append(Open("/static", StaticFiles(directory=ROOM / "static")))
     _loop_pages(router, pages, reads)
     deployment_pages(router, pages, reads)
     incident_pages(router, pages, services, reads)

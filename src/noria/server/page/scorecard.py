@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from markupsafe import Markup, escape
 
 from noria.core.errors import NotFound
+from noria.core.rights import Right
 from noria.drawing.documents.scorecard import Shown, figures, to_html, to_markdown, to_sections
 from noria.drawing.documents.sheet import ROOM as DOCUMENTS
 from noria.drawing.theme import Chart, nothing_yet
@@ -16,6 +17,7 @@ from noria.ports import wire
 from noria.server.page.evidence import evidence
 from noria.server.page.render import Pages
 from noria.server.reads import Reads
+from noria.server.rights import needs
 from noria.server.services import Services
 
 
@@ -60,7 +62,7 @@ class Cards:
 
 def scorecard_router(pages: Pages, reads: Reads, cards: Cards) -> APIRouter:
     """`/turns/ID/scorecard`, and `.html`, `.md`, `.json` beside it; `/loops/NAME/scorecard` leads to the champion's."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, dependencies=[needs(Right.VIEW)])
 
     @router.get("/turns/{id}/scorecard")
     def page(request: Request, id: str) -> Response:

@@ -39,6 +39,11 @@ def tracking(store, tmp_path):
     return Tracking(store=store, ledger=Ledger(store, clock=wall, wall=wall), blobs=Files(tmp_path / "blobs"), wall=wall)
 
 
+async def machine(headers, *, method, address):
+    """Whoever calls."""
+    return LOCAL
+
+
 @pytest.fixture
 def serve():
     """A server of the protocol for an application that a test makes itself."""
@@ -48,7 +53,7 @@ def serve():
 @pytest.fixture
 def url(tracking):
     """Where the protocol answers."""
-    with serving(MlflowApp(tracking, ENDPOINTS, callers=lambda headers: LOCAL, hosts=("127.0.0.1",))) as url:
+    with serving(MlflowApp(tracking, ENDPOINTS, callers=machine, hosts=("127.0.0.1",))) as url:
         yield url
 
 
