@@ -191,15 +191,11 @@ def test_the_keyboard_leads_everywhere(page, site):
     assert page.locator(".event").count() == 2
 
 
-def test_a_verb_asks_for_the_token_and_tells_what_went_wrong(page, site):
+def test_a_verb_asks_for_a_name_and_a_reason(page, site):
     page.goto("/loops/taxi-demand")
     page.get_by_role("button", name="Turn now").click()
     page.get_by_label("Your name").fill("ada")
     page.get_by_label("Reason").fill("a drill")
-    page.get_by_label("Token").fill("wrong")
-    page.get_by_role("button", name="Do it").click()
-    page.get_by_text("the token is not the right one").wait_for()
-    page.get_by_label("Token").fill("sample-token")
     page.get_by_role("button", name="Do it").click()
     page.locator("#verb").wait_for(state="hidden")
     assert site.services.asked == [("turn", "taxi-demand", "ada", "a drill")]
@@ -212,7 +208,6 @@ def test_a_silence_goes_with_the_fields_of_its_form(page, site):
     page.get_by_role("button", name="Silence").click()
     page.get_by_label("Your name").fill("ada")
     page.get_by_label("Reason").fill("the feed is moved")
-    page.get_by_label("Token").fill("sample-token")
     page.get_by_role("button", name="Do it").click()
     page.locator("#verb").wait_for(state="hidden")
     page.get_by_text("of wind_speed silent until").first.wait_for()

@@ -155,6 +155,11 @@ class Door:
         finally:
             self._waiting -= 1
 
+    def csrf_of(self, headers: Mapping[str, str]) -> str:
+        """What orders from the pages of a caller who was just let in must repeat; "" when it was no session."""
+        held = self._cache.get(self._key(shown(headers, self.cookie)))
+        return held.csrf if held else ""
+
     def look_now(self) -> None:
         """Let what was changed in this process count at once."""
         self._looked_s = -LOOK_S

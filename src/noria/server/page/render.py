@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from markupsafe import Markup, escape
 
 from noria.core.anomalies import AnomalousRequest
 from noria.core.errors import NoriaError
+from noria.core.rights import LOCAL, NOBODY
 from noria.drawing.words import FILTERS, ago
 from noria.ledger.why import headline
+from noria.server.door import HOME
 from noria.server.reads import Reads
+from noria.server.rights import CALLER
 from noria.server.services import Services
+from noria.server.shown import headers_of
 
 ROOM = Path(__file__).parent
 THEMES = ("light", "dark")
@@ -71,6 +76,7 @@ class Pages:
             "ago": ago(now),
             "path": request.url.path,
             "theme": _theme(request),
+            "me": reader(request),
         }
         body = templates().get_template(template).render({**common, **values})
         tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:24]}"'
@@ -78,6 +84,29 @@ class Pages:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return HTMLResponse(body, headers=headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Who reads a page.
+
+    Attributes:
+        name: "" where nobody is asked who they are.
+        csrf: What orders from the page must repeat.
+        anybody: Orders ask for a name, as nothing else says whose they are.
+    """
+
+    name: str = ""
+    csrf: str = ""
+    anybody: bool = True
+
+
+def reader(request: Request) -> Reader:
+    """Who reads: a session's person, or whoever is at this machine."""
+    principal, door = CALLER.get(), request.app.state.door
+    if principal in (LOCAL, NOBODY, HOME):
+        return Reader()
+    return Reader(name=principal.name, csrf=door.csrf_of(headers_of(request.scope["headers"])), anybody=False)
 
 
 def error_page(request: Request, error: NoriaError, status: int) -> Response:

@@ -357,7 +357,11 @@ def test_a_store_on_s3_takes_the_same_files_and_hands_them_out_itself_where_it_m
     blobs = S3(s3.bucket(tmp_path), cache=tmp_path / "cache", cache_bytes=1, endpoint=s3.endpoint)
     tracking = Tracking(store=store, ledger=Ledger(store, clock=wall, wall=wall), blobs=blobs, wall=wall, direct_downloads=direct)
     (tmp_path / "large.bin").write_bytes(bytes(range(251)) * 50_000)
-    with serving(MlflowApp(tracking, ENDPOINTS, callers=lambda headers: LOCAL, hosts=("127.0.0.1",))) as url:
+
+    async def machine(headers, *, method, address):
+        return LOCAL
+
+    with serving(MlflowApp(tracking, ENDPOINTS, callers=machine, hosts=("127.0.0.1",))) as url:
         mlflow.set_tracking_uri(url)
         client = mlflow.MlflowClient(url)
         run = client.create_run("0")

@@ -45,7 +45,11 @@ def house(tmp_path, monkeypatch, serve):
         store=world.store, ledger=world.ledger, blobs=world.blobs, wall=world.wall, house=Mirror(world, verbs.promote, noria="0")
     )
     caller = SimpleNamespace(now=LOCAL)
-    with serve(MlflowApp(tracking, ENDPOINTS, callers=lambda headers: caller.now, hosts=("127.0.0.1",))) as url:
+
+    async def whoever(headers, *, method, address):
+        return caller.now
+
+    with serve(MlflowApp(tracking, ENDPOINTS, callers=whoever, hosts=("127.0.0.1",))) as url:
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         mlflow.set_tracking_uri(url)
         mlflow.set_registry_uri(url)

@@ -14,6 +14,7 @@ async function refresh() {
   try {
     const headers = tag ? { "If-None-Match": tag, Accept: "text/html" } : { Accept: "text/html" };
     const answer = await fetch(location.href, { headers, cache: "no-store" });
+    if (answer.redirected) return location.assign(answer.url); // the session is over
     if (answer.ok) {
       tag = answer.headers.get("etag");
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -115,6 +116,8 @@ document.addEventListener("keydown", (event) => {
 
 // --- buttons and verbs ----------------------------------------------------------------------
 
+const csrf = () => document.querySelector("meta[name=csrf]")?.content ?? "";
+
 const sheet = document.getElementById("verb");
 const form = sheet.querySelector("form");
 let chosen = null;
@@ -134,23 +137,21 @@ function ask(button) {
   sheet.querySelector("h2").textContent = button.textContent;
   sheet.querySelector(".hint").textContent = chosen.hint ?? "";
   sheet.querySelector(".wrong").hidden = true;
-  form.elements.by.value = localStorage.getItem("noria-by") ?? "";
-  form.elements.token.value = sessionStorage.getItem("noria-token") ?? "";
+  if (form.elements.by) form.elements.by.value = localStorage.getItem("noria-by") ?? "";
   sheet.showModal();
 }
 
 form.addEventListener("submit", async (event) => {
   if (event.submitter?.value !== "go") return;
   event.preventDefault();
-  const { by, reason, token } = Object.fromEntries(new FormData(form));
-  localStorage.setItem("noria-by", by);
-  sessionStorage.setItem("noria-token", token);
+  const said = Object.fromEntries(new FormData(form));
+  if (said.by) localStorage.setItem("noria-by", said.by);
   const wrong = sheet.querySelector(".wrong");
   try {
     const answer = await fetch(chosen.verb, {
       method: "POST",
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
-      body: JSON.stringify({ ...JSON.parse(chosen.body), by, reason }),
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf() },
+      body: JSON.stringify({ ...JSON.parse(chosen.body), ...said }),
     });
     if (answer.ok) return sheet.close(), refresh();
     const { error } = await answer.json();
