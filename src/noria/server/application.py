@@ -95,6 +95,6 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
         lineage_router(services),
     ):
         api.include_router(router)
-    for router in (api, health_router(services), metrics_router(services, reads), page_router(services, reads)):
+    for router in (api, health_router(services), metrics_router(services, reads), page_router(services, reads, app.state.door)):
         app.include_router(router)
     return app

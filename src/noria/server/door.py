@@ -77,6 +77,11 @@ class Door:
         self._waiting = 0
 
     @property
+    def secure(self) -> bool:
+        """Whether cookies go over TLS alone."""
+        return self.cookie.startswith("__Host-")
+
+    @property
     def asks(self) -> bool:
         """Whether everybody is asked who they are, as of the last look."""
         return self._always or self._asks

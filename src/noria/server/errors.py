@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from noria.core.errors import NoriaError, RequestInvalid, TooManyTries
@@ -87,6 +88,10 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, error: NoriaError, *, status: int | None = None) -> Response:
+    asked = request.app.state.door.asks and request.method == "GET" and error.code == "unauthorised"
+    if asked and "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(("/api/", "/charts/")):
+        where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?{urlencode({'next': where})}", status_code=303, headers={"cache-control": "no-store"})
     if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(("/api/", "/charts/")):
         from noria.server.page.render import error_page
 

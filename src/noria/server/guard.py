@@ -65,36 +65,6 @@ def body_limit(path: str) -> int:
     return MODEL_LIMIT_BYTES if path.startswith(MODELS) else BODY_LIMIT_BYTES
 
 
-def bearer(services: Services) -> Callable[[Request], None]:
-    """Make the dependency that lets a request pass only with the token, compared in constant time."""
-
-    def check(request: Request) -> None:
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        token = services.token
-        if not token or kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
-            said = "this verb needs the token" if not given else "the token is not the right one"
-            raise Unauthorised(said, fix=f"send the header `Authorization: Bearer <token>`. {services.token_hint}".strip())
-
-    return check
-
-
-def callers(services: Services, *, everybody: bool) -> Callable[[Mapping[str, str]], Principal]:
-    """Who calls, by the headers: the machine's own user where `everybody` is let in, else whoever has the token."""
-
-    def caller(headers: Mapping[str, str]) -> Principal:
-        if everybody:
-            return LOCAL
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "basic":
-            with suppress(ValueError):
-                given = base64.b64decode(given, validate=True).decode("utf-8", "replace").partition(":")[2]
-        if not services.token or not hmac.compare_digest(given.strip().encode(), services.token.encode()):
-            raise Unauthorised("this server asks for its token", fix=services.token_hint)
-        return Principal(name="token", roles={ANYWHERE: Role.ADMIN})
-
-    return caller
-
-
 def _name(host: str) -> str:
     """The host's name without its port; IPv6 keeps its brackets."""
     return (host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]).lower()

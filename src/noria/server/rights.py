@@ -10,8 +10,8 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.params import Depends as Dependency
 from starlette.types import Scope
 
-from noria.core.errors import Forbidden
-from noria.core.rights import DEFAULT_PROJECT, LOCAL, NOBODY, Principal, Right
+from noria.core.errors import Forbidden, NotAllowed
+from noria.core.rights import ANYWHERE, DEFAULT_PROJECT, LOCAL, NOBODY, Principal, Right
 from noria.server.door import HOME, Door
 from noria.server.shown import headers_of
 
@@ -46,6 +46,31 @@ class Needs:
         if not principal.may(self.right, self.project):
             raise Forbidden(f"{principal.name} may not {self.right} here", fix="ask an admin for a role that may")
         return principal
+
+
+class Somebody(Needs):
+    """A dependency that lets anybody pass who is known by name, whatever their role: for what is their own alone."""
+
+    async def __call__(self, request: Request) -> Principal:
+        """The caller.
+
+        Raises:
+            Unauthorised: it is not known who calls.
+            NotAllowed: nobody is asked who they are.
+        """
+        door: Door = request.app.state.door
+        principal = await door.enter(headers_of(request.scope["headers"]), method=request.method, address=address_of(request.scope))
+        noted(request.scope, principal, self.right, self.project)
+        CALLER.set(principal)
+        if principal in (LOCAL, HOME):
+            raise NotAllowed("this is nobody's own page: no user called", fix="make a user, and log in: `noria users add NAME`")
+        return principal
+
+
+def needs_somebody() -> Dependency:
+    """Declare that a route is for whoever is known by name, about themselves."""
+    dependency: Dependency = Depends(Somebody(Right.NONE, ANYWHERE))
+    return dependency
 
 
 def needs(right: Right, project: str = DEFAULT_PROJECT) -> Dependency:

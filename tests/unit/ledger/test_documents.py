@@ -11,8 +11,8 @@ from noria.core.anomalies import AnomalousRequest, AnomalyQueue
 from noria.core.audit import AuditLine
 from noria.core.data import DatasetVersion
 from noria.core.errors import Conflict
-from noria.core.ids import digest_of
 from noria.core.identities import AccessToken, Admittance, Session, TokenUse, User
+from noria.core.ids import digest_of
 from noria.core.judging import Approval
 from noria.core.lineage import Ingredients, UpstreamJob
 from noria.core.notices import Delivery, Happening, Notice
@@ -169,8 +169,6 @@ FILED = [
     ),
     (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none", "form": "model"}),
     (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some", "form": "model"}),
-    (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none"}),
-    (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none", "form": "model"}),
     (AuditLine(id="l1", at=NOW, until=NOW, by="ada", what="POST /x"), "audit", "l1", {"by": "ada", "project": "default"}),
     (Admittance(asks=True), "admittance", "door", {}),
     (User(name="ada", made_at=NOW, outside="https://idp 7"), "user", "ada", {"state": "here", "outside": "https://idp 7"}),

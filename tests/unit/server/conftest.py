@@ -38,8 +38,8 @@ class Caller:
 
         async def ask():
             transport = httpx.ASGITransport(app=self._app, raise_app_exceptions=False)
-            base = more.pop("base", "http://127.0.0.1:7700")
-            async with httpx.AsyncClient(transport=transport, base_url=base) as client:
+            base, cookies = more.pop("base", "http://127.0.0.1:7700"), more.pop("cookies", None)
+            async with httpx.AsyncClient(transport=transport, base_url=base, cookies=cookies) as client:
                 return await client.request(method, path, **more)
 
         return asyncio.run(ask())

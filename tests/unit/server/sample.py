@@ -819,7 +819,8 @@ class SampleServices:
         self.plan_file = self.home / "plan" / "plan.json"
         self.keys = KeyVerbs(self)
         self.wall = self.clock
-        self.access = Access(self, QuickPasswords())
+        self.passwords = QuickPasswords()
+        self.access = Access(self, self.passwords)
         self.token = "sample-token"
         self.token_hint = "It is kept in .noria/run/token."
         self.asked: list[tuple[object, ...]] = []

@@ -7,15 +7,16 @@ import json
 import zlib
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from noria.core.errors import RequestInvalid
+from noria.core.rights import Right
 from noria.ledger.documents import Documents
 from noria.ledger.lineage.upstream import MOST_EVENTS, take
 from noria.server.api.answers import ERRORS, VERB_ERRORS, answer
-from noria.server.guard import bearer
+from noria.server.rights import needs
 from noria.server.services import Services
 
 Of = Annotated[
@@ -27,7 +28,7 @@ UNPACKED_LIMIT_BYTES = 8 * 1024 * 1024
 
 def lineage_router(services: Services) -> APIRouter:
     """Routes that tell lineage, and take it."""
-    router = APIRouter(tags=["lineage"], responses=ERRORS)
+    router = APIRouter(tags=["lineage"], responses=ERRORS, dependencies=[needs(Right.VIEW)])
     documents = Documents(services.records)
 
     @router.get("/lineage", summary="What a thing came from, and what came of it")
@@ -39,7 +40,7 @@ def lineage_router(services: Services) -> APIRouter:
         summary="Take OpenLineage events: one, or a list",
         status_code=201,
         responses=VERB_ERRORS,
-        dependencies=[Depends(bearer(services))],
+        dependencies=[needs(Right.CONTRIBUTE)],
     )
     async def told(request: Request) -> JSONResponse:
         return await _taken(request)
@@ -49,7 +50,7 @@ def lineage_router(services: Services) -> APIRouter:
         summary="Take a list of OpenLineage events",
         status_code=201,
         responses=VERB_ERRORS,
-        dependencies=[Depends(bearer(services))],
+        dependencies=[needs(Right.CONTRIBUTE)],
     )
     async def told_many(request: Request) -> JSONResponse:
         return await _taken(request)

@@ -15,11 +15,13 @@ from noria.core.registry import Deployment
 from noria.core.rights import Right
 from noria.core.state import LoopState
 from noria.core.turning import TurnState
+from noria.server.door import Door
 from noria.server.page.anomalies import anomaly_pages
 from noria.server.page.deployments import deployment_pages
 from noria.server.page.drawing import Drawings, drawing_router
 from noria.server.page.evidence import evidence
 from noria.server.page.incidents import incident_pages
+from noria.server.page.login import login_router, own_router
 from noria.server.page.registry import registry_pages
 from noria.server.page.render import ROOM, Pages
 from noria.server.page.ring import Glance, as_text, glance, needs_person, wheel
@@ -40,7 +42,7 @@ class Open(Mount):
     right = Right.NONE
 
 
-def page_router(services: Services, reads: Reads) -> APIRouter:
+def page_router(services: Services, reads: Reads, door: Door) -> APIRouter:
     """All pages, their charts and their static files."""
     pages = Pages(services, reads)
     router = APIRouter(include_in_schema=False, dependencies=[needs(Right.VIEW)])
@@ -54,7 +56,10 @@ def page_router(services: Services, reads: Reads) -> APIRouter:
     anomaly_pages(router, pages, reads)
     _request_pages(router, pages, reads, services)
     registry_pages(router, pages, services)
-    return router
+    both = APIRouter(include_in_schema=False)
+    for one in (login_router(door), own_router(door, pages), router):
+        both.include_router(one)
+    return both
 
 
 def _loop_pages(router: APIRouter, pages: Pages, reads: Reads) -> None:

@@ -130,6 +130,15 @@ document.addEventListener("click", (event) => {
   else ask(button);
 });
 
+function done(told) {
+  if (told.session === "over") return location.assign("/");
+  if (!told.token || !told.id) return sheet.close(), refresh();
+  const shown = sheet.querySelector(".wrong"); // a secret is shown this once, and goes with the sheet
+  shown.textContent = told.token;
+  shown.hidden = false;
+  refresh();
+}
+
 function ask(button) {
   const order = button.closest("[data-order]"); // a form beside the button: its fields go with the order
   const fields = order ? Object.fromEntries(new FormData(order)) : {};
@@ -153,7 +162,7 @@ form.addEventListener("submit", async (event) => {
       headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf() },
       body: JSON.stringify({ ...JSON.parse(chosen.body), ...said }),
     });
-    if (answer.ok) return sheet.close(), refresh();
+    if (answer.ok) return done(await answer.json());
     const { error } = await answer.json();
     wrong.textContent = [error.message, error.fix].filter(Boolean).join("\n");
   } catch {
