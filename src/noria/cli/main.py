@@ -56,6 +56,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Evaluate and explain": {
         "scorecard": ("scorecards", "Show a version's marks and what was looked at behind them."),
+        "sbom": ("materials", "Write a version's bill of materials as CycloneDX."),
         "reproduce": ("reproducing", "Make a version again from its id, and compare."),
         "check": ("checking", "Hold a table against another: data, drift, quality. No deployment needed."),
         "explain": ("explaining", "Say why a request was answered so: each feature's part."),

@@ -71,7 +71,7 @@ def repeat_of(world: World, model: str, number: int) -> Repeat:
         file=str(world.home / "loop.py"),
         code=version.code,
         now=turn.created_at,
-        datasets=_datasets(world, version),
+        datasets=taken(world, version),
     )
     return Repeat(version=version, order=order, features=_features(world, version))
 
@@ -156,7 +156,12 @@ def _marks(version: ModelVersion, after: Materials) -> dict[str, Again]:
     return found
 
 
-def _datasets(world: World, version: ModelVersion) -> dict[str, DatasetVersion]:
+def taken(world: World, version: ModelVersion) -> dict[str, DatasetVersion]:
+    """The dataset versions that a version was made from, by name, in its turn's order.
+
+    Raises:
+        NotFound: one is not on record.
+    """
     wanted = dict.fromkeys(version.datasets)
     found = [
         wire.load(record.body, DatasetVersion) for record in every(world.records, DATASETS, {}) if record.key.partition("/")[2] in wanted
