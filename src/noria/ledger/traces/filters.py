@@ -30,7 +30,8 @@ ATTRIBUTES = {
 _PAIRS = {"tag": "noria_trace_tags", "request_metadata": "noria_trace_metadata"}
 _SPAN_COLUMNS = {"name": "s.name", "type": "s.type", "status": "s.status", "content": "s.body"}
 _BEGINNING = 100
-"""Characters of a text that its index has."""
+"""Characters of a text that its index has. The whole of it is asked for as `NOT text <> ?`: of `text = ?` SQLite puts the value
+into the indexed expression too, which then is a constant, and reads all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _of_a_pair(table: str, clause: Clause, dialect: Dialect) -> Test:
         return Test(f"{kind} (SELECT 1 FROM {table} x WHERE x.trace = t.row AND x.key = ?)", (clause.key,))
     if clause.op == "=":
         value = str(clause.value)
-        select = f"SELECT x.trace FROM {table} x WHERE x.key = ? AND substr(x.value, 1, {_BEGINNING}) = ? AND x.value = ?"
+        select = f"SELECT x.trace FROM {table} x WHERE x.key = ? AND substr(x.value, 1, {_BEGINNING}) = ? AND NOT x.value <> ?"
         return _listed(select, "x.trace", (clause.key, value[:_BEGINNING], value))
     sql, args = compared("x.value", clause, dialect)
     return Test(f"EXISTS (SELECT 1 FROM {table} x WHERE x.trace = t.row AND x.key = ? AND {sql})", (clause.key, *args))
@@ -152,7 +153,7 @@ def _of_a_span(clauses: Sequence[Clause], dialect: Dialect) -> Test:
         else:
             sql, some = compared(_SPAN_COLUMNS[clause.key], clause, dialect)
             if clause.op == "=" and clause.key == "name":
-                sql, some = f"substr(s.name, 1, {_BEGINNING}) = ? AND {sql}", (str(clause.value)[:_BEGINNING], *some)
+                sql, some = f"substr(s.name, 1, {_BEGINNING}) = ? AND NOT s.name <> ?", (str(clause.value)[:_BEGINNING], *some)
             indexed = indexed or (clause.op == "=" and clause.key in ("name", "type"))
         parts.append(sql)
         args += some
@@ -174,7 +175,7 @@ def _of_an_attribute(name: str, clause: Clause, dialect: Dialect) -> tuple[str, 
 
 def _of_an_assessment(clause: Clause, dialect: Dialect) -> Test:
     """Of those that still hold; a text is kept as JSON, in quotes."""
-    start = f"""SELECT a.trace FROM noria_assessments a WHERE a.kind = ? AND substr(a.name, 1, {_BEGINNING}) = ? AND a.name = ?
+    start = f"""SELECT a.trace FROM noria_assessments a WHERE a.kind = ? AND substr(a.name, 1, {_BEGINNING}) = ? AND NOT a.name <> ?
         AND a.valid = 1"""
     args = (clause.kind, clause.key[:_BEGINNING], clause.key)
     if clause.value is None:
