@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -33,6 +34,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Track": {
         "runs": ("runs", "List, search, show and compare runs, and make one again."),
         "traces": ("traces", "List and search traces; show one as the tree of its spans."),
+        "import": ("importing", "Bring a whole MLflow server over: runs, models, files."),
         "sync": ("syncing", "Send what training scripts have spooled and no server has yet."),
     },
     "Predict": {
@@ -94,7 +96,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 def function_of(name: str) -> Callable[..., None]:
     """The function behind a command."""
     room = next(commands[name][0] for commands in COMMANDS.values() if name in commands)
-    found: Callable[..., None] = getattr(import_module(f"noria.cli.{room}"), name.replace("-", "_"))
+    found: Callable[..., None] = getattr(import_module(f"noria.cli.{room}"), name.replace("-", "_") + "_" * iskeyword(name))
     return found
 
 

@@ -34,19 +34,21 @@ def create(
     run: str = "",
     params: Iterable[tuple[str, str]] = (),
     tags: Iterable[tuple[str, str]] = (),
+    id: str = "",
 ) -> str:
     """Make a model that waits for its files, and return its id.
 
     Args:
         name: None = one is made up.
         run: Id of the run that made it.
+        id: Of a model that had one elsewhere.
 
     Raises:
         NotFound: there is no such experiment.
         RequestInvalid: a name, parameter or tag is not allowed, or the experiment is deleted.
     """
     experiments.active(tx, project, experiment)
-    id = f"m-{uuid.uuid4().hex}"
+    id = id or f"m-{uuid.uuid4().hex}"
     called = run_name(Random(id)) if name is None else _checked(name)
     root = tx.run("SELECT artifacts FROM noria_experiments WHERE id = ?", (experiment,))[0][0]
     insert = f"INSERT INTO noria_logged_models ({COLUMNS[7:].replace('m.', '')}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING row"

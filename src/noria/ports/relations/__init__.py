@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from noria.ports.relations.artifacts import ARTIFACTS
+from noria.ports.relations.imports import IMPORTS
 from noria.ports.relations.logged import LOGGED
 from noria.ports.relations.registry import REGISTRY
 from noria.ports.relations.traces import EVALUATION, TRACES
@@ -22,5 +23,6 @@ GROUPS: Mapping[str, Sequence[Sequence[str]]] = {
     "logged": LOGGED,
     "traces": TRACES,
     "evaluation": EVALUATION,
+    "imports": IMPORTS,
 }
 """Group to its steps, each a list of statements. A group counts its own steps."""

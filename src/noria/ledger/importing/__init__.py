@@ -1,0 +1,1 @@
+"""Brings over what another tracking server holds."""
