@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "server" / "mlflow"))
-from conftest import serving
+from conftest import machine, serving
 from noria.adapters.files import Files
 from noria.adapters.sqlite import Sqlite
 from noria.adapters.system_clock import SystemClock
 from noria.app.importing import bring_mlflow
 from noria.app.settings import Settings
 from noria.core.errors import SettingsInvalid, Unavailable
-from noria.core.rights import LOCAL
 from noria.ledger.book import Ledger
 from noria.ledger.importing.report import KINDS
 from noria.server.mlflow.app import MlflowApp
@@ -28,7 +27,7 @@ def server(tmp_path, monkeypatch):
     """A server of the protocol that MLflow's own client has filled; its address."""
     store, wall = Sqlite(tmp_path / "there" / "noria.db"), SystemClock()
     tracking = Tracking(store=store, ledger=Ledger(store, clock=wall, wall=wall), blobs=Files(tmp_path / "there" / "blobs"), wall=wall)
-    with serving(MlflowApp(tracking, ENDPOINTS, callers=lambda headers: LOCAL, hosts=None)) as url:
+    with serving(MlflowApp(tracking, ENDPOINTS, callers=machine, hosts=None)) as url:
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         monkeypatch.setenv("GIT_PYTHON_REFRESH", "quiet")
         _fill(url, tmp_path)
