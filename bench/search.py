@@ -25,7 +25,7 @@ import uvicorn
 from noria.adapters.files import Files
 from noria.adapters.sqlite import Sqlite
 from noria.adapters.system_clock import SystemClock
-from noria.core.rights import LOCAL
+from noria.core.rights import LOCAL, Principal
 from noria.ledger.book import Ledger
 from noria.ledger.tracking import experiments
 from noria.server.mlflow import metrics, searching
@@ -230,11 +230,16 @@ def _histories(tracking: Tracking, number: int) -> None:
         print(f"{name:42}{points:>9,}{line}")
 
 
+async def machine(headers: Any, *, method: str, address: str) -> Principal:
+    """Whoever calls."""
+    return LOCAL
+
+
 def _client(tracking: Tracking, runs: int) -> None:
     """`mlflow.search_runs` of MLflow's own client, over HTTP, into a frame of pandas."""
     import mlflow
 
-    app = MlflowApp(tracking, ENDPOINTS, callers=lambda headers: LOCAL, hosts=None)
+    app = MlflowApp(tracking, ENDPOINTS, callers=machine, hosts=None)
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="error"))
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
