@@ -65,6 +65,8 @@ class Settings:
         max_connections: Open to one data plane process.
         tls_cert, tls_key: PEM files of a certificate with its chain, and of its key: both servers speak TLS with them.
         proxies: Addresses of proxies before the control plane, with commas: of them alone it is believed where a call comes from.
+        webhook_hosts: Hosts and networks that MLflow's webhooks may go to although they are private, by plain HTTP too, such as
+            "hooks.internal, 10.0.0.0/8".
         page_url: Where people reach the page, for the links in notices; the bound address when left out.
     """
 
@@ -107,12 +109,18 @@ class Settings:
     tls_cert: str = ""
     tls_key: str = ""
     proxies: str = ""
+    webhook_hosts: str = ""
     page_url: str = ""
 
     @property
     def folder(self) -> Path:
         """The home as an absolute path."""
         return Path(self.home).expanduser().resolve()
+
+    @property
+    def told_hosts(self) -> tuple[str, ...]:
+        """The entries of `webhook_hosts`."""
+        return tuple(one.strip().lower() for one in self.webhook_hosts.split(",") if one.strip())
 
     @property
     def scheme(self) -> str:

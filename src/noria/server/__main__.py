@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import threading
+from random import Random
 
 import uvicorn
 
@@ -14,6 +15,8 @@ from noria.app.processes import running
 from noria.app.services import ControlServices
 from noria.app.settings import Settings, read
 from noria.app.wiring import build
+from noria.ledger.models.webhooks import Webhooks
+from noria.loop.hooks import Hooks
 from noria.server.application import control_plane
 from noria.server.door import Door
 from noria.server.flushing import Flusher
@@ -34,10 +37,12 @@ def main(arguments: list[str]) -> None:
     assert world.store is not None
     machinery, flusher = Machinery(settings, world), Flusher(world.store)
     services = ControlServices(settings, world, machinery)
+    hooks = Hooks(Webhooks(world.store), wall=world.wall, random=Random(), allowed=settings.told_hosts)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it is done: what follows must still run
     with running(settings.folder, "server" if len(arguments) == 1 else arguments[1]):
         threading.Thread(target=machinery.run, args=(services,), name="machinery", daemon=True).start()
         threading.Thread(target=flusher.run, name="flusher", daemon=True).start()
+        threading.Thread(target=hooks.run, name="hooks", daemon=True).start()
         tracking = Tracking(
             store=world.store,
             ledger=world.ledger,
@@ -45,6 +50,7 @@ def main(arguments: list[str]) -> None:
             wall=world.wall,
             direct_downloads=settings.direct_downloads,
             house=services.house,
+            hooks=hooks,
         )
         alone = settings.on_loopback
         hosts = LOOPBACK_HOSTS if alone else None
@@ -68,6 +74,7 @@ def main(arguments: list[str]) -> None:
             )
         finally:
             flusher.stop()
+            hooks.stop()
             machinery.stop()
             keeper.stop()
             keeping.join(timeout=10)

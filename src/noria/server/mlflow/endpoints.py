@@ -14,6 +14,7 @@ from noria.ports.clock import Clock
 from noria.ports.store import Store
 
 if TYPE_CHECKING:
+    from noria.loop.hooks import Hooks
     from noria.ports.blobs import BlobStore
 
 V2, V3 = "/api/2.0/mlflow/", "/api/3.0/mlflow/"
@@ -31,6 +32,7 @@ class Tracking:
         direct_downloads: Whether who downloads in parts gets addresses of the blob store, where it has any.
         wall: Wall time: what clients log carries their own.
         house: What loops and deployments registered.
+        hooks: Delivers webhooks; None = nobody does.
     """
 
     store: Store
@@ -40,6 +42,7 @@ class Tracking:
     direct_downloads: bool = False
     random: Random = field(default_factory=Random)
     house: House = field(default_factory=NullHouse)
+    hooks: Hooks | None = None
 
     def now_ms(self) -> int:
         """Wall time in milliseconds since 1970."""

@@ -21,6 +21,7 @@ from noria.server.mlflow import (
     trace_numbers,
     traces,
     versions,
+    webhooks,
 )
 from noria.server.mlflow.endpoints import Endpoint
 
@@ -33,8 +34,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *metrics.ENDPOINTS,
     *artifacts.ENDPOINTS,
     *artifact_parts.ENDPOINTS,
-    *registry.ENDPOINTS,
-    *versions.ENDPOINTS,
     *searching.ENDPOINTS,
     *logged_models.ENDPOINTS,
     *traces.ENDPOINTS,
@@ -43,4 +42,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *assessments.ENDPOINTS,
     *evaluation_datasets.ENDPOINTS,
     *scorers.ENDPOINTS,
+    *registry.ENDPOINTS,
+    *versions.ENDPOINTS,
+    *webhooks.ENDPOINTS,
 )
