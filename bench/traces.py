@@ -48,7 +48,11 @@ else:
     from noria.server.mlflow.table import ENDPOINTS
     store, wall = Sqlite(folder / "noria.db"), SystemClock()
     tracking = Tracking(store=store, ledger=Ledger(store, clock=wall, wall=wall), blobs=Files(folder / "blobs"), wall=wall)
-    app = MlflowApp(tracking, ENDPOINTS, callers=lambda headers: LOCAL, hosts=None)
+
+    async def machine(headers, *, method, address):
+        return LOCAL
+
+    app = MlflowApp(tracking, ENDPOINTS, callers=machine, hosts=None)
 listening = socket.create_server(("127.0.0.1", int(sys.argv[3])))
 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", access_log=False)).run(sockets=[listening])
