@@ -2,44 +2,27 @@
 
 import math
 import sqlite3
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "server" / "mlflow"))
-from conftest import machine, serving
 from noria.adapters.files import Files
 from noria.adapters.sqlite import Sqlite
-from noria.adapters.system_clock import SystemClock
 from noria.app.importing import bring_mlflow
 from noria.app.settings import Settings
 from noria.core.errors import SettingsInvalid, Unavailable
-from noria.ledger.book import Ledger
 from noria.ledger.importing.report import KINDS
-from noria.server.mlflow.app import MlflowApp
-from noria.server.mlflow.endpoints import Tracking
-from noria.server.mlflow.table import ENDPOINTS
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
+def server(client, url, tmp_path):
     """A server of the protocol that MLflow's own client has filled; its address."""
-    store, wall = Sqlite(tmp_path / "there" / "noria.db"), SystemClock()
-    tracking = Tracking(store=store, ledger=Ledger(store, clock=wall, wall=wall), blobs=Files(tmp_path / "there" / "blobs"), wall=wall)
-    with serving(MlflowApp(tracking, ENDPOINTS, callers=machine, hosts=None)) as url:
-        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        monkeypatch.setenv("GIT_PYTHON_REFRESH", "quiet")
-        _fill(url, tmp_path)
-        yield url
-    store.close()
+    _fill(client, tmp_path)
+    return url
 
 
-def _fill(url, folder):
-    from mlflow import MlflowClient
+def _fill(client, folder):
     from mlflow.entities import Metric, Param, RunTag
 
-    client = MlflowClient(url, url)
     shop = client.create_experiment("shop", tags={"team": "ada"})
     first = client.create_run(shop, run_name="first").info.run_id
     points = [Metric("loss", 1 / (n + 1), 1_000 + n, n) for n in range(800)] + [Metric("odd", math.nan, 5, 1)]
@@ -80,11 +63,8 @@ def test_everything_comes_over_under_its_own_ids_and_both_sides_count_the_same(s
     store.close()
 
 
-def test_what_is_here_is_passed_by_and_a_run_that_went_on_is_read_again(server, tmp_path):
-    from mlflow import MlflowClient
-
+def test_what_is_here_is_passed_by_and_a_run_that_went_on_is_read_again(client, server, tmp_path):
     _bring(tmp_path, server)
-    client = MlflowClient(server)
     late = client.create_run("0").info.run_id
     client.log_metric(late, "m", 1.0)
     report = _bring(tmp_path, server)
