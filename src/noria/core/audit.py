@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +32,15 @@ class AuditLine:
     address: str = ""
     status: int = 200
     calls: int = 1
+
+
+class Called(NamedTuple):
+    """What makes calls alike, so that one line tells of them all; fields as of `AuditLine`."""
+
+    by: str
+    token: str
+    address: str
+    what: str
+    on: str
+    project: str
+    status: int

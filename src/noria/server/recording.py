@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from noria.core.audit import Called
 from noria.core.errors import NoriaError
 from noria.core.rights import DEFAULT_PROJECT, NOBODY, Right
 from noria.ledger.access.audit import Audit
@@ -48,15 +49,9 @@ class Recorded:
     async def _record(self, scope: Scope, status: int) -> None:
         called = scope.get("state", {}).get("noria.called", {})
         principal = called.get("principal", NOBODY)
-        line = self._audit.line(
-            by=principal.name,
-            token=principal.token,
-            address=address_of(scope),
-            what=f"{scope['method']} {called.get('what') or _pattern(scope)}",
-            on="/".join(str(value) for value in scope.get("path_params", {}).values())[:200],
-            project=called.get("project", DEFAULT_PROJECT),
-            status=status,
-        )
+        on = "/".join(str(value) for value in scope.get("path_params", {}).values())[:200]
+        what = f"{scope['method']} {called.get('what') or _pattern(scope)}"
+        line = Called(principal.name, principal.token, address_of(scope), what, on, called.get("project", DEFAULT_PROJECT), status)
         if status < 400 and called.get("right") in AT_ONCE:
             try:
                 await asyncio.get_running_loop().run_in_executor(self._pen, self._audit.write, line)

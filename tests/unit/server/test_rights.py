@@ -32,7 +32,17 @@ def test_every_route_of_the_control_plane_declares_a_right(app):
 
 
 def test_every_endpoint_of_mlflows_protocol_declares_a_right_and_changes_nothing_for_viewers():
-    searches = {"search", "get-latest-versions", "metrics/get-history", "get-trace", "batchGet", "search-traces", "calculate", "query"}
+    searches = {
+        "search",
+        "get-latest-versions",
+        "metrics/get-history",
+        "get-trace",
+        "batchGet",
+        "search-traces",
+        "calculate",
+        "query",
+        "traces/metrics",
+    }
     for endpoint in ENDPOINTS:
         assert isinstance(endpoint.right, Right), endpoint.path
         if endpoint.right is Right.NONE:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
-from noria.core.audit import AuditLine
+from noria.core.audit import AuditLine, Called
 from noria.core.ids import new_id
 from noria.core.moments import to_ms
 from noria.ledger.access.books import AccessBooks
@@ -25,25 +24,19 @@ class Audit:
     def __init__(self, books: AccessBooks) -> None:
         self._books = books
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[object, ...], AuditLine] = {}
+        self._waiting: dict[Called, tuple[datetime, datetime, int]] = {}
 
-    def line(self, **facts: object) -> AuditLine:
-        """A line of now; nothing is written yet. Facts as for `AuditLine`."""
+    def write(self, called: Called) -> None:
+        """Write a line of now at once."""
         now = self._books.wall.now()
-        return AuditLine(id=new_id("audit", to_ms(now)), at=now, until=now, **facts)  # type: ignore[arg-type]
+        self._books.documents.put(_line(called, now, now, 1), expect=0)
 
-    def write(self, line: AuditLine) -> None:
-        """Write a line at once."""
-        self._books.documents.put(line, expect=0)
-
-    def count(self, line: AuditLine) -> None:
-        """Write a line soon, together with those that are like it."""
-        like = (line.by, line.token, line.address, line.what, line.on, line.project, line.status)
+    def count(self, called: Called) -> None:
+        """Write a line soon, together with those that are like it: this is asked for every point of a training."""
+        now = self._books.wall.now()
         with self._lock:
-            before = self._waiting.get(like)
-            if before is not None:
-                line = replace(before, until=line.until, calls=before.calls + line.calls)
-            self._waiting[like] = line
+            first, _, calls = self._waiting.get(called, (now, now, 0))
+            self._waiting[called] = (first, now, calls + 1)
             full = len(self._waiting) >= MOST_WAITING
         if full:
             self.flush()
@@ -51,7 +44,8 @@ class Audit:
     def flush(self) -> None:
         """Write what was counted: call it now and then, in a thread."""
         with self._lock:
-            lines, self._waiting = list(self._waiting.values()), {}
+            waiting, self._waiting = self._waiting, {}
+        lines = [_line(called, *counted) for called, counted in waiting.items()]
         for start in range(0, len(lines), 500):
             self._books.records.commit(*(self._books.documents.write(one) for one in lines[start : start + 500]))
 
@@ -60,3 +54,7 @@ class Audit:
         where: Mapping[str, str] = {name: value for name, value in (("by", by), ("project", project)) if value}
         found = self._books.documents.find(AuditLine, where=where, limit=limit, newest_first=True)
         return [one for one in reversed(found) if since is None or one.until >= since]
+
+
+def _line(called: Called, at: datetime, until: datetime, calls: int) -> AuditLine:
+    return AuditLine(id=new_id("audit", to_ms(at)), at=at, until=until, calls=calls, **called._asdict())
