@@ -108,9 +108,32 @@ def serve(
 
 
 @plainly
-def server(home: Home = None) -> None:
-    """Run the control plane alone: API, page and durable turns."""
-    _become("noria.server", read(home or find_home()))
+def server(
+    home: Home = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind; beyond this machine, every caller shows who it is.")] = None,
+    port: Ports = None,
+) -> None:
+    """Run the control plane alone: tracking and registry for MLflow's clients, API, page and durable turns.
+
+    In a folder without a home it makes one, `.noria`: nothing else is needed to track.
+
+    [bold]MLFLOW_TRACKING_URI=http://127.0.0.1:7700 python train.py[/]
+    """
+    settings = read(home or _home_here())
+    settings = keep(replace(settings, host=host or settings.host, port=settings.port if port is None else port))
+    url = f"{settings.scheme}://{settings.host}:{settings.port}"
+    console.print(
+        f"Noria keeps {settings.folder} and answers at [bold]{url}[/]; MLFLOW_TRACKING_URI={url}. Ctrl-C ends it.", soft_wrap=True
+    )
+    _become("noria.server", settings)
+
+
+def _home_here() -> Path:
+    """The home around, or the one that is about to be made in this folder."""
+    try:
+        return find_home()
+    except NotFound:
+        return Path.cwd() / ".noria"
 
 
 def _named(states: Sequence[LoopState]) -> str:
