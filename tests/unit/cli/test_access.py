@@ -11,6 +11,7 @@ from noria.app.wiring import build, open_access
 from noria.cli.audit import audit
 from noria.cli.tokens import tokens
 from noria.cli.users import users
+from noria.core.audit import Called
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_roles_come_and_go(home, capsys):
 
 def test_the_record_is_printed(home, capsys):
     access = open_access(build(Settings(home=str(home))))
-    access.audit.write(access.audit.line(by="ada", what="POST /api/v1/loops/{name}/kill", on="late", address="192.0.2.7"))
+    access.audit.write(Called("ada", "", "192.0.2.7", "POST /api/v1/loops/{name}/kill", "late", "default", 200))
     audit(since="1h", by="ada", home=home, as_json=True)
     (line,) = told(capsys)["audit"]
     assert (line["on"], line["address"], line["calls"]) == ("late", "192.0.2.7", 1)
