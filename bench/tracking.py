@@ -1,9 +1,9 @@
-"""Tracking through MLflow's own client: python bench/tracking.py [--peer] [--points N]
+"""Tracking through MLflow's own client: python bench/tracking.py [--peer] [--points N] [--workers N]
 
 Ours, a stub that answers an empty object to everything (the client's own limit) and, with `--peer`, MLflow's server
 (one worker, SQLite, in an environment of its own under `~/.cache/noria-bench`), in the same run. Points one by one and
 in batches of 1,000; single points by plain HTTP over 8 connections (needs `wrk`); a keep-alive request; a history of a
-million points whole and thinned; start and memory.
+million points whole and thinned; start and memory. With `--workers 2`, ours as two processes too.
 """
 
 from __future__ import annotations
@@ -46,15 +46,17 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--peer", action="store_true", help="measure MLflow's own server too")
     options.add_argument("--points", type=int, default=3_000)
+    options.add_argument("--workers", type=int, default=1, help="measure ours as so many processes too")
     asked = options.parse_args()
+    several = [f"noria of {asked.workers} processes"] if asked.workers > 1 else []
     single: dict[str, float] = {}
     batches: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for what in ("stub", "noria", *(["mlflow"] if asked.peer else [])):
+        for what in ("stub", "noria", *several, *(["mlflow"] if asked.peer else [])):
             try:
                 with up(what, folder) as server:
-                    print(f"\n{what}: ready after {server.ready_s:.2f} s, {load.memory_mb(server.process.pid):.0f} MB at rest", flush=True)
+                    print(f"\n{what}: ready after {server.ready_s:.2f} s, {at_rest(server, what):.0f} MB at rest", flush=True)
                     points = asked.points if what != "mlflow" else min(asked.points, 300)
                     single[what], batches[what] = by_client(server, what, points)
                     if what != "stub":
@@ -64,7 +66,7 @@ def main() -> None:
                         print(f"  {load.memory_mb(server.process.pid):.0f} MB after that")
                 if what != "stub":
                     with up(what, folder) as server:
-                        told = f"ready after {server.ready_s:.2f} s, {load.memory_mb(server.process.pid):.0f} MB at rest"
+                        told = f"ready after {server.ready_s:.2f} s, {at_rest(server, what):.0f} MB at rest"
                         print(f"{what}, on the store that is there: {told}")
             except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
                 print(f"{what}: left out: {str(error)[:300]}")
@@ -85,11 +87,9 @@ def up(what: str, folder: Path) -> Iterator[Server]:
     cwd.mkdir(exist_ok=True)
     if what == "stub":
         command = [sys.executable, str(Path(__file__).parent / "servers" / "stub.py"), str(port)]
-    elif what == "noria":
-        command, more = (
-            [sys.executable, "-m", "noria.server", str(cwd / "home")],
-            {"NORIA_HOME": str(cwd / "home"), "NORIA_PORT": str(port)},
-        )
+    elif what.startswith("noria"):
+        command = [sys.executable, "-m", "noria.server", str(cwd / "home")]
+        more = {"NORIA_HOME": str(cwd / "home"), "NORIA_PORT": str(port), "NORIA_SERVER_WORKERS": str(processes(what))}
         (cwd / "home").mkdir(exist_ok=True)
     else:
         bin = environment(PEERS / "mlflow", ["mlflow==3.17.2"])
@@ -106,6 +106,18 @@ def up(what: str, folder: Path) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def processes(what: str) -> int:
+    """Of how many processes ours is."""
+    return int(what.split()[2]) if " of " in what else 1
+
+
+def at_rest(server: Server, what: str) -> float:
+    """Memory of all its processes, once they are there."""
+    if processes(what) > 1:
+        time.sleep(5)
+    return load.memory_mb(server.process.pid)
 
 
 def by_client(server: Server, what: str, points: int) -> tuple[float, float]:

@@ -50,6 +50,7 @@ class Settings:
         deployment: Answers where a protocol's call names none, such as MLflow's; the only one when left out.
         workers: Processes of the data plane, which share its port: a number, "cores" for one per core, or "1-4" or
             "1-cores": as many as the load wants between the two.
+        server_workers: Processes of the control plane, which share its port: a number, or "cores" for one per core.
         model_processes: Processes of each champion that answers apart (`nr.Loop(…, isolated=True)`).
         model_timeout_ms: Such a champion's request has this long; a process that is silent for longer is replaced.
         model_growth_mb: Memory that a model's process may take beyond what it had when it had loaded; 0 = any.
@@ -92,6 +93,7 @@ class Settings:
     lease_s: float = 30.0
     deployment: str = ""
     workers: str = "1"
+    server_workers: str = "1"
     model_processes: int = 1
     model_timeout_ms: float = 2_000.0
     model_growth_mb: int = 1_024
@@ -142,6 +144,11 @@ class Settings:
         counts = [available_cores() if one == "cores" else int(one) for one in ((low, high) if between else (low, low))]
         return counts[0], max(counts)
 
+    @property
+    def server_processes(self) -> int:
+        """Processes of the control plane."""
+        return available_cores() if self.server_workers == "cores" else int(self.server_workers)
+
     def __post_init__(self) -> None:
         for name in ("compact_every", "look_every", "bucket"):
             try:
@@ -169,6 +176,8 @@ class Settings:
             raise SettingsInvalid(
                 f"workers is {self.workers!r}", fix="write a number from 1 to 256, 'cores', or bounds such as '1-4' or '1-cores'"
             )
+        if not re.fullmatch(r"cores|[1-9]\d{0,1}", self.server_workers):
+            raise SettingsInvalid(f"server_workers is {self.server_workers!r}", fix="write a number from 1 to 99, or 'cores'")
         if self.model_processes < 1 or self.model_timeout_ms <= 0 or self.model_growth_mb < 0:
             raise SettingsInvalid(
                 f"model_processes is {self.model_processes}, model_timeout_ms {self.model_timeout_ms:g}, "

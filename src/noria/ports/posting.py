@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from noria.core.errors import SettingsInvalid
 from noria.core.notices import Told
 
@@ -74,6 +72,8 @@ def post(
     Any 2xx answer that `judge` finds fine has arrived. A redirect, and any other 4xx than "later", is
     refused for good.
     """
+    import httpx  # only where something is sent: it takes a while to load
+
     content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     try:
         checked(url, plain=plain)
@@ -112,6 +112,8 @@ def accepted(code: str, good: object = 0, later: frozenset[int] = frozenset()) -
 
 
 def _exchange(url: str, content: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    import httpx
+
     give_up = time.monotonic() + TIMEOUT_S
     parts = urlsplit(url)
     here, encrypted = on_loopback(parts.hostname or ""), parts.scheme == "https"  # certificates take a while to load

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +21,9 @@ from noria.server.shown import SAFE
 log = logging.getLogger(__name__)
 
 KEEP_S = 5.0
+END_S = 10.0
+"""What is to be written when the process ends has this long."""
+
 REFUSED = (401, 403, 429)
 AT_ONCE = frozenset({Right.APPROVE, Right.OPERATE, Right.ADMIN})
 """Orders with these rights are on the record before their answer is sent; contributions are counted and follow."""
@@ -70,7 +74,7 @@ def _pattern(scope: Scope) -> str:
 
 
 class Keeper:
-    """Writes what is kept of calls now and then, from a thread of its own.
+    """Writes what is kept of calls now and then, from a thread of its own within a `with` block.
 
     Args:
         duties: What to do each time; one that fails is done again the next time.
@@ -89,6 +93,15 @@ class Keeper:
     def stop(self) -> None:
         """Let `run` end."""
         self._over.set()
+
+    def __enter__(self) -> Self:
+        self._keeping = threading.Thread(target=self.run, name="keeper", daemon=True)
+        self._keeping.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._keeping.join(timeout=END_S)
 
     def _keep(self) -> None:
         for duty in self._duties:
