@@ -267,7 +267,9 @@ def main(stock: str, ours: str) -> int:
         if difference:
             differing += 1
             print(f"{method} {path} {shortened(body)}\n    {difference}")
-    print(f"{len(asked)} requests, {differing} answered otherwise; 5xx: MLflow {sum(s >= 500 for s, _ in left)}, ours {sum(s >= 500 for s, _ in right)}")
+    print(
+        f"{len(asked)} requests, {differing} answered otherwise; 5xx: MLflow {sum(s >= 500 for s, _ in left)}, ours {sum(s >= 500 for s, _ in right)}"
+    )
     return 1 if differing else 0
 
 

@@ -148,14 +148,16 @@ def update(
 
 
 def delete(tx: Tx, project: str, id: str, *, now_ms: int) -> None:
-    """Delete an active run; `restore` brings it back.
+    """Delete a run; `restore` brings it back. A deleted one is left as it is: a client may ask again when an answer was lost.
 
     Raises:
         NotFound: there is no such run.
-        RequestInvalid: it is deleted already.
     """
-    row = open_row(tx, project, id)
-    tx.run("UPDATE noria_runs SET state = ?, deleted_ms = ? WHERE row = ?", (Stage.DELETED, now_ms, row))
+    rows = tx.run(f"SELECT r.row FROM {SOURCE} WHERE r.id = ? AND e.project = ?", (id, project))
+    if not rows:
+        raise NotFound(f"Run with id={id[:300]} not found")
+    stages = (Stage.DELETED, now_ms, rows[0][0], Stage.ACTIVE)
+    tx.run("UPDATE noria_runs SET state = ?, deleted_ms = ? WHERE row = ? AND state = ?", stages)
 
 
 def restore(tx: Tx, project: str, id: str) -> None:

@@ -17,6 +17,7 @@ from noria.ledger.tracking import logged_models, runs
 from noria.ports.incoming import Incoming
 from noria.server.mlflow.asked import Asked
 from noria.server.mlflow.endpoints import ARTIFACTS, V2, Endpoint, Tracking
+from noria.server.mlflow.runs import run_id
 from noria.server.mlflow.transfer import answered, apart, received, said_digest, sent, told_if_full
 
 _OF_MODEL = f"{V2}logged-models/{{model_id}}/artifacts"
@@ -52,7 +53,7 @@ async def looked_at(tracking: Tracking, asked: Asked, receive: Receive, send: Se
 
 async def of_run(tracking: Tracking, asked: Asked, receive: Receive, send: Send) -> None:
     """A file of a run."""
-    run = asked.fields.text("run_id") or asked.fields.text("run_uuid", required=True)
+    run = run_id(asked)
     path = asked.fields.text("path", required=True)
     root = await apart(_root_of_run, tracking, asked, run)
     await _out(tracking, asked, joined(root, path), receive, send)
@@ -81,7 +82,7 @@ def listed(tracking: Tracking, asked: Asked) -> dict[str, Any]:
 
 def listed_of_run(tracking: Tracking, asked: Asked) -> dict[str, Any]:
     """What a folder of a run holds, each by its path in the run."""
-    run = runs.get(tracking.store, asked.project, asked.fields.text("run_id") or asked.fields.text("run_uuid", required=True))
+    run = runs.get(tracking.store, asked.project, run_id(asked))
     return {"root_uri": run.artifacts, **folder_of(tracking, asked, run.artifacts, asked.fields.text("path"))}
 
 

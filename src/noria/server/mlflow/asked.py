@@ -21,7 +21,7 @@ class Fields:
     path: str = ""
 
     def text(self, name: str, default: str = "", *, required: bool = False) -> str:
-        """A text; a number is taken as its text.
+        """A text; within an object or a list a number is taken as its text.
 
         Raises:
             RequestInvalid: it is required and missing or empty, or it is none.
@@ -33,7 +33,7 @@ class Fields:
             return default
         if isinstance(value, str):
             return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if self.path and isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
         raise invalid(self.path + name, value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlparse
 
 from noria.core.errors import RequestInvalid
 from noria.core.rights import Right
@@ -30,6 +31,8 @@ def create(tracking: Tracking, asked: Asked) -> dict[str, Any]:
     """Make one."""
     name = asked.fields.text("name", required=True)
     artifacts, tags = asked.fields.text("artifact_location"), dict(asked.fields.pairs("tags"))
+    if (parsed := urlparse(artifacts)).fragment or parsed.params:
+        raise RequestInvalid("'artifact_location' URL can't include fragments or params.")
     now = tracking.now_ms()
     id = tracking.store.write(lambda tx: experiments.create(tx, asked.project, name, now_ms=now, artifacts=artifacts, tags=tags))
     return {"experiment_id": str(id)}
@@ -48,9 +51,8 @@ def get_by_name(tracking: Tracking, asked: Asked) -> dict[str, Any]:
 
 def update(tracking: Tracking, asked: Asked) -> None:
     """Rename it."""
-    id, name, now = experiment_id(asked), asked.fields.text("new_name"), tracking.now_ms()
-    if name:
-        tracking.store.write(lambda tx: experiments.rename(tx, asked.project, id, name, now_ms=now))
+    id, name, now = experiment_id(asked), asked.fields.text("new_name", required=True), tracking.now_ms()
+    tracking.store.write(lambda tx: experiments.rename(tx, asked.project, id, name, now_ms=now))
 
 
 def delete(tracking: Tracking, asked: Asked) -> None:

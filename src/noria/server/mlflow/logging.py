@@ -14,6 +14,9 @@ from noria.server.mlflow.asked import Asked, Fields, missing
 from noria.server.mlflow.endpoints import V2, Endpoint, Tracking
 from noria.server.mlflow.runs import run_id
 
+_MOST = 2**63 - 1
+"""Of a whole number that a database keeps."""
+
 
 def log_metric(tracking: Tracking, asked: Asked) -> Work[None]:
     """One point."""
@@ -70,7 +73,10 @@ def points_of(fields: Fields) -> list[Point]:
         if type(one) is not dict:
             break
         key, value, at_ms, step = one.get("key"), one.get("value"), one.get("timestamp"), one.get("step")
-        if not (type(value) is float and type(at_ms) is int and type(step) is int and type(key) is str and key):
+        if (
+            not (type(value) is float and type(at_ms) is int and type(step) is int and type(key) is str and key)
+            or not 0 <= at_ms <= _MOST >= step
+        ):
             break
         usual.append(Point(key, value, step, at_ms))
     else:
@@ -87,12 +93,17 @@ def point_of(fields: Fields) -> Point:
     """
     values = fields.values
     key, value, at_ms, step = values.get("key"), values.get("value"), values.get("timestamp"), values.get("step", 0)
-    if type(key) is str and key and type(value) is float and type(at_ms) is int and type(step) is int:
+    if type(key) is str and key and type(value) is float and type(at_ms) is int and type(step) is int and 0 <= at_ms <= _MOST >= step:
         return Point(key, value, step, at_ms)
     key, number = fields.text("key", required=True), fields.number("value")
     whole = fields.integer("timestamp")
     if whole is None:
         raise missing(f"{fields.path}timestamp")
+    if whole < 0:
+        raise RequestInvalid(
+            f"Invalid value {whole} for parameter '{fields.path}timestamp' supplied: metric '{key}' (value={number}). "
+            "Timestamp must be a nonnegative long (64-bit integer)"
+        )
     return Point(key, number, fields.integer("step", 0) or 0, whole)
 
 

@@ -18,7 +18,9 @@ from noria.server.mlflow.table import ENDPOINTS
 OTEL = "/v1/traces"
 EXAMPLES = 500
 
-TEXTS = """name new_name key value alias version stage archive_existing_versions description source run_id run_uuid run_name user_id status
+NAMES = re.findall(
+    r"\w+",
+    """name new_name key value alias version stage archive_existing_versions description source run_id run_uuid run_name user_id status
 start_time end_time timestamp step experiment_id experiment_ids experiment_name artifact_location tags params metrics filter order_by
 max_results page_token run_view_type view_type metric_key metric_keys run_ids start_step end_step path model_id model_ids model_type
 source_run_id datasets dataset_name dataset_digest models inputs outputs dataset digest source_type schema profile lifecycle_stage
@@ -29,14 +31,27 @@ assessment_id assessment_name feedback expectation source rationale metadata err
 dataset_id records created_by last_updated_by expectations dataset_record_id dataset_records serialized_scorer scorer_version sample_rate
 filter_string filter_string1 filter_string2 base_filter aggregations dimensions percentile_value time_interval_seconds
 start_time_ms end_time_ms view_type metric_name entries at_ms kind run allow_partial prompts latest_only ids limit webhook url
-deployment_job_id model_prefix registered_model model_version include_deleted resourceSpans resource scopeSpans spans""".split()
+deployment_job_id model_prefix registered_model model_version include_deleted resourceSpans resource scopeSpans spans""",
+)
 
+HOT = [endpoint for endpoint in ENDPOINTS if endpoint.hot]
 FILTERS = [
     "metrics.a > 1", "params.a = 'x'", "tags.`a b` LIKE '%'", "name = 'm'", "name ILIKE '%M%'", "metrics.a > 'x'", "attributes.start_time > 99999999999999999999",
     "run_id IN ('a', 'b')", "dataset.name = 'x'", "tags.a IS NULL", "(", "'", "a = ", "= 1", "name LIKE '\\'", "aliases = 'x'", "span.name = 'x'",
     "feedback.a = 'x'", "trace.timestamp > 1e400", "metadata.x RLIKE '('", "metrics.a = NaN", "creation_time > 1.5", "version_number = 10000000000000000000000",
 ]  # fmt: skip
-ORDERS = ["name", "start_time DESC", "metrics.a ASC", "params.`x y`", "name name", "timestamp_ms", "attributes.creation_timestamp", "tags.", ";", "version_number DESC"]
+ORDERS = [
+    "name",
+    "start_time DESC",
+    "metrics.a ASC",
+    "params.`x y`",
+    "name name",
+    "timestamp_ms",
+    "attributes.creation_timestamp",
+    "tags.",
+    ";",
+    "version_number DESC",
+]
 
 odd = st.one_of(
     st.sampled_from(["", "x", "0", "1", "-1", "a" * 300, "a" * 6_001, "\0", "..", "../..", "a/b", "/", "NaN", "Infinity", "mlflow.runName", "é\U0001f300"]),
@@ -71,7 +86,13 @@ async def ask(app, method, path, query="", body=b"", content_type="application/j
         told.append(message)
 
     headers = [(b"host", b"x"), (b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-    scope = {"type": "http", "method": method, "path": path, "raw_path": quote(path, errors="replace").encode(), "query_string": query.encode()}
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": quote(path, errors="replace").encode(),
+        "query_string": query.encode(),
+    }
     await app({**scope, "headers": headers, "scheme": "http", "client": ("127.0.0.1", 1), "server": ("x", 1)}, receive, send)
     return told[0]["status"], b"".join(message.get("body", b"") for message in told[1:])
 
@@ -108,15 +129,17 @@ def requests(known):
     """Requests of any endpoint: known fields with what belongs there, or with anything."""
     likely = st.sampled_from(["ASC", *(f"${name}" for name in known)])
     value = st.recursive(
-        st.one_of(odd, likely), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(TEXTS), inner, max_size=5), max_leaves=8
+        st.one_of(odd, likely),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+        max_leaves=8,
     )
     parts = {name: value | odd for name, value in shaped().items()}
     some = st.fixed_dictionaries({}, optional=parts)
     right = st.lists(st.sampled_from(sorted(known)), unique=True, max_size=8).map(lambda names: {name: f"${name}" for name in names})
     everything = st.just({name: f"${name}" for name in known})
-    wrong = st.dictionaries(st.sampled_from(TEXTS), value, max_size=3)
+    wrong = st.dictionaries(st.sampled_from(NAMES), value, max_size=3)
     fields = st.builds(lambda first, second, third: {**first, **second, **third}, everything | right, some, wrong)
-    return st.tuples(st.sampled_from(ENDPOINTS), fields, st.dictionaries(st.sampled_from(TEXTS), odd, max_size=2))
+    return st.tuples(st.sampled_from(ENDPOINTS) | st.sampled_from(HOT), fields, st.dictionaries(st.sampled_from(NAMES), odd, max_size=2))
 
 
 def shaped():
@@ -128,7 +151,10 @@ def shaped():
     def things(**parts):
         return st.lists(thing(**parts), max_size=3)
 
-    key, number = st.sampled_from(["a", "b", "mlflow.runName"]), st.sampled_from([0, 1, 2**63, 2**64 - 1, "7", 1.5, "NaN", "Infinity", "9" * 400])
+    key, number = (
+        st.sampled_from(["a", "b", "mlflow.runName"]),
+        st.sampled_from([0, 1, 2**63, 2**64 - 1, "7", 1.5, "NaN", "Infinity", "9" * 400]),
+    )
     point = {"key": key, "value": number, "timestamp": number, "step": number, "model_id": st.just("$model_id"), "dataset_name": key}
     pairs = things(key=key, value=key)
     dataset = thing(name=key, digest=key, source_type=key, source=key, schema=key, profile=key)
@@ -136,7 +162,14 @@ def shaped():
     value = thing(value=odd | st.lists(odd, max_size=2), error=thing(error_code=key, error_message=key, stack_trace=key))
     source = thing(source_type=st.just("HUMAN"), source_id=key)
     assessment = thing(
-        assessment_name=key, trace_id=st.just("$trace_id"), span_id=key, source=source, feedback=value, expectation=value, rationale=key, metadata=thing(a=key)
+        assessment_name=key,
+        trace_id=st.just("$trace_id"),
+        span_id=key,
+        source=source,
+        feedback=value,
+        expectation=value,
+        rationale=key,
+        metadata=thing(a=key),
     )
     return {
         "metrics": things(**point), "params": pairs, "tags": pairs | thing(a=key), "datasets": things(tags=pairs, dataset=dataset, dataset_name=key, dataset_digest=key),
