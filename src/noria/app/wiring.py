@@ -22,7 +22,6 @@ from noria.core.errors import SettingsInvalid
 from noria.core.moments import duration
 from noria.durable.engine import Engine
 from noria.ledger.access.access import Access
-from noria.ledger.access.books import AccessBooks
 from noria.ledger.book import Ledger
 from noria.ledger.documents import Documents
 from noria.ports.clock import Clock, TurnableClock
@@ -80,11 +79,11 @@ def open_records(settings: Settings) -> Store:
     raise SettingsInvalid(f"records is {settings.records!r}", fix="write 'sqlite' or a postgresql:// URL")
 
 
-def open_access(books: AccessBooks) -> Access:
+def open_access(world: World) -> Access:
     """Who may do what, as a world's records have it."""
     from noria.adapters.argon import Argon
 
-    return Access(books, Argon())
+    return Access(world, Argon(), world.store)
 
 
 def open_telemetry(settings: Settings) -> Telemetry | None:

@@ -14,6 +14,7 @@ from noria.ledger.access.books import LIMIT, AccessBooks, change, user_of
 from noria.ledger.access.pace import Pace
 from noria.ledger.access.users import LONGEST
 from noria.ports.passwords import Passwords
+from noria.ports.sql import Sql
 
 LASTS = timedelta(days=7)
 IDLE = timedelta(hours=12)
@@ -27,13 +28,16 @@ class Entry:
     """Passwords and sessions. Thread-safe.
 
     Args:
+        sql: Where wrong passwords are counted by all processes together; None = this one counts for itself.
         lasts, idle: When a session ends by itself, at the latest, and when nothing comes of it.
     """
 
-    def __init__(self, books: AccessBooks, passwords: Passwords, *, lasts: timedelta = LASTS, idle: timedelta = IDLE) -> None:
+    def __init__(
+        self, books: AccessBooks, passwords: Passwords, sql: Sql | None = None, *, lasts: timedelta = LASTS, idle: timedelta = IDLE
+    ) -> None:
         self._books = books
         self._passwords = passwords
-        self._pace = Pace(books.wall)
+        self._pace = Pace(books.wall, sql)
         self._lasts, self._idle = lasts, idle
 
     def by_password(self, name: str, password: str, *, address: str) -> User:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import threading
-from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from noria.core.errors import TooManyTries
+from noria.ledger.access.tries import InMemory, InTable, Key, Page, Tries
 from noria.ports.clock import Clock
-
-REMEMBERED = 20_000
-"""Buckets, and places that were right, that one process keeps; the ones longest untouched make room."""
+from noria.ports.sql import Sql
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +25,18 @@ PER_PLACE = Allowance(at_once=10, one_more_s=60.0)
 
 
 class Pace:
-    """Counts wrong passwords in this process. Thread-safe.
+    """Counts wrong passwords. Thread-safe.
 
     A name whose bucket is empty is still let in from an address that it was right from before, so that nobody can shut
     another out by guessing at their name (OWASP, "device cookies", with the address as the cookie).
+
+    Args:
+        sql: Where all processes count together; None = this one counts for itself.
     """
 
-    def __init__(self, wall: Clock) -> None:
+    def __init__(self, wall: Clock, sql: Sql | None = None) -> None:
         self._wall = wall
-        self._lock = threading.Lock()
-        self._spent: OrderedDict[tuple[str, ...], tuple[float, float]] = OrderedDict()
-        self._right: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._tries: Tries = InMemory() if sql is None else InTable(sql)
 
     def take(self, name: str, address: str) -> None:
         """Spend one try, before the password is looked at.
@@ -47,42 +44,41 @@ class Pace:
         Raises:
             TooManyTries: none is left; the password must not be looked at.
         """
-        with self._lock:
-            now = self._wall.now().timestamp()
-            buckets = self._buckets(name, address)
-            waits = [self._wait(key, allowance, now) for key, allowance in buckets]
-            if max(waits) > 0:
-                raise TooManyTries("too many wrong passwords", retry_after_s=max(waits), fix=f"wait {max(waits):.0f} seconds")
-            for key, allowance in buckets:
-                self._put(key, self._level(key, allowance, now) + 1, now)
+        now = self._wall.now().timestamp()
+        wait_s = self._tries.change(lambda page: self._taken(page, name, net(address), now), now)
+        if wait_s > 0:
+            raise TooManyTries("too many wrong passwords", retry_after_s=wait_s, fix=f"wait {wait_s:.0f} seconds")
 
     def was_right(self, name: str, address: str) -> None:
         """Give the try back, and remember the place."""
-        with self._lock:
-            now = self._wall.now().timestamp()
-            for key, allowance in self._buckets(name, address):
-                self._put(key, max(self._level(key, allowance, now) - 1, 0), now)
-            self._right[(name, net(address))] = None
-            self._right.move_to_end((name, net(address)))
-            _bounded(self._right)
+        now = self._wall.now().timestamp()
+        self._tries.change(lambda page: self._given_back(page, name, net(address), now), now)
 
-    def _buckets(self, name: str, address: str) -> list[tuple[tuple[str, ...], Allowance]]:
-        where = net(address)
-        if (name, where) in self._right:
-            return [(("place", name, where), PER_PLACE)]
-        return [(("name", name), PER_NAME), (("address", where), PER_ADDRESS)]
+    def _taken(self, page: Page, name: str, where: str, now: float) -> float:
+        buckets = _buckets(page, name, where)
+        levels = _levels(page, buckets, now)
+        wait_s = max(max(level + 1 - one.at_once, 0.0) * one.one_more_s for level, (_, one) in zip(levels, buckets, strict=True))
+        if wait_s == 0:
+            for level, (key, _) in zip(levels, buckets, strict=True):
+                page.put(key, (level + 1, now))
+        return wait_s
 
-    def _level(self, key: tuple[str, ...], allowance: Allowance, now: float) -> float:
-        spent, at = self._spent.get(key, (0.0, now))
-        return max(spent - max(now - at, 0.0) / allowance.one_more_s, 0.0)
+    def _given_back(self, page: Page, name: str, where: str, now: float) -> None:
+        buckets = _buckets(page, name, where)
+        for level, (key, _) in zip(_levels(page, buckets, now), buckets, strict=True):
+            page.put(key, (max(level - 1, 0), now))
+        page.put(("right", name, where), (0.0, now), lasting=True)
 
-    def _wait(self, key: tuple[str, ...], allowance: Allowance, now: float) -> float:
-        return max(self._level(key, allowance, now) + 1 - allowance.at_once, 0.0) * allowance.one_more_s
 
-    def _put(self, key: tuple[str, ...], spent: float, now: float) -> None:
-        self._spent[key] = (spent, now)
-        self._spent.move_to_end(key)
-        _bounded(self._spent)
+def _buckets(page: Page, name: str, where: str) -> list[tuple[Key, Allowance]]:
+    if page.knows(("right", name, where)):
+        return [(("place", name, where), PER_PLACE)]
+    return [(("name", name), PER_NAME), (("address", where), PER_ADDRESS)]
+
+
+def _levels(page: Page, buckets: list[tuple[Key, Allowance]], now: float) -> list[float]:
+    counts = page.read([key for key, _ in buckets], now)
+    return [max(spent - max(now - at, 0.0) / one.one_more_s, 0.0) for (spent, at), (_, one) in zip(counts, buckets, strict=True)]
 
 
 def net(address: str) -> str:
@@ -99,12 +95,3 @@ def net(address: str) -> str:
         return str(found)
     mapped = found.ipv4_mapped
     return str(mapped) if mapped else str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
-
-
-def _bounded(book: OrderedDict) -> None:
-    for key in _oldest(book, len(book) - REMEMBERED):
-        del book[key]
-
-
-def _oldest(book: Iterable, count: int) -> list:
-    return [key for key, _ in zip(book, range(count), strict=False)] if count > 0 else []

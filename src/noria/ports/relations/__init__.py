@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from noria.ports.relations.access import ACCESS
 from noria.ports.relations.artifacts import ARTIFACTS
 from noria.ports.relations.imports import IMPORTS
 from noria.ports.relations.logged import LOGGED
@@ -24,5 +25,6 @@ GROUPS: Mapping[str, Sequence[Sequence[str]]] = {
     "traces": TRACES,
     "evaluation": EVALUATION,
     "imports": IMPORTS,
+    "access": ACCESS,
 }
 """Group to its steps, each a list of statements. A group counts its own steps."""

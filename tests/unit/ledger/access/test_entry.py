@@ -1,9 +1,11 @@
 """Passwords and sessions: who comes in, how often one may guess, and when it is over."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
+from noria.adapters.sqlite import Sqlite
 from noria.core.errors import NotFound, TooManyTries, Unauthorised
 from noria.core.identities import Session
 from noria.ledger.access.pace import Pace
@@ -78,6 +80,42 @@ def test_all_addresses_of_an_ipv6_network_count_as_one():
         pace.take(f"user{n}", f"2001:db8::{n:x}:1")
     with pytest.raises(TooManyTries):
         pace.take("user", "2001:db8::ffff:1")
+
+
+@pytest.mark.parametrize("records", ["sqlite", "postgres"])
+def test_processes_that_share_a_database_count_wrong_passwords_together(records, tmp_path, request):
+    clock = HandClock()
+    if records == "sqlite":
+        stores = [Sqlite(tmp_path / "noria.db") for _ in range(3)]
+    else:
+        from noria.adapters.postgres import Postgres
+
+        url = request.getfixturevalue("postgres").database(tmp_path)
+        stores = [Postgres(url) for _ in range(3)]
+    paces = [Pace(clock, store) for store in stores]
+
+    def tried(pace: Pace) -> bool:
+        try:
+            pace.take("ada", "192.0.2.1")
+        except TooManyTries:
+            return False
+        return True
+
+    try:
+        with ThreadPoolExecutor(6) as callers:
+            assert sum(callers.map(tried, paces * 8)) == 10
+        clock.turn(timedelta(seconds=61))
+        assert [tried(pace) for pace in paces] == [True, False, False]
+        clock.turn(timedelta(seconds=61))
+        paces[0].take("ada", "192.0.2.1")
+        paces[0].was_right("ada", "192.0.2.1")
+        assert tried(paces[1]), "where the name was right has a count of its own, in every process"
+        clock.turn(timedelta(days=1))
+        assert tried(paces[2])
+        assert stores[0].read("SELECT count(*) FROM noria_tries") == [(2,)], "counts that are nothing by now are let go"
+    finally:
+        for store in stores:
+            store.close()
 
 
 def test_a_session_is_kept_as_its_hash_and_ends_when_it_is_ended(home, entry):
