@@ -45,7 +45,7 @@ def test_a_feature_leads_to_the_models_that_use_it_and_an_answer_to_its_version(
 
 @pytest.fixture
 def own(tmp_path):
-    from conftest import Caller
+    from calling import Caller
 
     services = SampleServices(tmp_path, write_sample().records)
     return services, Caller(create_app(services))

@@ -144,7 +144,8 @@ def test_a_person_ends_their_other_sessions_and_nobody_elses(closed, services):
 
 
 def test_where_nobody_is_asked_there_is_no_own_page(tmp_path):
-    from conftest import Caller
+    from calling import Caller
+
     from noria.server.application import create_app
 
     assert Caller(create_app(SampleServices(tmp_path))).get("/me").status_code == 409

@@ -68,6 +68,7 @@ def client(url, monkeypatch):
 
     mlflow.set_tracking_uri(url)
     mlflow.set_registry_uri(url)
+    mlflow.set_experiment(experiment_id="0")
     yield mlflow.MlflowClient()
     while mlflow.active_run():
         mlflow.end_run()
