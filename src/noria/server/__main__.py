@@ -23,15 +23,15 @@ from noria.app.wiring import build
 from noria.ledger.models.webhooks import Webhooks
 from noria.loop.hooks import Hooks
 from noria.loop.world import World
-from noria.server.application import control_plane
+from noria.server.called import LOOPBACK_HOSTS
 from noria.server.crew import Crew
 from noria.server.door import Door
 from noria.server.flushing import Flusher
-from noria.server.guard import LOOPBACK_HOSTS
 from noria.server.line import FarWheel
 from noria.server.listening import LEAVE_S, Answering, PortTaken, listening
 from noria.server.machinery import Machinery
 from noria.server.mlflow.endpoints import Tracking
+from noria.server.plane import control_plane
 from noria.server.recording import Keeper
 
 BESIDE = "beside"

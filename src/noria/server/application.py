@@ -1,4 +1,4 @@
-"""Builds the control plane's HTTP application from its services: the whole wiring of this room."""
+"""Builds the API and the pages from their services."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from noria.core.rights import Right
 from noria.server.api.alerting import alert_verbs_router, alerting_router
@@ -20,36 +19,17 @@ from noria.server.api.requests import requests_router
 from noria.server.api.story import story_router
 from noria.server.api.verbs import verbs_router
 from noria.server.api.watching import watching_router
+from noria.server.called import LOOPBACK_HOSTS
 from noria.server.door import Door
 from noria.server.errors import handle_errors
-from noria.server.guard import LOOPBACK_HOSTS, Guard
+from noria.server.guard import Guard
 from noria.server.health import health_router
 from noria.server.metrics import metrics_router
-from noria.server.mlflow.app import MlflowApp, takes
-from noria.server.mlflow.endpoints import Tracking
-from noria.server.mlflow.table import ENDPOINTS
 from noria.server.page.routes import page_router
 from noria.server.reads import Reads
 from noria.server.recording import Recorded
 from noria.server.rights import needs
 from noria.server.services import Services
-
-
-def control_plane(services: Services, tracking: Tracking, *, door: Door, hosts: Sequence[str] | None = LOOPBACK_HOSTS) -> ASGIApp:
-    """Everything that answers on the control plane's port: the API with its pages, and MLflow's protocol beside it.
-
-    Args:
-        tracking: What the protocol reads and writes.
-        door, hosts: As for `create_app`.
-    """
-    app = create_app(services, hosts=hosts, door=door)
-    mlflow = Recorded(MlflowApp(tracking, ENDPOINTS, callers=door.enter, hosts=hosts), services.access.audit)
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        taken = scope["type"] == "http" and takes(scope["path"])
-        await (mlflow if taken else app)(scope, receive, send)
-
-    return answer
 
 
 def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOSTS, door: Door | None = None) -> FastAPI:

@@ -39,12 +39,6 @@ STATUS = {
 """Error code to HTTP status; a code that is not here is the server's fault: 500."""
 
 
-class HostRefused(NoriaError):
-    """A request that names a host this server does not answer for (DNS rebinding)."""
-
-    code, fix = "host-refused", "open the page as http://127.0.0.1:<port>, or list the host name in the server's settings"
-
-
 def envelope(error: NoriaError) -> JSONResponse:
     """Answer `{"error": {"code", "message", "fix"}}` with the status of the error's code."""
     headers = {"WWW-Authenticate": 'Bearer realm="noria"'} if error.code == "unauthorised" else {}

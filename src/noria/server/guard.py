@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from noria.server.errors import HostRefused, envelope
+from noria.server.called import LOOPBACK_HOSTS, HostRefused
+from noria.server.errors import envelope
 from noria.server.headers import HEADERS
-
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 BODY_LIMIT_BYTES = 64 * 1024
 

@@ -89,6 +89,7 @@ class Answering(uvicorn.Server):
                 forwarded_allow_ips=settings.proxies or None,
                 ssl_certfile=shown.chain if shown else None,
                 ssl_keyfile=shown.key if shown else None,
+                lifespan="off",
                 timeout_graceful_shutdown=DRAIN_S,
             )
         )

@@ -16,15 +16,13 @@ from noria import __version__
 from noria.app.settings import Settings
 from noria.app.wiring import open_lineage, open_telemetry, process_name
 from noria.core.telemetry import Span
-from noria.server.metrics import families
-from noria.server.reads import Reads
 from noria.server.services import Services
-from noria.server.telegraph import Telegraph, sampled
 
 if TYPE_CHECKING:
     from noria.loop.heralding import Herald
     from noria.loop.wheel import Wheel
     from noria.loop.world import World
+    from noria.server.telegraph import Telegraph
 
 LOOK_EVERY_S = 0.5
 TURNED = ("loop", "deployment", "notice")
@@ -121,6 +119,10 @@ def _telegraph(settings: Settings, world: World, services: Services) -> Telegrap
     telemetry = open_telemetry(settings)
     if telemetry is None:
         return None
+    from noria.server.metrics import families
+    from noria.server.reads import Reads
+    from noria.server.telegraph import Telegraph, sampled
+
     reads, share = Reads(world.records, world.ledger), settings.otlp_requests
 
     def requests(loop: str, since: datetime, until: datetime) -> list[Span]:

@@ -15,7 +15,7 @@ from noria.core.audit import Called
 from noria.core.errors import NoriaError
 from noria.core.rights import DEFAULT_PROJECT, NOBODY, Right
 from noria.ledger.access.audit import Audit
-from noria.server.rights import address_of
+from noria.server.called import address_of
 from noria.server.shown import SAFE
 
 log = logging.getLogger(__name__)

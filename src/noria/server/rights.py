@@ -8,10 +8,10 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.params import Depends as Dependency
-from starlette.types import Scope
 
 from noria.core.errors import Forbidden, NotAllowed
 from noria.core.rights import ANYWHERE, DEFAULT_PROJECT, LOCAL, NOBODY, Principal, Right
+from noria.server.called import address_of, noted
 from noria.server.door import HOME, Door
 from noria.server.shown import headers_of
 
@@ -83,17 +83,6 @@ def said_by(given: str) -> str:
     """In whose name an order is done: the caller's; a name that they give counts only from this machine's own user."""
     caller = CALLER.get()
     return (given or caller.name) if caller in (HOME, LOCAL, NOBODY) else caller.name
-
-
-def address_of(scope: Scope) -> str:
-    """Where a request comes from; "" when that is not known."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
-
-
-def noted(scope: Scope, principal: Principal, right: Right, project: str, what: str = "") -> None:
-    """Leave a note of who calls for the record (`noria.server.recording`)."""
-    scope.setdefault("state", {})["noria.called"] = {"principal": principal, "right": right, "project": project, "what": what}
 
 
 def rights_of(app: FastAPI) -> Iterator[tuple[str, str, Right | None]]:

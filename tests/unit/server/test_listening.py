@@ -1,6 +1,8 @@
 import asyncio
 import errno
 import socket
+import subprocess
+import sys
 
 import pytest
 import uvloop
@@ -37,3 +39,11 @@ def test_a_port_that_is_taken_is_named() -> None:
     with listening("127.0.0.1", 0) as first, pytest.raises(PortTaken, match=f":{first.getsockname()[1]}: ") as refused:
         listening(*first.getsockname())
     assert refused.value.__cause__.errno == errno.EADDRINUSE
+
+
+def test_what_answers_mlflows_clients_loads_without_the_api_and_the_pages() -> None:
+    found = "[name for name in ('fastapi', 'pydantic', 'jinja2', 'prometheus_client', 'httpx', 'noria.drawing') if name in sys.modules]"
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys, noria.server.__main__; print({found})"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "[]"

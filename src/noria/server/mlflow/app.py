@@ -19,12 +19,11 @@ from starlette.types import Receive, Scope, Send
 from noria.core.errors import Forbidden, NoriaError, RequestInvalid
 from noria.core.rights import DEFAULT_PROJECT, NOBODY, Principal, Right
 from noria.ledger.tracking import experiments
-from noria.server.errors import HostRefused
+from noria.server.called import HostRefused, address_of, noted
 from noria.server.mlflow.asked import Asked, Fields
 from noria.server.mlflow.endpoints import BODY_BYTES, Callers, Endpoint, Said, Tracking
 from noria.server.mlflow.errors import EndpointNotFound, told
 from noria.server.mlflow.ticks import Ticks
-from noria.server.rights import address_of, noted
 from noria.server.shown import headers_of
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from noria.core.errors import Forbidden, NoriaError, RequestInvalid, TooManyTries, Unauthorised
 from noria.core.moments import duration
 from noria.core.rights import ANYWHERE, Principal, Right, Role
+from noria.server.called import address_of, noted
 from noria.server.door import Door
 from noria.server.page.render import Pages, templates
-from noria.server.rights import CALLER, address_of, needs, needs_somebody, noted
+from noria.server.rights import CALLER, needs, needs_somebody
 from noria.server.shown import cookie_of, headers_of, sent_by_another_site
 
 FORM = "noria-login"
