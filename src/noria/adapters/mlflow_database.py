@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from noria.core.errors import SettingsInvalid, Unavailable
-from noria.core.importing import ForeignExperiment, ForeignFile, ForeignLoggedModel, ForeignModel, ForeignRun, ForeignVersion
+from noria.core.importing import UNNAMED, ForeignExperiment, ForeignFile, ForeignLoggedModel, ForeignModel, ForeignRun, ForeignVersion
 from noria.core.tracking import Point, TrackedDataset, TrackedInput
 
 _PIECE = 1 << 20
@@ -160,7 +160,14 @@ class MlflowDatabase:
             WHERE i.destination_id = ? AND i.source_type = 'DATASET' AND i.destination_type = 'RUN'"""
         return [
             TrackedInput(
-                dataset=TrackedDataset(name=name, digest=digest, source_type=type, source=source, form=form or "", profile=profile or ""),
+                dataset=TrackedDataset(
+                    name=name or UNNAMED,
+                    digest=digest or UNNAMED,
+                    source_type=type or UNNAMED,
+                    source=source or UNNAMED,
+                    form=form or "",
+                    profile=profile or "",
+                ),
                 tags=dict(self._rows("SELECT name, value FROM input_tags WHERE input_uuid = ?", id)),
             )
             for id, name, digest, type, source, form, profile in self._rows(query, run)

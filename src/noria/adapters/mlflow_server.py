@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from noria.core.errors import Unavailable
-from noria.core.importing import ForeignExperiment, ForeignFile, ForeignLoggedModel, ForeignModel, ForeignRun, ForeignVersion
+from noria.core.importing import UNNAMED, ForeignExperiment, ForeignFile, ForeignLoggedModel, ForeignModel, ForeignRun, ForeignVersion
 from noria.core.tracking import Point, TrackedDataset, TrackedInput
 
 _V2 = "/api/2.0/mlflow/"
@@ -194,12 +194,12 @@ def _point(one: Mapping[str, Any]) -> Point:
 
 
 def _input(each: Mapping[str, Any]) -> TrackedInput:
-    dataset = each["dataset"]
+    dataset = each.get("dataset", {})
     described = TrackedDataset(
-        name=dataset["name"],
-        digest=dataset["digest"],
-        source_type=dataset.get("source_type", ""),
-        source=dataset.get("source", ""),
+        name=dataset.get("name") or UNNAMED,
+        digest=dataset.get("digest") or UNNAMED,
+        source_type=dataset.get("source_type") or UNNAMED,
+        source=dataset.get("source") or UNNAMED,
         form=dataset.get("schema", ""),
         profile=dataset.get("profile", ""),
     )

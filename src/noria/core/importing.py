@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from noria.core.tracking import TrackedInput
 
+UNNAMED = "unnamed"
+"""What stands for a field of a dataset that MLflow's server took empty: here none may be."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignExperiment:
