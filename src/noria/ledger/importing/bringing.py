@@ -7,9 +7,10 @@ passes by what is noted. Pieces are small: nobody else who writes waits long.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from noria.core.errors import NoriaError
+from noria.core.errors import NoriaError, RequestInvalid
 from noria.core.importing import ForeignExperiment, ForeignModel, ForeignRun
 from noria.core.rights import DEFAULT_PROJECT
 from noria.core.tracking import Point
@@ -61,7 +62,8 @@ class Bringer:
         for experiment in self.foreign.experiments():
             self._experiment(experiment, report, moved)
         for model in self.foreign.models():
-            self._model(model, report, moved)
+            with _left(report, f"model {model.name}"):
+                self._model(model, report, moved)
         return report
 
     def _experiment(self, found: ForeignExperiment, report: Report, moved: dict[str, str]) -> None:
@@ -70,14 +72,16 @@ class Bringer:
         report.there["experiments"] += 1
         report.here["experiments"] += len(self.store.read("SELECT 1 FROM noria_experiments WHERE id = ?", (number,)))
         for run in self.foreign.runs(found.id):
-            self._run(run, number, report, moved)
+            with _left(report, f"run {run.id}"):
+                self._run(run, number, report, moved)
         for model in self.foreign.logged_models(found.id):
             report.there["logged models"] += 1
-            self.store.write(lambda tx, model=model: runs.logged_model(tx, self.project, number, model))  # type: ignore[misc]
-            rows = self.store.read("SELECT artifacts FROM noria_logged_models WHERE id = ?", (model.id,))
-            report.here["logged models"] += len(rows)
-            moved[model.files] = moved[f"models:/{model.id}"] = rows[0][0]
-            self._files("logged model", model.id, model.files, rows[0][0], report)
+            with _left(report, f"logged model {model.id}"):
+                self.store.write(lambda tx, model=model: runs.logged_model(tx, self.project, number, model))  # type: ignore[misc]
+                rows = self.store.read("SELECT artifacts FROM noria_logged_models WHERE id = ?", (model.id,))
+                report.here["logged models"] += len(rows)
+                moved[model.files] = moved[f"models:/{model.id}"] = rows[0][0]
+                self._files("logged model", model.id, model.files, rows[0][0], report)
 
     def _run(self, found: ForeignRun, number: int, report: Report, moved: dict[str, str]) -> None:
         report.there["runs"] += 1
@@ -172,6 +176,15 @@ class Bringer:
             tx.run(upsert, (self.source, kind, id, here, mark))
 
         self.store.write(work)
+
+
+@contextmanager
+def _left(report: Report, what: str) -> Iterator[None]:
+    """Leave what this house does not allow and MLflow's server took, such as a parameter without a name, and go on."""
+    try:
+        yield
+    except RequestInvalid as error:
+        report.leave(what, error.message)
 
 
 def _distinct(pieces: Iterator[list[Point]]) -> Iterator[list[Point]]:
