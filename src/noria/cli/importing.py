@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +49,11 @@ def import_(
     settings = read(home or find_home())
     with _progress(quiet=as_json) as told:
         report = bring_mlflow(settings, uri, project=project, artifacts=artifacts, files=files, told=told)
-    answer({**asdict(report), "whole": report.whole}, as_json=as_json, text=_text(report))
+    answer(
+        {**{each.name: _plain(getattr(report, each.name)) for each in fields(report)}, "whole": report.whole},
+        as_json=as_json,
+        text=_text(report),
+    )
     if not report.whole:
         raise typer.Exit(1)
 
@@ -77,3 +81,8 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("the first", total=None)
         yield lambda what: progress.update(task, advance=1, description=what[:80])
+
+
+def _plain(value: object) -> object:
+    """A counter as a plain object: `asdict` would count its pairs."""
+    return dict(value) if isinstance(value, dict) else value
