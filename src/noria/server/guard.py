@@ -49,7 +49,7 @@ class Guard:
             await send(message)
 
         headers = Headers(scope=scope)
-        if self._hosts is not None and _name(headers.get("host", "")) not in self._hosts:
+        if self._hosts is not None and host_name(headers.get("host", "")) not in self._hosts:
             refusal = envelope(HostRefused(f"this server does not answer for the host {headers.get('host', '')[:200]!r}"))
             await refusal(scope, receive, send_guarded)
         else:
@@ -64,7 +64,7 @@ def body_limit(path: str) -> int:
     return MODEL_LIMIT_BYTES if path.startswith(MODELS) else BODY_LIMIT_BYTES
 
 
-def _name(host: str) -> str:
+def host_name(host: str) -> str:
     """The host's name without its port; IPv6 keeps its brackets."""
     return (host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]).lower()
 

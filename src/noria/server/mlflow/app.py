@@ -125,7 +125,7 @@ class MlflowApp:
     def _check_origin(self, headers: dict[str, str]) -> None:
         """Refuse foreign host names (DNS rebinding) and pages of other sites."""
         host = headers.get("host", "")
-        if self._hosts is not None and _name(host) not in self._hosts:
+        if self._hosts is not None and host_name(host) not in self._hosts:
             raise HostRefused(f"this server does not answer for the host {host[:200]!r}")
         origin = headers.get("origin", "")
         if origin and origin.partition("://")[2].lower() != host.lower():
@@ -206,11 +206,6 @@ def _fields(query: bytes, body: bytes, headers: dict[str, str], *, json: bool) -
 
 def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is no JSON")
-
-
-def _name(host: str) -> str:
-    """The host's name without its port; IPv6 keeps its brackets."""
-    return (host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]).lower()
 
 
 def _more(status: int) -> tuple[tuple[str, str], ...]:
