@@ -20,6 +20,7 @@ from noria.core.errors import Forbidden, NoriaError, RequestInvalid
 from noria.core.rights import DEFAULT_PROJECT, NOBODY, Principal, Right
 from noria.ledger.tracking import experiments
 from noria.server.called import HostRefused, address_of, noted
+from noria.server.guard import host_name
 from noria.server.mlflow.asked import Asked, Fields
 from noria.server.mlflow.endpoints import BODY_BYTES, Callers, Endpoint, Said, Tracking
 from noria.server.mlflow.errors import EndpointNotFound, told
