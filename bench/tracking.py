@@ -138,7 +138,7 @@ batches = []
 for size in range(3):
     began = time.perf_counter()
     for start in range({max(2, points // 100)}):
-        client.log_batch(run, metrics=[Metric("batch", n / 7, 1700000000000 + n, start * 1000 + n) for n in range(1000)])
+        client.log_batch(run, metrics=[Metric("batch", n / 7, 1700000000000 + start * 1000 + n, start * 1000 + n) for n in range(1000)])
     batches.append({max(2, points // 100)} * 1000 / (time.perf_counter() - began))
 print(sorted(rounds)[1], sorted(batches)[1])
 """

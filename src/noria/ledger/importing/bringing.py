@@ -61,7 +61,9 @@ class Bringer:
         report, moved = Report(), dict[str, str]()
         for experiment in self.foreign.experiments():
             self._experiment(experiment, report, moved)
-        for model in self.foreign.models():
+        found = list(self.foreign.models())
+        models.placed(found, moved)
+        for model in found:
             with _left(report, f"model {model.name}"):
                 self._model(model, report, moved)
         return report

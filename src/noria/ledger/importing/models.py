@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from noria.core.importing import ForeignModel, ForeignVersion
 from noria.ledger.book import Ledger
@@ -10,6 +10,9 @@ from noria.ledger.models import aliases, models, reading, versions
 from noria.ledger.models.sources import MODELS, RUNS, Source
 from noria.ledger.models.values import Keeper, Who
 from noria.ports.sql import Sql, Tx
+
+_COPIES = 4
+"""How long a chain of copies of copies is followed."""
 
 
 def model(sql: Sql, ledger: Ledger, who: Who, found: ForeignModel, *, moved: Mapping[str, str]) -> str:
@@ -48,11 +51,21 @@ def source(found: ForeignVersion, moved: Mapping[str, str]) -> Source:
     """A version's source as it is here: where its run's or model's files moved to; elsewhere it stays what it was.
 
     Args:
-        moved: Also knows `runs:/ID` and `models:/ID`.
+        moved: Also knows `runs:/ID`, `models:/ID` and, of versions that others are copies of, `models:/NAME/3`.
     """
-    for there, here in moved.items():
-        if found.source == there or found.source.startswith(f"{there.rstrip('/')}/"):
-            rest = found.source[len(there.rstrip("/")) :]
-            named = found.source if found.source.startswith((f"{RUNS}:", f"{MODELS}:")) else here + rest
-            return Source(source=named, location=here + rest, run=found.run, model_id=found.model_id)
-    return Source(source=found.source, location=found.source, run=found.run, model_id=found.model_id)
+    there, rest = found.source.rstrip("/"), ""
+    while there and there not in moved:
+        there, _, last = there.rpartition("/")
+        rest = f"/{last}{rest}"
+    if not there:
+        return Source(source=found.source, location=found.source, run=found.run, model_id=found.model_id)
+    named = found.source if found.source.startswith((f"{RUNS}:", f"{MODELS}:")) else moved[there] + rest
+    return Source(source=named, location=moved[there] + rest, run=found.run, model_id=found.model_id)
+
+
+def placed(found: Sequence[ForeignModel], moved: dict[str, str]) -> None:
+    """Let `moved` know where every version's files are, so that copies of versions find theirs."""
+    for _ in range(_COPIES):
+        for model in found:
+            for version in model.versions:
+                moved[f"{MODELS}:/{model.name}/{version.number}"] = source(version, moved).location

@@ -15,11 +15,14 @@ from noria.server.mlflow.runs import run_id
 
 _RUNS = 100
 _THINNED = 2_500
+_ANY = 2**31 - 1
+"""Whatever a client asks of a page of history, it gets at most `points.PAGE` and a token."""
 
 
 def history(tracking: Tracking, asked: Asked) -> dict[str, Any]:
     """A page of one metric of one run."""
-    key, limit = asked.fields.text("metric_key", required=True), asked.fields.count("max_results", points.PAGE, most=points.PAGE)
+    key, limit = asked.fields.text("metric_key", required=True), asked.fields.count("max_results", points.PAGE, most=_ANY)
+    limit = min(limit, points.PAGE)
     run = runs.get(tracking.store, asked.project, run_id(asked))
     found, token = points.history_rows(tracking.store, run.row, key, limit=limit, after=asked.fields.text("page_token"))
     said: dict[str, Any] = {"metrics": forms.history(key, found)}

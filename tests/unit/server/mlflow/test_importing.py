@@ -39,6 +39,7 @@ def _fill(client, folder):
     for number in (1, 2):
         client.create_model_version("churn", f"runs:/{first}/model", run_id=first, description=f"v{number}")
     client.set_registered_model_alias("churn", "champion", "2")
+    client.copy_model_version("models:/churn/2", "a-copy")
 
 
 def _bring(tmp_path, uri, **more):
@@ -52,12 +53,14 @@ def test_everything_comes_over_under_its_own_ids_and_both_sides_count_the_same(s
     counted = {kind: report.here[kind] for kind in KINDS}
     assert counted == {
         "experiments": 2, "runs": 2, "params": 1, "tags": 3, "points": 801, "logged models": 0,
-        "registered models": 1, "versions": 2, "aliases": 1, "files": 2,
+        "registered models": 2, "versions": 3, "aliases": 1, "files": 2,
     }  # fmt: skip
     store = Sqlite(tmp_path / "here" / "noria.db")
     rows = store.read("SELECT name, status, state FROM noria_runs ORDER BY state")
     assert rows[0] == ("first", "FINISHED", "active") and rows[1][1:] == ("FAILED", "deleted")
     assert store.read("SELECT number, location FROM noria_model_versions ORDER BY number")[1][1].startswith("mlflow-artifacts:/")
+    places = store.read("SELECT location FROM noria_model_versions")
+    assert len(places) == 3 and len(set(places)) == 1
     digest = store.read("SELECT digest FROM noria_artifacts WHERE name = 'weights.bin'")[0][0]
     assert Files(tmp_path / "here" / "blobs").read(digest) == b"\x00\x01" * 5_000
     store.close()
