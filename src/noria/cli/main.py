@@ -84,6 +84,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "resume": ("orders", "Allow automatic turns again."),
         "export": ("exporting", "Take a version out as a folder that answers by itself."),
         "users": ("users", "Say who may do what: users, passwords, roles per project."),
+        "projects": ("projects", "Keep teams apart: list, add and remove projects."),
         "tokens": ("tokens", "Make, list and revoke the tokens that programs show."),
         "audit": ("audit", "Say who ordered what, when and from where."),
         "keys": ("keys", "Say who may call a deployment: make, list and revoke keys."),

@@ -20,6 +20,7 @@ from noria.core.moments import to_ms
 from noria.core.notices import Delivery, Notice
 from noria.core.performance import MaturityCurve
 from noria.core.probing import Judgement
+from noria.core.projects import Project
 from noria.core.registry import AliasMove, Deployment, ModelVersion
 from noria.core.state import AliasState, LoopState, TrafficPoint
 from noria.core.streaming import StreamState
@@ -99,6 +100,7 @@ SHELVES: dict[type, Shelf] = {
     UpstreamJob: Shelf(kind="upstream-job", key=lambda v: digest_of(v.id.encode()), index=lambda v: {"namespace": v.namespace[:200]}),
     AuditLine: Shelf(kind="audit", key=lambda v: v.id, index=lambda v: {"by": v.by, "project": v.project}),
     Admittance: Shelf(kind="admittance", key=lambda v: "door", index=lambda v: {}),
+    Project: Shelf(kind="project", key=lambda v: v.name, index=lambda v: {}),
     User: Shelf(kind="user", key=lambda v: v.name, index=lambda v: {"state": "here" if v.here else "removed", "outside": v.outside}),
     AccessToken: Shelf(kind="access-token", key=lambda v: v.id, index=lambda v: {"user": v.user}),
     TokenUse: Shelf(kind="access-token-use", key=lambda v: v.token, index=lambda v: {}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,8 +17,9 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from noria.core.errors import Forbidden, NoriaError, RequestInvalid
-from noria.core.rights import DEFAULT_PROJECT, NOBODY, Principal, Right
+from noria.core.errors import Forbidden, NoriaError, NotFound, RequestInvalid
+from noria.core.rights import ANYWHERE, DEFAULT_PROJECT, NOBODY, Principal, Right
+from noria.ledger.projects import Projects
 from noria.ledger.tracking import experiments
 from noria.server.called import HostRefused, address_of, noted
 from noria.server.guard import host_name
@@ -41,6 +43,9 @@ PREFIXES = (
     "/health",
 )
 """Paths that are this application's; `/health/…` is not."""
+
+LOOK_S = 1.0
+"""A project that was there is taken to be there for so long."""
 
 _THREADS = 16
 _HEADERS = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
@@ -69,7 +74,7 @@ class MlflowApp:
         self._ticks = Ticks(tracking.store, self._threads)
         self._exact: dict[str, dict[str, Endpoint]] = {}
         self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Endpoint]]] = {}
-        self._projects: set[str] = set()
+        self._projects: dict[str, float] = {}
         for endpoint in self.endpoints:
             for path in _paths(endpoint):
                 self._add(path, endpoint)
@@ -91,8 +96,8 @@ class MlflowApp:
         endpoint, names = self._found(scope["method"], scope["path"])
         project = headers.get("x-mlflow-workspace", "") or DEFAULT_PROJECT
         principal = await self._admitted(endpoint, scope, headers, project)
-        if project not in self._projects:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._begin, project)
+        if not endpoint.house and endpoint.right is not Right.NONE and self._projects.get(project, 0.0) <= time.monotonic():
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._begin, project, endpoint, principal)
         body = b"" if endpoint.streams else await _body(receive, headers)
         asked = Asked(
             fields=_fields(scope["query_string"], body, headers, json=not endpoint.streams),
@@ -118,7 +123,11 @@ class MlflowApp:
         if endpoint.right is Right.NONE:
             return NOBODY
         principal = await self._callers(headers, method=scope["method"], address=address_of(scope))
+        if endpoint.house:
+            project = ANYWHERE
         noted(scope, principal, endpoint.right, project, endpoint.path)
+        if endpoint.house and endpoint.right is Right.VIEW:
+            return principal
         if not principal.may(endpoint.right, project):
             raise Forbidden(f"{principal.name or 'nobody'} may not {endpoint.right} in the project {project[:100]!r}")
         return principal
@@ -132,9 +141,21 @@ class MlflowApp:
         if origin and origin.partition("://")[2].lower() != host.lower():
             raise Forbidden(f"a page of {origin[:200]} may not call this server")
 
-    def _begin(self, project: str) -> None:
+    def _begin(self, project: str, endpoint: Endpoint, principal: Principal) -> None:
+        """Let a project be used; another process's removal of it counts after `LOOK_S`.
+
+        Raises:
+            NotFound: there is no such project.
+        """
+        projects = Projects(self._tracking.store, self._tracking.ledger, self._tracking.wall)
+        try:
+            projects.get(project)
+        except NotFound:
+            if not endpoint.founds or not principal.may(Right.ADMIN, ANYWHERE):
+                raise
+            projects.add(project, by=principal.name)
         experiments.ensure_default(self._tracking.store, project, now_ms=self._tracking.now_ms())
-        self._projects.add(project)
+        self._projects[project] = time.monotonic() + LOOK_S
 
     def _add(self, path: str, endpoint: Endpoint) -> None:
         if "{" not in path:

@@ -74,6 +74,9 @@ class Endpoint:
         hot: The handler only decodes; the work that it returns is done together with all that came in the same
             moment, and answered by an empty object. It survives a power cut after a second.
         streams: The handler reads the body and writes the answer itself.
+        house: It is about projects themselves, not about what is in one: the header names none. To change anything takes the
+            right in every project; what is only viewed is for whoever is known, and the handler leaves out what they may not see.
+        founds: A project that is not there is made, when the caller might make it: our own client names it and has no other way.
         ajax: Whether the twin under /ajax-api is the only one.
     """
 
@@ -84,6 +87,8 @@ class Endpoint:
     hot: bool = False
     streams: bool = False
     ajax: bool = False
+    house: bool = False
+    founds: bool = False
 
 
 class Callers(Protocol):

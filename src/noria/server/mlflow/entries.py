@@ -66,4 +66,4 @@ def _unpacked(body: bytes) -> dict[str, Any]:
     return values
 
 
-ENDPOINTS = (Endpoint(method="POST", path=PATH, handler=take, right=Right.CONTRIBUTE),)
+ENDPOINTS = (Endpoint(method="POST", path=PATH, handler=take, right=Right.CONTRIBUTE, founds=True),)

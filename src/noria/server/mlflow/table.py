@@ -22,6 +22,7 @@ from noria.server.mlflow import (
     traces,
     versions,
     webhooks,
+    workspaces,
 )
 from noria.server.mlflow.endpoints import Endpoint
 
@@ -45,4 +46,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *registry.ENDPOINTS,
     *versions.ENDPOINTS,
     *webhooks.ENDPOINTS,
+    *workspaces.ENDPOINTS,
 )

@@ -14,6 +14,7 @@ from noria.adapters.sqlite import Sqlite
 from noria.adapters.system_clock import SystemClock
 from noria.core.rights import LOCAL
 from noria.ledger.book import Ledger
+from noria.ledger.projects import Projects
 from noria.server.mlflow.app import MlflowApp
 from noria.server.mlflow.endpoints import Tracking
 from noria.server.mlflow.table import ENDPOINTS
@@ -36,7 +37,10 @@ def store(request, tmp_path):
 def tracking(store, tmp_path):
     """What the endpoints are given."""
     wall = SystemClock()
-    return Tracking(store=store, ledger=Ledger(store, clock=wall, wall=wall), blobs=Files(tmp_path / "blobs"), wall=wall)
+    ledger = Ledger(store, clock=wall, wall=wall)
+    for name in ("blue", "red", "green", "other"):
+        Projects(store, ledger, wall).add(name, by="home")
+    return Tracking(store=store, ledger=ledger, blobs=Files(tmp_path / "blobs"), wall=wall)
 
 
 async def machine(headers, *, method, address):
