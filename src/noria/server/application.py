@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
 from noria.core.rights import Right
+from noria.server.api.access import tokens_router, users_router
 from noria.server.api.alerting import alert_verbs_router, alerting_router
 from noria.server.api.anomalies import anomalies_router
 from noria.server.api.deployments import deploy_router, deployments_router
@@ -73,6 +74,8 @@ def create_app(services: Services, *, hosts: Sequence[str] | None = LOOPBACK_HOS
         keys_router(services),
         production_router(services),
         lineage_router(services),
+        users_router(app.state.door),
+        tokens_router(app.state.door),
     ):
         api.include_router(router)
     for router in (api, health_router(services), metrics_router(services, reads), page_router(services, reads, app.state.door)):

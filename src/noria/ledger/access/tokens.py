@@ -159,5 +159,6 @@ def may_give(giver: Principal, role: Role, project: str) -> None:
     """
     from noria.core.rights import Right
 
-    if not giver.may(Right.ADMIN, project):
+    reached = (ANYWHERE, *giver.roles) if project == ANYWHERE else (project,)  # everywhere is also where the giver is less
+    if not all(giver.may(Right.ADMIN, one) for one in reached):
         raise Forbidden(f"{giver.name} may not make anybody {role} in {place(project)}", fix="ask an admin of that project")
