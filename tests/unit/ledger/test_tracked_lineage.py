@@ -14,10 +14,11 @@ from noria.ledger.lineage.web import web_of
 MS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1_000)
 
 
-def filled(tmp_path, source: str) -> Sqlite:
+def filled(tmp_path, source: str, project: str = "default") -> Sqlite:
     store = Sqlite(tmp_path / "noria.db")
 
     def work(tx) -> None:
+        tx.run("INSERT INTO noria_experiments VALUES (1, ?, 'tasting', '', 'active', 1, 1)", (project,))
         for row, (id, deleted) in enumerate((("a1", None), ("b2", MS)), 1):
             tx.run(
                 "INSERT INTO noria_runs (row, id, experiment, name, person, status, state, start_ms, end_ms, deleted_ms, artifacts)"
@@ -26,7 +27,7 @@ def filled(tmp_path, source: str) -> Sqlite:
             )
             tx.run("INSERT INTO noria_inputs VALUES (?, 1, 'training', '{}')", (row,))
         tx.run("INSERT INTO noria_datasets VALUES (1, 1, 'wine', '8f3a', 'local', ?, '', '')", (source,))
-        tx.run("INSERT INTO noria_models VALUES (1, 'default', 'cellar', '', 'ann', '', 0, 1, ?, ?)", (MS, MS))
+        tx.run("INSERT INTO noria_models VALUES (1, ?, 'cellar', '', 'ann', '', 0, 1, ?, ?)", (project, MS, MS))
         tx.run("INSERT INTO noria_model_versions VALUES (1, 1, '', 'ann', 'None', '', '', 'a1', '', '', ?, ?)", (MS, MS))
 
     store.write(work)
@@ -52,3 +53,10 @@ def test_a_source_that_names_no_place_is_no_mistake(tmp_path):
         web = web_of(store)
         weave(web, store)
         assert len(lineage_of(web, "wine").nodes) == 3
+
+
+def test_what_belongs_to_another_project_is_not_told(tmp_path):
+    store = filled(tmp_path, "wine.csv", project="secret")
+    web = web_of(store)
+    weave(web, store)
+    assert not web.nodes
