@@ -154,6 +154,9 @@ def _evenly(steps: Sequence[int], most: int) -> list[int]:
 def _place(token: str) -> list[float]:
     try:
         at_ms, step, value, nan = json.loads(base64.urlsafe_b64decode(token))
-        return [int(at_ms), int(step), float(value), int(nan)]
-    except (ValueError, TypeError) as error:
+        whole = [int(at_ms), int(step), int(nan)]
+        if any(abs(number) >= 2**63 for number in whole):
+            raise ValueError("no number of ours")
+        return [whole[0], whole[1], float(value), whole[2]]
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise RequestInvalid("Invalid page token: it was not given by this server") from error

@@ -1,5 +1,6 @@
 """MLflow's own client begins, fills, reads and ends runs here."""
 
+import base64
 import math
 
 import httpx
@@ -62,6 +63,14 @@ def test_a_history_is_paged(url, client, run):
             break
         query["page_token"] = said["next_page_token"]
     assert seen == [float(n) for n in range(250)] and pages == 3
+
+
+@pytest.mark.parametrize("place", ["[Infinity,0,0,0]", "[9223372036854775808,0,0,0]", "[" * 20_000, "{}", "[1,2]", "no"])
+def test_a_page_token_that_is_none_of_ours_is_refused(url, run, place):
+    token = base64.urlsafe_b64encode(place.encode()).decode()
+    query = {"run_id": run.info.run_id, "metric_key": "m", "page_token": token}
+    answer = httpx.get(f"{url}/api/2.0/mlflow/metrics/get-history", params=query)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
 
 
 def test_points_of_many_runs_are_thinned_with_both_ends_kept(url, client):
