@@ -26,3 +26,8 @@ def address_of(scope: Scope) -> str:
 def noted(scope: Scope, principal: Principal, right: Right, project: str, what: str = "") -> None:
     """Leave a note of who calls for the record (`noria.server.recording`)."""
     scope.setdefault("state", {})["noria.called"] = {"principal": principal, "right": right, "project": project, "what": what}
+
+
+def host_name(host: str) -> str:
+    """The host's name without its port; IPv6 keeps its brackets."""
+    return (host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]).lower()

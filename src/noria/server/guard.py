@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from noria.server.called import LOOPBACK_HOSTS, HostRefused
+from noria.server.called import LOOPBACK_HOSTS, HostRefused, host_name
 from noria.server.errors import envelope
 from noria.server.headers import HEADERS
 
@@ -62,11 +62,6 @@ def body_limit(path: str) -> int:
     if path.startswith(LINEAGE):
         return LINEAGE_LIMIT_BYTES
     return MODEL_LIMIT_BYTES if path.startswith(MODELS) else BODY_LIMIT_BYTES
-
-
-def host_name(host: str) -> str:
-    """The host's name without its port; IPv6 keeps its brackets."""
-    return (host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]).lower()
 
 
 def _bounded(receive: Receive, limit: int) -> Receive:

@@ -18,6 +18,7 @@ from noria.core.lineage import Ingredients, UpstreamJob
 from noria.core.notices import Delivery, Happening, Notice
 from noria.core.performance import MaturityCurve
 from noria.core.probing import Answer, Judgement, Probe
+from noria.core.projects import Project
 from noria.core.registry import AliasMove, Deployment
 from noria.core.schema import Estimate, Task
 from noria.core.state import AliasState, LoopState, TrafficPoint
@@ -168,6 +169,7 @@ FILED = [
         {"namespace": "dbt"},
     ),
     (DEPLOYMENT, "deployment", "d", {"state": "answering", "code": "none", "form": "model"}),
+    (Project(name="lab", made_at=NOW, by="ada"), "project", "lab", {}),
     (replace(DEPLOYMENT, version=None, code="sha256:c"), "deployment", "d", {"state": "taken away", "code": "some", "form": "model"}),
     (AuditLine(id="l1", at=NOW, until=NOW, by="ada", what="POST /x"), "audit", "l1", {"by": "ada", "project": "default"}),
     (Admittance(asks=True), "admittance", "door", {}),

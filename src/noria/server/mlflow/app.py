@@ -21,8 +21,7 @@ from noria.core.errors import Forbidden, NoriaError, NotFound, RequestInvalid
 from noria.core.rights import ANYWHERE, DEFAULT_PROJECT, NOBODY, Principal, Right
 from noria.ledger.projects import Projects
 from noria.ledger.tracking import experiments
-from noria.server.called import HostRefused, address_of, noted
-from noria.server.guard import host_name
+from noria.server.called import HostRefused, address_of, host_name, noted
 from noria.server.mlflow.asked import Asked, Fields
 from noria.server.mlflow.endpoints import BODY_BYTES, Callers, Endpoint, Said, Tracking
 from noria.server.mlflow.errors import EndpointNotFound, told
