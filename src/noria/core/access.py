@@ -10,9 +10,13 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from noria.core.errors import RequestInvalid
 from noria.core.ids import digest_of
+
+LONGEST_NOTE = 200
+"""Characters of what a key or token is said to be for."""
 
 _PREFIX = "nk"
 _ID_BYTES = 6
@@ -69,6 +73,18 @@ class Doors:
     """
 
     deployments: Mapping[str, Mapping[str, Admission]] = field(default_factory=dict)
+
+
+def check_issued(what: str, *, lasts: timedelta | None, note: str) -> None:
+    """Refuse to make a key or token that would open nothing, or has a long note.
+
+    Raises:
+        RequestInvalid: it would last no time, or the note is too long.
+    """
+    if lasts is not None and lasts <= timedelta(0):
+        raise RequestInvalid(f"a {what} that has expired already", fields={"expires": "must be a time to come, such as 90d"})
+    if len(note) > LONGEST_NOTE:
+        raise RequestInvalid("the note is long", fields={"note": f"must have at most {LONGEST_NOTE} characters"})
 
 
 def new_key() -> tuple[str, str]:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from noria.core.access import Admission, ApiKey, Doors, new_key
-from noria.core.errors import DataInvalid, NotAllowed, NotFound, RequestInvalid
+from noria.core.access import Admission, ApiKey, Doors, check_issued, new_key
+from noria.core.errors import DataInvalid, NotAllowed, NotFound
 from noria.core.ids import digest_of
 from noria.core.moments import from_ms, spoken, to_ms
 from noria.core.state import LoopState
@@ -23,7 +23,6 @@ USED = Path("dataplane") / "used-keys"
 """A file per key in the home; its time is when the key was last used, to the minute."""
 
 LIMIT = 10_000
-LONGEST_NOTE = 200
 
 
 class KeyBooks(Protocol):
@@ -83,10 +82,7 @@ class KeyVerbs:
             RequestInvalid: it would last no time, or the note is too long.
         """
         self._known(deployment)
-        if lasts is not None and lasts <= timedelta(0):
-            raise RequestInvalid("a key that has expired already", fields={"expires": "must be a time to come, such as 90d"})
-        if len(note) > LONGEST_NOTE:
-            raise RequestInvalid("the note is long", fields={"note": f"must have at most {LONGEST_NOTE} characters"})
+        check_issued("key", lasts=lasts, note=note)
         secret, id = new_key()
         now = self._books.clock.now()
         made = ApiKey(

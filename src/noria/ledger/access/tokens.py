@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from noria.core.errors import Conflict, Forbidden, NotAllowed, NotFound, RequestInvalid, Unauthorised
+from noria.core.access import check_issued
+from noria.core.errors import Conflict, Forbidden, NotAllowed, NotFound, Unauthorised
 from noria.core.identities import AccessToken, TokenUse, is_the_one, new_token, principal_of, token_id
 from noria.core.ids import digest_of
 from noria.core.moments import spoken
@@ -14,7 +15,6 @@ from noria.core.rights import ANYWHERE, Principal, Role
 from noria.ledger.access.books import LIMIT, AccessBooks, change, user_of
 from noria.ledger.access.users import place
 
-LONGEST_NOTE = 200
 LASTS = timedelta(days=365)
 """How long a token lasts when nothing else is said."""
 
@@ -58,10 +58,7 @@ class Tokens:
         held = user_of(self._books, user)
         if held is None:
             raise NotFound(f"there is no user {user[:80]!r}", fix="make one first: `noria users add NAME`, with --service for a program")
-        if lasts is not None and lasts <= timedelta(0):
-            raise RequestInvalid("a token that has expired already", fields={"expires": "must be a time to come, such as 90d"})
-        if len(note) > LONGEST_NOTE:
-            raise RequestInvalid("the note is long", fields={"note": f"must have at most {LONGEST_NOTE} characters"})
+        check_issued("token", lasts=lasts, note=note)
         secret, id = new_token()
         now = self._books.wall.now()
         made = AccessToken(

@@ -25,7 +25,6 @@ IN_HERE = "TRACKING_STORE"
 
 SOURCE_RUN, SESSION, USER = "mlflow.sourceRun", "mlflow.trace.session", "mlflow.trace.user"
 TOKENS, COST, SIZES = "mlflow.trace.tokenUsage", "mlflow.trace.cost", "mlflow.trace.sizeStats"
-FINAL = "mlflow.trace.infoFinalized"
 
 OF_THE_SERVER = frozenset({SPANS_LOCATION, ARTIFACTS, ARCHIVE, ARCHIVE_FAILURE})
 

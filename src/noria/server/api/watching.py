@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from noria.core.errors import RequestInvalid
-from noria.core.moments import duration
+from noria.core.moments import aware, duration
 from noria.core.rights import Right
 from noria.server.api.answers import ERRORS, answer
 from noria.server.reads import Reads
@@ -40,12 +40,12 @@ def watching_router(reads: Reads, services: Services) -> APIRouter:
     @router.get("/readings", summary="Readings of monitors")
     def readings(loop: str, monitor: str = "", subject: str = "", since: Since = None, limit: Limit = 400) -> JSONResponse:
         reads.loop(loop)
-        return answer({"readings": reads.readings(loop, monitor, subject, since=_aware(since), limit=limit)})
+        return answer({"readings": reads.readings(loop, monitor, subject, since=aware(since), limit=limit)})
 
     @router.get("/traffic", summary="What flowed through a deployment")
     def traffic(loop: str, since: Since = None, limit: Limit = 400) -> JSONResponse:
         reads.loop(loop)
-        return answer({"traffic": reads.traffic(loop, since=_aware(since), limit=limit)})
+        return answer({"traffic": reads.traffic(loop, since=aware(since), limit=limit)})
 
     @router.get("/quality", summary="Realised quality, as it was known at a moment")
     def quality(loop: str, as_of: Since = None, metric: str = "", window: str = "7d", version: int | None = None) -> JSONResponse:
@@ -54,11 +54,6 @@ def watching_router(reads: Reads, services: Services) -> APIRouter:
             span = duration(window)
         except ValueError as error:
             raise RequestInvalid(str(error), fields={"window": str(error)}) from error
-        return answer(services.quality(loop, as_of=_aware(as_of), metric=metric, window=span, version=version))
+        return answer(services.quality(loop, as_of=aware(as_of), metric=metric, window=span, version=version))
 
     return router
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    """A moment without a zone is UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

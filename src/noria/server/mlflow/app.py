@@ -23,6 +23,7 @@ from noria.ledger.projects import Projects
 from noria.ledger.tracking import experiments
 from noria.server.called import HostRefused, address_of, host_name, noted
 from noria.server.mlflow.asked import Asked, Fields
+from noria.server.mlflow.bodies import whole
 from noria.server.mlflow.endpoints import BODY_BYTES, Callers, Endpoint, Said, Tracking
 from noria.server.mlflow.errors import EndpointNotFound, told
 from noria.server.mlflow.ticks import Ticks
@@ -192,17 +193,7 @@ async def _body(receive: Receive, headers: dict[str, str]) -> bytes:
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length) > BODY_BYTES:
         raise RequestInvalid(f"The body has {length} bytes; {BODY_BYTES} are read")
-    pieces, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RequestInvalid("the caller left before the body was whole")
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > BODY_BYTES:
-            raise RequestInvalid(f"The body has more than {BODY_BYTES} bytes")
-        if not message.get("more_body"):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return await whole(receive, BODY_BYTES)
 
 
 def _fields(query: bytes, body: bytes, headers: dict[str, str], *, json: bool) -> Fields:

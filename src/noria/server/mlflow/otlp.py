@@ -19,6 +19,7 @@ from noria.ledger.traces.writing import add_spans
 from noria.ledger.tracking import experiments
 from noria.server.mlflow import otlp_json, otlp_protobuf
 from noria.server.mlflow.asked import Asked
+from noria.server.mlflow.bodies import whole
 from noria.server.mlflow.endpoints import Endpoint, Said, Tracking
 from noria.server.mlflow.otlp_protobuf import Malformed
 from noria.server.mlflow.trace_forms import experiments_of
@@ -37,7 +38,7 @@ _SHOWN = 5
 
 async def export(tracking: Tracking, asked: Asked, receive: Receive, send: Send) -> None:
     """Take the spans of one request."""
-    body = await _body(receive)
+    body = await whole(receive, SENT_BYTES, fix="send fewer spans at a time")
     said = await asyncio.to_thread(take, tracking, asked, body)
     headers = [(b"content-type", said.content_type.encode()), (b"content-length", str(len(said.body)).encode())]
     await send({"type": "http.response.start", "status": said.status, "headers": headers})
@@ -99,20 +100,6 @@ def _experiment(tracking: Tracking, asked: Asked) -> int:
     if asked.project == DEFAULT_PROJECT:
         return 0
     return experiments.by_name(tracking.store, asked.project, experiments.DEFAULT).id
-
-
-async def _body(receive: Receive) -> bytes:
-    pieces, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RequestInvalid("the caller left before the body was whole")
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > SENT_BYTES:
-            raise RequestInvalid(f"The body has more than {SENT_BYTES} bytes", fix="send fewer spans at a time")
-        if not message.get("more_body"):
-            return b"".join(pieces)
 
 
 ENDPOINTS = (Endpoint(method="POST", path="/v1/traces", handler=export, right=Right.CONTRIBUTE, streams=True),)
